@@ -1,0 +1,182 @@
+/* Sets of numbers as sorted ranges. */
+#include "common/base/pure/ranges.h"
+#include "common/base/pure/mem.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <inttypes.h>
+
+void ranges_fini(struct ranges *r)
+{
+    free(r->items);
+    *r = (struct ranges){0};
+}
+
+/* Index of the first range that ends at or after `number`. */
+static size_t lower_bound(const struct ranges *r, uint32_t number)
+{
+    size_t low = 0, high = r->n;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        if (r->items[mid].last < number)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
+}
+
+static void insert_at(struct ranges *r, size_t i, struct range item)
+{
+    cq_grow(&r->items, &r->cap, r->n);
+    memmove(r->items + i + 1, r->items + i, (r->n - i) * sizeof *r->items);
+    r->items[i] = item;
+    r->n++;
+}
+
+static void remove_at(struct ranges *r, size_t i, size_t count)
+{
+    memmove(r->items + i, r->items + i + count, (r->n - i - count) * sizeof *r->items);
+    r->n -= count;
+}
+
+static uint64_t width(struct range item)
+{
+    return (uint64_t)item.last - item.first + 1;
+}
+
+void ranges_add(struct ranges *r, uint32_t first, uint32_t last)
+{
+    assert(first <= last);
+    size_t i = lower_bound(r, first ? first - 1 : 0), end = i;
+    struct range merged = {first, last};
+    for (; end < r->n && (last == UINT32_MAX || r->items[end].first <= last + 1); end++) {
+        r->count -= width(r->items[end]);
+        if (r->items[end].first < merged.first)
+            merged.first = r->items[end].first;
+        if (r->items[end].last > merged.last)
+            merged.last = r->items[end].last;
+    }
+    r->count += width(merged);
+    if (end == i) {
+        insert_at(r, i, merged);
+        return;
+    }
+    r->items[i] = merged;
+    remove_at(r, i + 1, end - i - 1);
+}
+
+bool ranges_remove(struct ranges *r, uint32_t number)
+{
+    size_t i = lower_bound(r, number);
+    if (i == r->n || r->items[i].first > number)
+        return false;
+    struct range old = r->items[i];
+    r->count--;
+    if (old.first == old.last) {
+        remove_at(r, i, 1);
+    } else if (number == old.first) {
+        r->items[i].first++;
+    } else {
+        r->items[i].last = number - 1;
+        if (number < old.last)
+            insert_at(r, i + 1, (struct range){number + 1, old.last});
+    }
+    return true;
+}
+
+bool ranges_has(const struct ranges *r, uint32_t number)
+{
+    size_t i = lower_bound(r, number);
+    return i < r->n && r->items[i].first <= number;
+}
+
+bool ranges_is_empty(const struct ranges *r)
+{
+    return r->n == 0;
+}
+
+uint32_t ranges_first(const struct ranges *r)
+{
+    assert(r->n > 0);
+    return r->items[0].first;
+}
+
+void ranges_copy(struct ranges *to, const struct ranges *from)
+{
+    struct range *items = cq_memdup(from->items, from->n * sizeof *items);
+    ranges_fini(to);
+    *to = (struct ranges){.items = items, .n = from->n, .cap = from->n, .count = from->count};
+}
+
+void ranges_format(const struct ranges *r, struct cq_str *out)
+{
+    for (size_t i = 0; i < r->n; i++) {
+        cq_str_printf(out, "%s%" PRIu32, i ? "," : "", r->items[i].first);
+        if (r->items[i].last > r->items[i].first)
+            cq_str_printf(out, "-%" PRIu32, r->items[i].last);
+    }
+}
+
+/* One number at *p, at most `max`; moves *p behind it. */
+static bool scan_number(const char **p, uint32_t max, uint32_t *value)
+{
+    uint64_t n = 0;
+    const char *start = *p;
+    for (; isdigit((unsigned char)**p); (*p)++) {
+        n = n * 10 + (uint64_t)(**p - '0');
+        if (n > max)
+            return false;
+    }
+    *value = (uint32_t)n;
+    return *p > start;
+}
+
+static bool scan_item(const char **p, uint32_t max, uint64_t max_count, struct ranges *out)
+{
+    uint32_t first, last, step = 1;
+    if (!scan_number(p, max, &first))
+        return false;
+    last = first;
+    if (**p == '-' && ((*p)++, !scan_number(p, max, &last) || last < first))
+        return false;
+    if (**p == ':' && ((*p)++, !scan_number(p, UINT32_MAX, &step) || step == 0))
+        return false;
+    if (step == 1) {
+        ranges_add(out, first, last);
+        return out->count <= max_count;
+    }
+    for (uint64_t n = first; n <= last; n += step) {
+        ranges_add(out, (uint32_t)n, (uint32_t)n);
+        if (out->count > max_count)
+            return false;
+    }
+    return true;
+}
+
+int ranges_parse(const char *text, uint32_t max_number, uint64_t max_count, struct ranges *out,
+                 struct cq_err *err)
+{
+    struct ranges parsed = {0};
+    const char *p = text;
+    for (;;) {
+        if (!scan_item(&p, max_number, max_count, &parsed))
+            break;
+        if (*p == '\0') {
+            ranges_fini(out);
+            *out = parsed;
+            return 0;
+        }
+        if (*p++ != ',')
+            break;
+    }
+    bool too_many = parsed.count > max_count;
+    ranges_fini(&parsed);
+    if (too_many)
+        return cq_fail(err, CQ_E_LIMIT, "'%.60s' has more than %" PRIu64 " numbers", text,
+                       max_count);
+    return cq_fail(err, CQ_E_INVALID,
+                   "'%.60s' is not a range; write 1-200, 1,5,9 or 1-99:2 (numbers up to %" PRIu32
+                   ")",
+                   text, max_number);
+}

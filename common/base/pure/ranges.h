@@ -1,0 +1,36 @@
+/* A set of 32-bit numbers kept as sorted, disjoint, non-adjacent ranges: the tasks of an array that
+ * have not started, or that ended with one verdict. Zeroed memory is the empty set. Cost: O(log n)
+ * to find, O(n) ranges to shift on a split; an array of 100,000 tasks is one range until its tasks
+ * start. */
+#ifndef CQ_RANGES_H
+#define CQ_RANGES_H
+
+#include "common/base/pure/err.h"
+#include "common/base/pure/str.h"
+
+struct range {
+    uint32_t first, last; /* both included */
+};
+
+struct ranges {
+    struct range *items;
+    size_t n, cap;
+    uint64_t count; /* numbers in the set */
+};
+
+void ranges_fini(struct ranges *r);
+void ranges_add(struct ranges *r, uint32_t first,
+                uint32_t last);                        /* first <= last; overlaps are fine */
+bool ranges_remove(struct ranges *r, uint32_t number); /* false when it was not in */
+bool ranges_has(const struct ranges *r, uint32_t number);
+bool ranges_is_empty(const struct ranges *r);
+uint32_t ranges_first(const struct ranges *r); /* asserts that the set is not empty */
+void ranges_copy(struct ranges *to, const struct ranges *from); /* `to` is replaced */
+
+void ranges_format(const struct ranges *r, struct cq_str *out); /* "1-5,7"; "" when empty */
+
+/* Parses "1-5,7,9-20:2" (a step after ':'). Numbers 0..max_number, at most max_count of them. */
+int ranges_parse(const char *text, uint32_t max_number, uint64_t max_count, struct ranges *out,
+                 struct cq_err *err) CQ_MUST_CHECK;
+
+#endif
