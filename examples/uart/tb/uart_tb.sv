@@ -34,6 +34,8 @@ module uart_tb;
     logic [8:0]  sent_to_host[$];      // {frame error, data} driven on rxd, not yet seen on rx_*
     int unsigned consumer_pct = 0;     // how often the host takes a received byte; 0: never
     bit          writer_done = 1'b0;
+    bit          driver_done = 1'b0;
+    bit          rts_obeyed = 1'b0;    // the peer had to wait for room at least once
     int unsigned drop_expected = 0;    // overruns that the bench has provoked
     int unsigned drops = 0;
     int unsigned bytes_on_line = 0;
@@ -125,7 +127,10 @@ module uart_tb;
         for (int unsigned i = 0; i < count; i++) begin
             logic [7:0] value = 8'($urandom);
             bit         bad = chance(bad_pct);
-            while (rts_n) @(posedge clk);
+            while (rts_n) begin
+                rts_obeyed = 1'b1;
+                @(negedge clk);
+            end
             sent_to_host.push_back({bad, value});
             drive_frame(value, bad);
             if (chance(pause_pct)) wait_bits($urandom_range(20));
@@ -191,13 +196,20 @@ module uart_tb;
     // Both ways at once, peer and host both slow at times, cts_n going up and down.
     task automatic test_random_duplex();
         writer_done = 1'b0;
-        consumer_pct = $urandom_range(40, 1);
+        driver_done = 1'b0;
         fork
             begin
                 host_write_random(RANDOM_BYTES, $urandom_range(60));
                 writer_done = 1'b1;
             end
-            drive_random(RANDOM_BYTES, 10, $urandom_range(60));
+            begin
+                drive_random(RANDOM_BYTES, 10, $urandom_range(60));
+                driver_done = 1'b1;
+            end
+            while (!driver_done) begin
+                consumer_pct = chance(60) ? 0 : $urandom_range(40, 1);
+                repeat ($urandom_range(12)) wait_bits(10);
+            end
             while (!writer_done) begin
                 repeat ($urandom_range(3000, 100)) @(negedge clk);
                 cts_n = chance(30);
@@ -224,6 +236,20 @@ module uart_tb;
         cts_n = 1'b0;
         drain();
         if (bytes_on_line != at_start + DEPTH) $error("tx: bytes lost behind cts_n");
+    endtask
+
+    // A host that takes nothing: the peer must be stopped before it loses a byte.
+    task automatic test_receive_back_pressure();
+        consumer_pct = 0;
+        fork
+            drive_random(DEPTH + 2, 0, 0);
+            begin
+                wait_bits(11 * (DEPTH + 2));
+                if (!rts_n) $error("rx: rts_n low although the host takes nothing");
+                consumer_pct = 100;
+            end
+        join
+        drain();
     endtask
 
     // A peer that ignores rts_n: the first DEPTH bytes stay, each further one is one overrun.
@@ -287,6 +313,7 @@ module uart_tb;
     task automatic check_coverage();
         if (tx_full_seen == 0) $error("coverage: the transmit FIFO was never full");
         if (rx_full_seen == 0) $error("coverage: the receive FIFO was never full");
+        if (!rts_obeyed) $error("coverage: the peer never had to wait for rts_n");
         if (rts_seen == 0) $error("coverage: rts_n never held the peer back");
         if (cts_held_seen == 0) $error("coverage: cts_n never held a frame back");
         if (frame_errors == 0) $error("coverage: no framing error was received");
@@ -303,6 +330,7 @@ module uart_tb;
         reset_with_new_speed();
         test_random_duplex();
         test_transmit_back_pressure();
+        test_receive_back_pressure();
         test_overrun();
         test_framing_error();
         reset_with_new_speed();
