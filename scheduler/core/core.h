@@ -1,0 +1,54 @@
+/* The scheduling core: a pure function of state, input and time. It reads no clock, does no I/O,
+ * draws no random number. One turn: feed inputs with core_step, seal, hand records and rows to the
+ * store, let messages go when they are on disk.
+ *
+ *   core_step(core, input, now, &effects, &err)   an input arrives; records are applied as they are
+ * made core_plan(core, now, &effects)                once per turn after its inputs: the policy
+ * starts what can start core_apply(core, record, &err)                the one door of every state
+ * change, live and at load
+ */
+#ifndef CHIPQ_CORE_H
+#define CHIPQ_CORE_H
+
+#include "scheduler/core/effects.h"
+#include "scheduler/core/input.h"
+#include "scheduler/core/view.h"
+
+struct core;
+
+struct core_config {
+    int64_t lease_us; /* length of a lease, default 10 min */
+    int64_t
+        grace_us; /* added to lease * 1.02 before a silent worker's lease is over, default 15 s */
+    int64_t suspect_us;       /* silence after which a worker gets no new work, default 30 s */
+    int64_t default_time_us;  /* wall limit of jobs that name none, default 24 h */
+    uint64_t default_mem_mib; /* default 1024 */
+    int64_t ahead_us;         /* how much work a lease may queue ahead, default 250 ms */
+    uint64_t ahead_max;       /* attempts, default 64 */
+};
+
+struct core *core_new(const struct core_config *config); /* caller frees */
+void core_free(struct core *c);                          /* accepts NULL */
+
+/* Applies one record. At load: EPOCH_START..PROJECT_ADD, WORKER_ADD.. first, then per live job
+ * JOB_SUBMIT and JOB_SNAPSHOT, then LEASE_SNAPSHOT; last core_load_done. Errors: CQ_E_INTERNAL when a
+ * record does not fit the state (damage: do not start). */
+int core_apply(struct core *c, const struct record *r, struct cq_err *err) CQ_MUST_CHECK;
+
+/* After load: starts the new epoch (its EPOCH_START record is in `out`), counts every lease anew
+ * from `now`. */
+void core_load_done(struct core *c, struct now now, struct effects *out);
+
+/* Feeds one input. Appends to `out` what follows from it. A refused request is a reply in `out`,
+ * not an error of this function; it fails only for inputs that break the caller's contract. */
+int core_step(struct core *c, const struct input *in, struct now now, struct effects *out,
+              struct cq_err *err) CQ_MUST_CHECK;
+
+/* Runs the policy until nothing more can start. Event-driven: costs O(starts + parkings) * log,
+ * nothing when nothing changed. */
+void core_plan(struct core *c, struct now now, struct effects *out);
+
+/* boot-clock time at which core_step must get a TIMER input; INT64_MAX = never. */
+int64_t core_wake_at_us(const struct core *c);
+
+#endif
