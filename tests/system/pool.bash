@@ -1,0 +1,62 @@
+# Loaded by every system test that wants a pool of its own. Nothing here sleeps: `chipq up` returns when the pool
+# answers, `chipq wait` when a job is over, `until_true` looks again when a file of the instance changes.
+#   pool_up [chipq up options]     a fresh instance in $CHIPQ_DIR, stopped by pool_down (call it from teardown)
+#   pool_as ENTERPRISE/USER ROLE   makes that principal, prints its key file
+# shellcheck shell=bash
+
+: "${CHIPQ_ROOT:=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)}"
+: "${CHIPQ_BIN:=$CHIPQ_ROOT/build/debug/bin}"
+PATH=$CHIPQ_BIN:$PATH
+export CHIPQ_BIN CHIPQ_ROOT PATH
+unset CHIPQ_KEY NO_COLOR
+
+pool_dir() {
+    CHIPQ_DIR=$(mktemp -d "${TMPDIR:-/tmp}/cq.XXXXXX")
+    export CHIPQ_DIR
+}
+
+pool_up() {
+    [ -n "${CHIPQ_DIR-}" ] || pool_dir
+    chipq up --cores 2 --mem 2G "$@" >&2
+}
+
+pool_down() {
+    [ -n "${CHIPQ_DIR-}" ] || return 0
+    chipq down >/dev/null 2>&1 || true
+    if [ -n "${BATS_TEST_COMPLETED-}" ]; then
+        rm -rf "$CHIPQ_DIR"
+    else
+        echo "# instance kept: $CHIPQ_DIR" >&2
+        tail -n 20 "$CHIPQ_DIR"/log/*.log >&2 || true
+    fi
+    unset CHIPQ_DIR
+}
+
+pool_pid() { # pool_pid chipqd|execd|worker
+    cat "$CHIPQ_DIR/run/$1.pid"
+}
+
+pool_as() {
+    local file
+    file=$CHIPQ_DIR/$(tr / - <<<"$1").key
+    chipq --key "$CHIPQ_DIR/keys/admin.key" admin enterprise add "${1%%/*}" >/dev/null 2>&1 || true
+    chipq --key "$CHIPQ_DIR/keys/admin.key" admin user add "$1" --role "$2" --key-out "$file" >/dev/null || return 1
+    echo "$file"
+}
+
+# wait_gone PID...: returns when none of them lives (at most 10 s); event: tail's pid watch.
+wait_gone() {
+    local pid
+    for pid in "$@"; do
+        timeout 10 tail --pid="$pid" -f /dev/null || return 1
+    done
+}
+
+# json FILTER: reads JSON on standard input, prints one value; python is there on every test machine.
+json() {
+    python3 -c 'import json,sys
+v = json.load(sys.stdin)
+for k in sys.argv[1].split("."):
+    v = v[int(k)] if isinstance(v, list) else v[k]
+print(json.dumps(v) if isinstance(v, (dict, list, bool)) or v is None else v)' "$1"
+}
