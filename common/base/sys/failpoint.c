@@ -52,6 +52,7 @@ static int act(const char *what)
 {
     if (strcmp(what, "kill") == 0) {
         (void)kill(getpid(), SIGKILL);
+        _exit(128 + SIGKILL); /* the first process of a PID namespace cannot signal itself */
     } else if (strcmp(what, "stop") == 0) {
         (void)kill(getpid(), SIGSTOP);
     } else if (cq_str_starts(what, "delay(")) {
