@@ -1,0 +1,342 @@
+// LINK: cq_isolate cq_lease cq_base_sys
+/* The shepherd, driven over its socket as the agent drives it. */
+#include "tests/unit/shepherd_driver.h"
+
+#include <criterion/parameterized.h>
+#include <sys/file.h>
+
+static struct driver d;
+
+static void start(void)
+{
+    driver_start(&d, KEEPER_PID_NAMESPACE, 3600 * US_PER_S);
+}
+
+static void end(void)
+{
+    driver_end(&d);
+}
+
+TestSuite(shepherd, .init = start, .fini = end, .timeout = 60);
+TestSuite(shepherd_keepers, .timeout = 60);
+
+/* True once the file is there; waits for it by looking (the job makes it, nobody tells). */
+static bool wait_for_file(const char *name, int ms)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", d.dir, name);
+    for (int64_t until = clock_mono_us() + ms * 1000; clock_mono_us() < until;) {
+        if (access(path, F_OK) == 0)
+            return true;
+        (void)poll(NULL, 0, 1);
+    }
+    return false;
+}
+
+Test(shepherd, reports_exit_codes_and_output)
+{
+    driver_shell(&d, (struct job_options){0}, "echo to out; echo to err >&2; echo $COLOUR; exit 3");
+    struct lease_record end_record = driver_next(&d, LEASE_REC_END);
+    cr_assert_eq(end_record.exit_code, 3);
+    cr_assert_eq(end_record.signal, 0);
+    cr_assert_eq(end_record.limit, LIMIT_NONE);
+    cr_assert_str_eq(end_record.place, "acme/1207/1");
+    cr_assert_gt(end_record.run_us, 0);
+    cr_assert_gt(end_record.peak_mem_kib, 0);
+    char *text = driver_output(&d);
+    cr_assert_str_eq(text, "to out\nto err\nblue\n");
+    free(text);
+}
+
+Test(shepherd, reports_signals)
+{
+    driver_shell(&d, (struct job_options){0}, "kill -SEGV $$");
+    struct lease_record r = driver_next(&d, LEASE_REC_END);
+    cr_assert_eq(r.exit_code, -1);
+    cr_assert_eq(r.signal, SIGSEGV);
+}
+
+Test(shepherd, tells_the_task_its_numbers_and_places)
+{
+    driver_shell(&d, (struct job_options){.flags = LEASE_F_PRIVATE},
+                 "echo $CHIPQ_TASK $CHIPQ_SEED $CHIPQ_ATTEMPT; cat task.json; pwd; "
+                 "test -d \"$TMPDIR\" && test -d \"$CHIPQ_OUT\" && echo dirs");
+    cr_assert_eq(driver_next(&d, LEASE_REC_END).exit_code, 0);
+    char *text = driver_output(&d),
+         *want = path_format("1 1 1\n{}%s/work/acme/1207/1/attempt-1\ndirs\n", d.dir);
+    cr_assert_str_eq(text, want);
+    free(text);
+    free(want);
+}
+
+Test(shepherd, says_why_a_program_cannot_be_run)
+{
+    const char *argv[] = {"no-such-tool", NULL};
+    driver_order(&d, (struct job_options){.cwd = "/tmp"}, argv);
+    driver_send(&d, SHEPHERD_QUEUE, 1, 1, -1);
+    struct lease_record r = driver_next(&d, LEASE_REC_END);
+    cr_assert(r.flags & LEASE_F_BROKEN);
+    cr_assert_str_eq(r.cause, "cannot run 'no-such-tool': No such file or directory (in /tmp)");
+    char *text = driver_output(&d);
+    cr_assert_str_eq(text,
+                     "chipq: cannot run 'no-such-tool': No such file or directory (in /tmp)\n");
+    free(text);
+}
+
+Test(shepherd, says_that_the_directory_is_missing)
+{
+    const char *argv[] = {"true", NULL};
+    driver_order(&d, (struct job_options){.cwd = "/no/such/place"}, argv);
+    driver_send(&d, SHEPHERD_QUEUE, 1, 1, -1);
+    struct lease_record r = driver_next(&d, LEASE_REC_END);
+    cr_assert(r.flags & LEASE_F_BROKEN);
+    cr_assert_not_null(strstr(r.cause, "cannot enter the directory /no/such/place"));
+}
+
+Test(shepherd, kills_what_an_attempt_leaves_behind)
+{
+    /* Double-forked, in its own session, deaf to signals; it would make the file after a second. */
+    driver_shell(&d, (struct job_options){0},
+                 "(setsid sh -c 'trap \"\" TERM HUP INT; touch born; sleep 1; touch survived' &) ; "
+                 "while ! test -e born; do :; done; exit 0");
+    struct lease_record r = driver_next(&d, LEASE_REC_END);
+    cr_assert_eq(r.exit_code, 0);
+    cr_assert_lt(r.run_us, 1000 * 1000);
+    cr_assert_not(wait_for_file("survived", 1500));
+}
+
+Test(shepherd, its_death_takes_the_tree_along)
+{
+    driver_shell(
+        &d, (struct job_options){0},
+        "(setsid sh -c 'trap \"\" TERM; touch born; sleep 1; touch survived' &); sleep 100");
+    (void)driver_next(&d, LEASE_REC_START);
+    cr_assert(wait_for_file("born", 5000));
+    int64_t before = clock_mono_us();
+    kill(d.pid, SIGKILL);
+    cr_assert_eq(waitpid(d.pid, NULL, 0), d.pid); /* returns when the kernel has killed all */
+    cr_assert_lt(clock_mono_us() - before, 2 * US_PER_S);
+    d.pid = 0;
+    cr_assert_not(wait_for_file("survived", 1500));
+}
+
+Test(shepherd, outlives_its_agent_and_keeps_the_exit_code)
+{
+    driver_shell(&d, (struct job_options){0}, "while ! test -e go; do sleep 0.01; done; exit 42");
+    (void)driver_next(&d, LEASE_REC_START);
+    driver_connect(&d); /* drops the old connection first */
+    cr_assert_eq(driver_next(&d, LEASE_REC_HELLO).limit, KEEPER_PID_NAMESPACE);
+    cr_assert_eq(driver_next(&d, LEASE_REC_START).task, 1);
+    close(d.socket_fd);
+    d.socket_fd = -1;
+    char *go = path_format("%s/go", d.dir);
+    close(open(go, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+    free(go);
+    driver_connect(&d);
+    cr_assert_eq(driver_next(&d, LEASE_REC_END).exit_code, 42);
+    driver_connect(&d); /* not acknowledged: told again */
+    cr_assert_eq(driver_next(&d, LEASE_REC_END).exit_code, 42);
+    driver_send(&d, SHEPHERD_ACK, 1, 1, -1);
+    driver_send(&d, SHEPHERD_CLOSE, 0, 0, -1);
+    cr_assert_eq(waitpid(d.pid, NULL, 0), d.pid);
+    d.pid = 0;
+    cr_assert_neq(faccessat(d.leases_fd, "lease-7.journal", F_OK, 0), 0);
+    cr_assert_neq(faccessat(d.leases_fd, "lease-7.sock", F_OK, 0), 0);
+}
+
+struct seen {
+    int starts, ends, exit_code;
+};
+
+static void look(void *arg, const struct lease_record *r)
+{
+    struct seen *s = arg;
+    s->starts += r->type == LEASE_REC_START;
+    s->ends += r->type == LEASE_REC_END;
+    if (r->type == LEASE_REC_END)
+        s->exit_code = r->exit_code;
+}
+
+Test(shepherd, leaves_a_journal_that_tells_what_was_running)
+{
+    struct seen seen = {0};
+    struct lease_header header;
+    bool is_held = false;
+    driver_shell(&d, (struct job_options){0}, "exit 5");
+    (void)driver_next(&d, LEASE_REC_END);
+    driver_shell(&d, (struct job_options){.job = 2, .flags = LEASE_F_NEVER}, "sleep 100");
+    (void)driver_next(&d, LEASE_REC_START);
+    int fd = journal_open(d.leases_fd, "lease-7.journal", &is_held, NULL);
+    cr_assert(is_held);
+    close(fd);
+    kill(d.pid, SIGKILL);
+    cr_assert_eq(waitpid(d.pid, NULL, 0), d.pid);
+    d.pid = 0;
+    fd = journal_open(d.leases_fd, "lease-7.journal", &is_held, NULL);
+    cr_assert_not(is_held);
+    cr_assert_eq(journal_read_header(fd, &header, NULL), 0);
+    cr_assert_eq(header.lease, DRIVER_LEASE);
+    cr_assert_eq(journal_read(fd, look, &seen, NULL), 0);
+    cr_assert_eq(seen.starts, 2);
+    cr_assert_eq(seen.ends, 1);
+    cr_assert_eq(seen.exit_code, 5);
+    close(fd);
+}
+
+Test(shepherd, stops_softly_at_the_wall_limit)
+{
+    driver_shell(&d, (struct job_options){.wall_us = 200 * 1000},
+                 "trap 'echo saving; exit 9' TERM; while :; do sleep 0.02; done");
+    struct lease_record r = driver_next(&d, LEASE_REC_END);
+    cr_assert_eq(r.limit, LIMIT_WALL);
+    cr_assert_eq(r.exit_code, 9);
+    char *text = driver_output(&d);
+    cr_assert_not_null(strstr(text, "saving\n"));
+    free(text);
+}
+
+Test(shepherd, kills_after_the_grace)
+{
+    driver_shell(&d, (struct job_options){.wall_us = 100 * 1000, .grace_us = 200 * 1000},
+                 "trap '' TERM; while :; do sleep 0.02; done");
+    struct lease_record r = driver_next(&d, LEASE_REC_END);
+    cr_assert_eq(r.limit, LIMIT_WALL);
+    cr_assert_eq(r.signal, SIGKILL);
+    cr_assert_geq(r.run_us, 300 * 1000);
+    cr_assert_lt(r.run_us, 2000 * 1000);
+}
+
+Test(shepherd, kills_on_request_and_forgets_what_waits)
+{
+    driver_shell(&d, (struct job_options){0}, "sleep 100");
+    driver_send(&d, SHEPHERD_QUEUE, 1, 2, -1);
+    (void)driver_next(&d, LEASE_REC_START);
+    driver_send(&d, SHEPHERD_KILL, 1, 2, -1);
+    struct lease_record r = driver_next(&d, LEASE_REC_END);
+    cr_assert_eq(r.task, 2);
+    cr_assert(r.flags & LEASE_F_NO_START);
+    cr_assert_eq(r.start_us, 0);
+    driver_send(&d, SHEPHERD_KILL, 1, 1, -1);
+    r = driver_next(&d, LEASE_REC_END);
+    cr_assert(r.flags & LEASE_F_KILLED);
+    cr_assert_eq(r.signal, SIGTERM);
+    cr_assert_str_eq(r.cause, "the test said so");
+}
+
+Test(shepherd, caps_the_output)
+{
+    enum { CAP = 4 << 20 };
+    driver_shell(&d, (struct job_options){.output_max_bytes = CAP}, "yes; sleep 100");
+    struct lease_record r = driver_next(&d, LEASE_REC_END);
+    cr_assert_eq(r.limit, LIMIT_OUTPUT);
+    char *text = driver_output(&d);
+    size_t len = strlen(text);
+    cr_assert(len > CAP && len < CAP + 200, "%zu", len);
+    cr_assert_str_eq(text + CAP, "\nchipq: output limit of 4 MiB reached; the rest is cut off\n");
+    free(text);
+}
+
+Test(shepherd, notices_output_that_grows_after_silence)
+{
+    driver_shell(&d, (struct job_options){.output_max_bytes = 1 << 20},
+                 "sleep 0.3; yes; sleep 100");
+    cr_assert_eq(driver_next(&d, LEASE_REC_END).limit, LIMIT_OUTPUT);
+}
+
+Test(shepherd, kills_at_the_end_of_the_lease_without_an_agent)
+{
+    driver_end(&d);
+    driver_start(&d, KEEPER_PID_NAMESPACE, 300 * 1000);
+    driver_shell(&d, (struct job_options){0}, "sleep 1; touch survived");
+    (void)driver_next(&d, LEASE_REC_START);
+    close(d.socket_fd);
+    d.socket_fd = -1;
+    cr_assert_eq(waitpid(d.pid, NULL, 0), d.pid);
+    d.pid = 0;
+    cr_assert_not(wait_for_file("survived", 1200));
+    bool is_held;
+    struct seen seen = {0};
+    int fd = journal_open(d.leases_fd, "lease-7.journal", &is_held, NULL);
+    cr_assert_eq(journal_read(fd, look, &seen, NULL), 0);
+    cr_assert_eq(seen.ends, 1);
+    close(fd);
+}
+
+Test(shepherd, a_renewed_lease_goes_on)
+{
+    driver_end(&d);
+    driver_start(&d, KEEPER_PID_NAMESPACE, 300 * 1000);
+    struct shepherd_cmd cmd = {.version = SHEPHERD_PROTO_VERSION,
+                               .type = SHEPHERD_RENEW,
+                               .until_us = clock_mono_us() + 60 * US_PER_S};
+    cr_assert_eq(send(d.socket_fd, &cmd, sizeof cmd, 0), (ssize_t)sizeof cmd);
+    driver_shell(&d, (struct job_options){0}, "sleep 0.6");
+    struct lease_record r = driver_next(&d, LEASE_REC_END);
+    cr_assert_eq(r.exit_code, 0);
+    cr_assert_eq(r.limit, LIMIT_NONE);
+}
+
+Test(shepherd, refuses_commands_from_inside)
+{
+    char script[256];
+    snprintf(script, sizeof script,
+             "python3 -c 'import socket; s=socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET); "
+             "s.connect(\"%s/run/leases/lease-7.sock\"); print(len(s.recv(99999)))'",
+             d.dir);
+    driver_shell(&d, (struct job_options){0}, script);
+    cr_assert_eq(driver_next(&d, LEASE_REC_END).exit_code, 0);
+    char *text = driver_output(&d);
+    cr_assert_str_eq(text, "0\n"); /* closed at once */
+    free(text);
+}
+
+Test(shepherd, jobs_cannot_signal_it)
+{
+    driver_shell(&d, (struct job_options){0}, "kill -KILL 1; kill -TERM 1; kill -STOP 1; exit 0");
+    cr_assert_eq(driver_next(&d, LEASE_REC_END).exit_code, 0);
+    driver_shell(&d, (struct job_options){.job = 2}, "exit 6");
+    cr_assert_eq(driver_next(&d, LEASE_REC_END).exit_code, 6);
+}
+
+Test(shepherd, empties_the_shared_tmp_between_attempts)
+{
+    driver_shell(&d, (struct job_options){0}, "mkdir -p $TMPDIR/a/b; touch $TMPDIR/a/b/c");
+    cr_assert_eq(driver_next(&d, LEASE_REC_END).exit_code, 0);
+    driver_shell(&d, (struct job_options){.job = 2},
+                 "test -d $TMPDIR && test -z \"$(ls $TMPDIR)\"");
+    cr_assert_eq(driver_next(&d, LEASE_REC_END).exit_code, 0);
+}
+
+Test(shepherd, runs_a_queue_in_order_without_loss)
+{
+    enum { TASKS = 300 };
+    const char *argv[] = {"/bin/true", NULL};
+    driver_order(&d, (struct job_options){0}, argv);
+    for (uint64_t task = 1; task <= TASKS; task++)
+        driver_send(&d, SHEPHERD_QUEUE, 1, task, -1);
+    for (uint64_t task = 1; task <= TASKS; task++) {
+        struct lease_record r = driver_next(&d, LEASE_REC_END);
+        cr_assert_eq(r.task, task);
+        cr_assert_eq(r.exit_code, 0);
+        driver_send(&d, SHEPHERD_ACK, 1, task, -1);
+    }
+}
+
+static enum keeper keepers[] = {KEEPER_PID_NAMESPACE, KEEPER_USER_NAMESPACE, KEEPER_SUBREAPER};
+
+ParameterizedTestParameters(shepherd_keepers, each_kills_leftovers)
+{
+    return cr_make_param_array(enum keeper, keepers, CQ_COUNT(keepers));
+}
+
+ParameterizedTest(enum keeper *keeper, shepherd_keepers, each_kills_leftovers)
+{
+    driver_start(&d, *keeper, 3600 * US_PER_S);
+    cr_assert_eq(driver_next(&d, LEASE_REC_HELLO).limit, *keeper);
+    driver_shell(&d, (struct job_options){0},
+                 "(setsid sh -c 'touch born; sleep 1; touch survived' &) ; "
+                 "while ! test -e born; do :; done; exit 4");
+    cr_assert_eq(driver_next(&d, LEASE_REC_END).exit_code, 4);
+    cr_assert_not(wait_for_file("survived", 1500));
+    driver_end(&d);
+}

@@ -1,0 +1,33 @@
+/* What a shepherd is told once, in a sealed memfd: its lease. Flat format (base/flat). */
+#ifndef CHIPQ_LEASE_SPEC_H
+#define CHIPQ_LEASE_SPEC_H
+
+#include "common/base/pure/err.h"
+#include "common/base/pure/str.h"
+#include "worker/shepherd/lease_record.h"
+
+#include <limits.h>
+
+enum { LEASE_SPEC_MAX = 16384, LEASE_CPUS_BYTES = 8192 };
+
+struct lease_spec {
+    uint64_t lease, epoch, mem_mib;
+    int64_t until_us;            /* boot clock: the lease's end unless it is renewed */
+    char dir[PATH_MAX];          /* the instance's directory, absolute */
+    char cpus[LEASE_CPUS_BYTES]; /* processor numbers of the kernel to bind to; "" = do not bind */
+};
+
+void lease_spec_encode(const struct lease_spec *s, struct cq_str *out);
+int lease_spec_decode(const void *data, size_t bytes, struct lease_spec *out,
+                      struct cq_err *err) CQ_MUST_CHECK;
+
+/* A sealed memfd with these bytes. Returns the descriptor. CQ_E_IO. */
+int sealed_memory_make(const char *name, const void *data, size_t bytes,
+                       struct cq_err *err) CQ_MUST_CHECK;
+
+/* Maps one read-only; refuses memory that could still change. *bytes is its size, 1..max_bytes. The
+ * caller unmaps. */
+const void *sealed_memory_map(int fd, size_t max_bytes, size_t *bytes,
+                              struct cq_err *err) CQ_MUST_CHECK;
+
+#endif
