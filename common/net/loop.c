@@ -319,7 +319,9 @@ static void wait_for_events(struct loop *l, int64_t until_mono_us)
     if (!busy)
         arm(l, at_us);
     l->slept = true;
-    if (event_base_loop(l->base, busy ? EVLOOP_NONBLOCK : EVLOOP_ONCE) < 0)
+    /* ONCE in both cases: NONBLOCK alone goes on as long as a descriptor is readable, and a ZMQ_FD
+     * stays readable until someone asks its socket. */
+    if (event_base_loop(l->base, busy ? EVLOOP_ONCE | EVLOOP_NONBLOCK : EVLOOP_ONCE) < 0)
         abort();
     wake(l);
 }
