@@ -1,0 +1,37 @@
+/* What the measurements of chipq-bench share: options, the request they submit, the figures they
+ * give. */
+#ifndef BENCH_H
+#define BENCH_H
+
+#include "bench/report.h"
+#include "bench/session.h"
+
+struct bench {
+    const char *dir, *key_path; /* of the instance; the key to act with */
+    const char *command;        /* absolute path of what the jobs run; borrowed */
+    const char *bin_dir;        /* where chipq and chipq-noop are */
+    uint64_t jobs, samples, window;
+    bool is_array, as_json, no_raw;
+    struct report report;
+};
+
+/* Each connects, measures, and appends figures to b->report. */
+int bench_throughput(struct bench *b, struct cq_err *err) CQ_MUST_CHECK;
+int bench_latency(struct bench *b, struct cq_err *err) CQ_MUST_CHECK;
+int bench_submit(struct bench *b, struct cq_err *err) CQ_MUST_CHECK;
+
+/* A SUBMIT of one job that runs b->command with `argument` (NULL: none). The message borrows from
+ * `t`, which must outlive it; ticket_fini releases. Every bench_ask draws a fresh key. */
+struct ticket {
+    struct cq_str run;
+    struct job_spec job;
+    uint8_t key[16];
+};
+void ticket_init(struct ticket *t, const struct bench *b, const char *argument);
+void ticket_ask(struct ticket *t, struct msg *req);
+void ticket_fini(struct ticket *t);
+
+/* CPU time that a process has used, user and system; 0 when it cannot be read. 10 ms steps. */
+int64_t process_cpu_us(int64_t pid);
+
+#endif

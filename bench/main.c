@@ -1,0 +1,179 @@
+/* chipq-bench: measures a running pool through the public interface. */
+#include "bench/bench.h"
+#include "common/base/pure/mem.h"
+#include "common/base/pure/parse.h"
+#include "common/base/sys/files.h"
+
+#include <argp.h>
+#include <limits.h>
+#include <unistd.h>
+
+enum option_key {
+    KEY_JOBS = 256,
+    KEY_ARRAY,
+    KEY_COMMAND,
+    KEY_SAMPLES,
+    KEY_WINDOW,
+    KEY_JSON,
+    KEY_DIR,
+    KEY_KEY,
+    KEY_NO_RAW
+};
+
+static const struct argp_option options[] = {
+    {.name = "dir", .key = KEY_DIR, .arg = "DIR", .doc = "The instance (CHIPQ_DIR)"},
+    {.name = "key",
+     .key = KEY_KEY,
+     .arg = "FILE",
+     .doc = "Key to act with (CHIPQ_KEY, DIR/keys/user.key)"},
+    {.name = "jobs",
+     .key = KEY_JOBS,
+     .arg = "N",
+     .doc = "How many jobs, or tasks of the array (1000)"},
+    {.name = "array", .key = KEY_ARRAY, .doc = "throughput: one array instead of separate jobs"},
+    {.name = "command",
+     .key = KEY_COMMAND,
+     .arg = "PATH",
+     .doc = "throughput: what jobs run (chipq-noop)"},
+    {.name = "no-raw", .key = KEY_NO_RAW, .doc = "throughput: leave the posix_spawn loop out"},
+    {.name = "samples",
+     .key = KEY_SAMPLES,
+     .arg = "N",
+     .doc = "latency: how many of each kind (100)"},
+    {.name = "window",
+     .key = KEY_WINDOW,
+     .arg = "N",
+     .doc = "Submits without an answer at once (256)"},
+    {.name = "json", .key = KEY_JSON, .doc = "One JSON object on standard output"},
+    {0}};
+
+struct parsed {
+    struct bench b;
+    const char *name; /* of the measurement */
+};
+
+static uint64_t count_option(const char *text, uint64_t max, struct argp_state *state)
+{
+    struct cq_err err = {0};
+    uint64_t value = 0;
+    if (parse_u64(text, 1, max, &value, &err) != 0)
+        argp_error(state, "%s", err.text);
+    return value;
+}
+
+static error_t on_option(int key, char *arg, struct argp_state *state)
+{
+    struct parsed *p = state->input;
+    switch (key) {
+    case KEY_DIR:
+        p->b.dir = arg;
+        return 0;
+    case KEY_KEY:
+        p->b.key_path = arg;
+        return 0;
+    case KEY_JOBS:
+        p->b.jobs = count_option(arg, 10000000, state);
+        return 0;
+    case KEY_ARRAY:
+        p->b.is_array = true;
+        return 0;
+    case KEY_COMMAND:
+        p->b.command = arg;
+        return 0;
+    case KEY_NO_RAW:
+        p->b.no_raw = true;
+        return 0;
+    case KEY_SAMPLES:
+        p->b.samples = count_option(arg, 1000000, state);
+        return 0;
+    case KEY_WINDOW:
+        p->b.window = count_option(arg, 4000, state);
+        return 0;
+    case KEY_JSON:
+        p->b.as_json = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (p->name)
+            argp_error(state, "one measurement at a time");
+        p->name = arg;
+        return 0;
+    case ARGP_KEY_NO_ARGS:
+        argp_error(state, "say what to measure");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp parser = {
+    .options = options,
+    .parser = on_option,
+    .args_doc = "throughput|latency|submit",
+    .doc =
+        "Measures a running pool through the public interface.\v"
+        "  throughput   jobs per second, first submit to last recorded end, beside the raw limit\n"
+        "  latency      from submit to the start of the job's process\n"
+        "  submit       acknowledged submits per second over one connection\n\n"
+        "Example:\n  chipq up && chipq-bench throughput --jobs 5000 --array\n"};
+
+static char *own_directory(void)
+{
+    char path[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
+    if (n <= 0)
+        return cq_strdup(".");
+    path[n] = '\0';
+    char *slash = strrchr(path, '/');
+    if (slash)
+        *slash = '\0';
+    return cq_strdup(path);
+}
+
+static char *instance_directory(const char *option)
+{
+    const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME"),
+               *dir = getenv("CHIPQ_DIR");
+    if (option || (dir && *dir))
+        return cq_strdup(option ? option : dir);
+    if (state && *state)
+        return path_format("%s/chipq", state);
+    return path_format("%s/.local/state/chipq", home ? home : "");
+}
+
+static int run(struct parsed *p, struct cq_err *err)
+{
+    static const struct {
+        const char *name;
+        int (*measure)(struct bench *b, struct cq_err *err);
+    } measurements[] = {
+        {"throughput", bench_throughput}, {"latency", bench_latency}, {"submit", bench_submit}};
+    for (size_t i = 0; i < CQ_COUNT(measurements); i++)
+        if (strcmp(measurements[i].name, p->name) == 0)
+            return measurements[i].measure(&p->b, err);
+    return cq_fail(err, CQ_E_INVALID, "no measurement '%s'; see: chipq-bench --help", p->name);
+}
+
+int main(int argc, char **argv)
+{
+    struct parsed p = {.b = {.jobs = 1000, .samples = 100, .window = 256}};
+    struct cq_err err = {0};
+    argp_err_exit_status = cq_code_exit_status(CQ_E_INVALID);
+    argp_parse(&parser, argc, argv, 0, NULL, &p);
+    CQ_CLEANUP(cq_free_ptr) char *bin_dir = own_directory();
+    CQ_CLEANUP(cq_free_ptr) char *dir = instance_directory(p.b.dir);
+    CQ_CLEANUP(cq_free_ptr) char *noop = path_format("%s/chipq-noop", bin_dir);
+    const char *key = p.b.key_path ? p.b.key_path : getenv("CHIPQ_KEY");
+    CQ_CLEANUP(cq_free_ptr)
+    char *key_path = key ? cq_strdup(key) : path_format("%s/keys/user.key", dir);
+    p.b.dir = dir;
+    p.b.bin_dir = bin_dir;
+    p.b.key_path = key_path;
+    p.b.command = p.b.command ? p.b.command : noop;
+    int rc = run(&p, &err);
+    if (rc == 0)
+        report_print(&p.b.report, p.b.as_json);
+    else
+        fprintf(stderr, "chipq-bench: %s\n", err.text);
+    report_fini(&p.b.report);
+    return rc == 0 ? 0 : cq_code_exit_status(err.code);
+}
