@@ -1,0 +1,148 @@
+/* What the store's own files share. Not for others. */
+#ifndef CHIPQ_STORE_INTERNAL_H
+#define CHIPQ_STORE_INTERNAL_H
+
+#include "scheduler/store/store.h"
+
+#include <pthread.h>
+#include <sqlite3.h>
+#include <stdatomic.h>
+
+#define SCHEMA_VERSION  1
+#define APPLICATION_ID  0x63687051 /* "chpQ" */
+#define KEY_BUCKET_JOBS 4096       /* job ids a bucket of submit_key */
+
+enum statement {
+    ST_BEGIN,
+    ST_COMMIT,
+    ST_EPOCH_READ,
+    ST_EPOCH_SET,
+    ST_JOURNAL_ADD,
+    ST_ENTITY_PUT,
+    ST_ENTITY_DELETE,
+    ST_JOB_ADD,
+    ST_JOB_UPDATE,
+    ST_REQUEST_ADD,
+    ST_KEY_ADD,
+    ST_TASK_PUT,
+    ST_ATTEMPT_PUT,
+    ST_JOBS_LIST,
+    ST_JOBS_LIST_LIVE,
+    ST_JOB_BY_NUMBER,
+    ST_JOB_BY_ID,
+    ST_TASKS,
+    ST_ATTEMPTS,
+    ST_REQUEST,
+    ST_KEY_FIND,
+    ST_KEY_BUCKETS,
+    STATEMENT_COUNT
+};
+
+struct bloom {
+    uint64_t *words;
+};
+
+struct work { /* one entry of the thread's queue: a batch or a query */
+    struct store_batch *batch;
+    struct store_query *query;
+    struct work *next;
+};
+
+struct work_queue {
+    struct work *first, **last;
+};
+
+struct store {
+    sqlite3 *db;
+    sqlite3_stmt *statements[STATEMENT_COUNT];
+    char *path, *ballast_path;
+    uint64_t low_water_bytes, ballast_bytes;
+    void (*fatal)(const char *text);
+    uint64_t epoch; /* the store thread's: what the reign row must say */
+    unsigned wal_pages;
+    bool has_ballast;
+    atomic_bool is_low;
+    struct bloom keys; /* the caller's */
+    /* the caller's side */
+    uint64_t loaded_epoch, next_seq, durable_seq, flying_seq;
+    bool is_busy, is_started;
+    struct store_query *answered;
+    /* between the threads, under `lock` */
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    struct work_queue todo, done;
+    bool is_stopping;
+    int event_fd;
+};
+
+struct batch_row {
+    struct stored_job job;
+    struct record_bytes snapshot; /* no data: the job is over */
+    bool is_new;
+};
+
+struct batch_task {
+    uint64_t job, task, attempt;
+    bool is_earlier; /* goes to the attempt table */
+    struct record_bytes row;
+};
+
+struct batch_entity {
+    uint64_t kind, id, version;
+    bool gone;
+    struct record_bytes payload;
+};
+
+struct store_batch {
+    struct store *store;
+    struct record **records;
+    int64_t *at_us;
+    size_t n_records, cap_records, cap_at;
+    struct batch_row *rows;
+    size_t n_rows, cap_rows;
+    struct batch_task *tasks;
+    size_t n_tasks, cap_tasks;
+    struct batch_entity *entities;
+    size_t n_entities, cap_entities;
+    uint64_t first_seq;
+};
+
+/* sql.c: thin helpers over SQLite. Those that fail fill `err` with CQ_E_IO and SQLite's words. */
+int sql_fail(struct store *s, int rc, const char *what, struct cq_err *err);
+int sql_exec(struct store *s, const char *sql, struct cq_err *err) CQ_MUST_CHECK;
+int sql_prepare_all(struct store *s, struct cq_err *err) CQ_MUST_CHECK;
+void sql_finalize_all(struct store *s);
+sqlite3_stmt *sql_use(struct store *s, enum statement which); /* reset, bindings cleared */
+int sql_run(struct store *s, sqlite3_stmt *st, const char *what,
+            struct cq_err *err) CQ_MUST_CHECK; /* steps to the end */
+/* Steps once: 1 a row, 0 no more, -1 error. */
+int sql_row(struct store *s, sqlite3_stmt *st, const char *what, struct cq_err *err) CQ_MUST_CHECK;
+void sql_bind_u64(sqlite3_stmt *st, int at, uint64_t value);
+void sql_bind_text(sqlite3_stmt *st, int at, const char *text); /* NULL is bound as "" */
+void sql_bind_bytes(sqlite3_stmt *st, int at, const struct record_bytes *b);  /* no data: NULL */
+int sql_bind_job_fixed(sqlite3_stmt *st, int at, const struct stored_job *j); /* next index */
+int sql_bind_job_live(sqlite3_stmt *st, int at, const struct stored_job *j);
+void sql_read_job(sqlite3_stmt *st, struct stored_job *out);
+
+/* open.c */
+int store_check_space(struct store *s, struct cq_err *err); /* keeps is_low and the ballast */
+
+/* batch.c: one transaction. On failure nothing is on disk, and the store is dead. */
+int batch_write(struct store *s, const struct store_batch *b, struct cq_err *err) CQ_MUST_CHECK;
+
+/* query.c: works on `q` for at most `budget_us`; 1 = finished, 0 = call again, -1 = error. */
+int query_step(struct store *s, struct store_query *q, int64_t budget_us,
+               struct cq_err *err) CQ_MUST_CHECK;
+
+/* bloom.c */
+void bloom_init(struct bloom *b);
+void bloom_fini(struct bloom *b);
+void bloom_add(struct bloom *b, uint64_t key64);
+bool bloom_has(const struct bloom *b, uint64_t key64);
+uint64_t key64_of(const struct cq_uuid *key);
+
+/* vfs.c: a VFS whose calls pass through the failpoints store.vfs.*; NULL without failpoints. */
+const char *store_vfs_name(void);
+
+#endif

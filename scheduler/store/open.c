@@ -1,0 +1,302 @@
+/* Opens, checks, upgrades and closes the database. */
+#include "scheduler/store/internal.h"
+
+#include "common/base/pure/mem.h"
+#include "common/base/sys/failpoint.h"
+#include "common/base/sys/files.h"
+#include "store_schema.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+enum { DEFAULT_LOW_WATER_BYTES = 64 << 20, DEFAULT_BALLAST_BYTES = 16 << 20 };
+
+/* Locks and fsync of these cannot be trusted with a database (statfs(2), linux/magic.h). */
+static const struct {
+    unsigned long magic;
+    const char *name;
+} network_file_systems[] = {
+    {0x6969, "NFS"},        {0x517B, "SMB"},        {0xFF534D42, "CIFS"},  {0xFE534D42, "SMB2"},
+    {0x0BD00BD0, "Lustre"}, {0x47504653, "GPFS"},   {0x5346414F, "AFS"},   {0x73757245, "Coda"},
+    {0x01021997, "9p"},     {0x00C36400, "CephFS"}, {0x7461636f, "OCFS2"},
+};
+
+static int check_file_system(const char *path, struct cq_err *err)
+{
+    char *dir CQ_CLEANUP(cq_free_ptr) = cq_strdup(path);
+    char *slash = strrchr(dir, '/');
+    if (slash != NULL)
+        *slash = '\0';
+    struct statfs fs;
+    if (statfs(slash == NULL ? "." : slash == dir ? "/" : dir, &fs) != 0)
+        return cq_fail_errno(err, errno == ENOENT ? CQ_E_NOT_FOUND : CQ_E_IO, errno,
+                             "directory of the database %s", path);
+    for (size_t i = 0; i < CQ_COUNT(network_file_systems); i++)
+        if ((unsigned long)fs.f_type == network_file_systems[i].magic)
+            return cq_fail(err, CQ_E_INVALID,
+                           "%s is on %s; a database needs a local disk: choose another --dir", path,
+                           network_file_systems[i].name);
+    return 0;
+}
+
+static int check_presence(const char *path, bool create, struct cq_err *err)
+{
+    struct stat st;
+    bool is_there = lstat(path, &st) == 0;
+    if (!is_there && errno != ENOENT)
+        return cq_fail_errno(err, CQ_E_IO, errno, "%s", path);
+    if (create && is_there)
+        return cq_fail(err, CQ_E_CONFLICT, "there is a database already: %s", path);
+    if (!create && !is_there)
+        return cq_fail(err, CQ_E_NOT_FOUND, "no database %s", path);
+    if (is_there && !S_ISREG(st.st_mode))
+        return cq_fail(err, CQ_E_IO, "%s is not a regular file", path);
+    return 0;
+}
+
+static int pragma_i64(struct store *s, const char *sql, int64_t *value, struct cq_err *err)
+{
+    sqlite3_stmt *st = NULL;
+    int rc = sqlite3_prepare_v2(s->db, sql, -1, &st, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_step(st);
+    if (rc == SQLITE_ROW)
+        *value = sqlite3_column_int64(st, 0);
+    int failed = rc == SQLITE_ROW ? 0 : sql_fail(s, rc, sql, err);
+    (void)sqlite3_finalize(st);
+    return failed;
+}
+
+/* WAL with one exclusive connection: no -shm file, a second process is kept out, and SQLite 3.40's
+ * WAL-reset bug (it needs two connections) cannot happen. The order matters. */
+static int configure(struct store *s, struct cq_err *err)
+{
+    static const char *const pragmas[] = {
+        "PRAGMA locking_mode=EXCLUSIVE", "PRAGMA journal_mode=WAL",
+        "PRAGMA synchronous=FULL",       "PRAGMA mmap_size=0",
+        "PRAGMA wal_autocheckpoint=0",   "PRAGMA cache_size=-65536",
+        "PRAGMA temp_store=MEMORY",      "PRAGMA journal_size_limit=67108864",
+        "PRAGMA trusted_schema=OFF",
+    };
+    for (size_t i = 0; i < CQ_COUNT(pragmas); i++)
+        if (sql_exec(s, pragmas[i], err) != 0)
+            return -1;
+    return 0;
+}
+
+static int run_step(struct store *s, int64_t step, struct cq_err *err)
+{
+    char *mark CQ_CLEANUP(cq_free_ptr) = path_format("-- step %lld\n", (long long)step);
+    const char *from = strstr(store_schema, mark);
+    if (from == NULL)
+        return cq_fail(err, CQ_E_INTERNAL, "schema.sql has no step %lld", (long long)step);
+    from += strlen(mark);
+    const char *to = strstr(from, "-- step ");
+    char *sql CQ_CLEANUP(cq_free_ptr) = cq_strndup(from, to ? (size_t)(to - from) : strlen(from));
+    return sql_exec(s, sql, err);
+}
+
+/* All the steps that are missing, in one transaction. */
+static int upgrade(struct store *s, int64_t version, struct cq_err *err)
+{
+    if (sql_exec(s, "BEGIN EXCLUSIVE", err) != 0)
+        return -1;
+    while (version < SCHEMA_VERSION)
+        if (run_step(s, ++version, err) != 0)
+            return -1;
+    char *sql CQ_CLEANUP(cq_free_ptr) = path_format(
+        "PRAGMA user_version=%d; PRAGMA application_id=%d; COMMIT", SCHEMA_VERSION, APPLICATION_ID);
+    return sql_exec(s, sql, err);
+}
+
+static int check_schema(struct store *s, bool create, struct cq_err *err)
+{
+    int64_t version = 0, application = 0;
+    if (pragma_i64(s, "PRAGMA user_version", &version, err) != 0
+        || pragma_i64(s, "PRAGMA application_id", &application, err) != 0)
+        return -1;
+    if (create)
+        return upgrade(s, 0, err);
+    if (application != APPLICATION_ID)
+        return cq_fail(err, CQ_E_IO, "%s is not a database of chipq", s->path);
+    if (version > SCHEMA_VERSION)
+        return cq_fail(
+            err, CQ_E_VERSION,
+            "database %s has schema version %lld, this chipqd knows %d: it was made by a "
+            "newer chipq; start that one",
+            s->path, (long long)version, SCHEMA_VERSION);
+    return version < SCHEMA_VERSION ? upgrade(s, version, err) : 0;
+}
+
+static int check_damage(struct store *s, struct cq_err *err)
+{
+    sqlite3_stmt *st = NULL;
+    int rc = sqlite3_prepare_v2(s->db, "PRAGMA quick_check(1)", -1, &st, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_step(st);
+    const char *said = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(st, 0) : NULL;
+    bool is_fine = said != NULL && strcmp(said, "ok") == 0;
+    if (!is_fine)
+        (void)cq_fail(err, CQ_E_IO, "database %s is damaged: %s; restore a backup of it", s->path,
+                      said ? said : sqlite3_errmsg(s->db));
+    (void)sqlite3_finalize(st);
+    return is_fine ? 0 : -1;
+}
+
+static int open_file(struct store *s, bool create, struct cq_err *err)
+{
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE
+                | (create ? SQLITE_OPEN_CREATE : 0);
+    mode_t mask = umask(0077);
+    int rc = sqlite3_open_v2(s->path, &s->db, flags, store_vfs_name());
+    (void)umask(mask);
+    if (rc != SQLITE_OK)
+        return sql_fail(s, rc, "open", err);
+    if (configure(s, err) == 0)
+        return 0;
+    int code = sqlite3_errcode(s->db) & 0xff;
+    if (code == SQLITE_BUSY || code == SQLITE_LOCKED)
+        return cq_fail(err, CQ_E_CONFLICT, "database %s is in use by another process", s->path);
+    if (code == SQLITE_NOTADB || code == SQLITE_CORRUPT)
+        return cq_fail(err, CQ_E_IO, "database %s is damaged: %s; restore a backup of it", s->path,
+                       sqlite3_errmsg(s->db));
+    return -1;
+}
+
+static int make_ballast(struct store *s, struct cq_err *err)
+{
+    int fd = open(s->ballast_path, O_CREAT | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return cq_fail_errno(err, CQ_E_IO, errno, "%s", s->ballast_path);
+    int failed = posix_fallocate(fd, 0, (off_t)s->ballast_bytes);
+    (void)close(fd);
+    if (failed != 0) {
+        (void)unlink(s->ballast_path);
+        return cq_fail_errno(err, CQ_E_FULL, failed, "%s", s->ballast_path);
+    }
+    s->has_ballast = true;
+    return 0;
+}
+
+/* Free space, seen after every commit. Under the mark submits are refused; under half of it the
+ * ballast goes, so that the ends of what runs can still be written. It comes back when there is
+ * room for it above the mark. */
+int store_check_space(struct store *s, struct cq_err *err)
+{
+    struct statvfs fs;
+    if (statvfs(s->path, &fs) != 0)
+        return cq_fail_errno(err, CQ_E_IO, errno, "%s", s->path);
+    uint64_t free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
+    if (CQ_FP("store.space.low") != 0)
+        free_bytes = s->low_water_bytes / 4;
+    atomic_store(&s->is_low, free_bytes < s->low_water_bytes);
+    if (s->has_ballast && free_bytes < s->low_water_bytes / 2) {
+        (void)unlink(s->ballast_path);
+        s->has_ballast = false;
+    } else if (!s->has_ballast && free_bytes > s->low_water_bytes + 2 * s->ballast_bytes) {
+        return make_ballast(s, err);
+    }
+    return 0;
+}
+
+static struct store *new_store(const struct store_options *o)
+{
+    struct store *s = CQ_NEW(struct store);
+    s->path = cq_strdup(o->path);
+    s->ballast_path = path_format("%s-ballast", o->path);
+    s->low_water_bytes = o->low_water_bytes ? o->low_water_bytes : DEFAULT_LOW_WATER_BYTES;
+    s->ballast_bytes = o->ballast_bytes ? o->ballast_bytes : DEFAULT_BALLAST_BYTES;
+    s->fatal = o->fatal;
+    s->todo.last = &s->todo.first;
+    s->done.last = &s->done.first;
+    s->event_fd = -1;
+    (void)pthread_mutex_init(&s->lock, NULL);
+    (void)pthread_cond_init(&s->wake, NULL);
+    bloom_init(&s->keys);
+    return s;
+}
+
+static int read_counters(struct store *s, struct cq_err *err)
+{
+    int64_t seq = 0, epoch = 0;
+    if (pragma_i64(s, "SELECT coalesce(max(seq),0) FROM journal", &seq, err) != 0
+        || pragma_i64(s, "SELECT epoch FROM reign", &epoch, err) != 0)
+        return -1;
+    s->epoch = s->loaded_epoch = (uint64_t)epoch;
+    s->durable_seq = s->flying_seq = (uint64_t)seq;
+    s->next_seq = (uint64_t)seq + 1;
+    return 0;
+}
+
+static int open_all(struct store *s, bool create, struct cq_err *err)
+{
+    if (check_file_system(s->path, err) != 0 || check_presence(s->path, create, err) != 0)
+        return -1;
+    (void)CQ_FP("chipqd.start.before_open");
+    if (open_file(s, create, err) != 0 || check_schema(s, create, err) != 0
+        || (!create && check_damage(s, err) != 0) || sql_prepare_all(s, err) != 0
+        || read_counters(s, err) != 0)
+        return -1;
+    (void)CQ_FP("chipqd.start.after_open");
+    s->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (s->event_fd < 0)
+        return cq_fail_errno(err, CQ_E_IO, errno, "eventfd");
+    s->has_ballast = access(s->ballast_path, F_OK) == 0;
+    (void)store_check_space(s, NULL); /* no room for the ballast is told by is_low */
+    return 0;
+}
+
+static void free_store(struct store *s)
+{
+    sql_finalize_all(s);
+    (void)sqlite3_close(s->db);
+    if (s->event_fd >= 0)
+        (void)close(s->event_fd);
+    (void)pthread_mutex_destroy(&s->lock);
+    (void)pthread_cond_destroy(&s->wake);
+    bloom_fini(&s->keys);
+    free(s->path);
+    free(s->ballast_path);
+    free(s);
+}
+
+struct store *store_open(const struct store_options *options, struct cq_err *err)
+{
+    struct store *s = new_store(options);
+    if (open_all(s, options->create, err) == 0)
+        return s;
+    free_store(s);
+    return NULL;
+}
+
+static void free_work(struct work_queue *q)
+{
+    while (q->first != NULL) {
+        struct work *w = q->first;
+        q->first = w->next;
+        store_batch_free(w->batch);
+        store_query_free(w->query);
+        free(w);
+    }
+}
+
+void store_close(struct store *s)
+{
+    if (s == NULL)
+        return;
+    if (s->is_started) {
+        (void)pthread_mutex_lock(&s->lock);
+        s->is_stopping = true;
+        (void)pthread_cond_signal(&s->wake);
+        (void)pthread_mutex_unlock(&s->lock);
+        (void)pthread_join(s->thread, NULL);
+    }
+    free_work(&s->todo);
+    free_work(&s->done);
+    free_store(s);
+}

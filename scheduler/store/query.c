@@ -1,0 +1,256 @@
+/* Queries, on the thread that owns the connection, in small steps: a step ends when its time is
+ * used up and leaves no statement open, so that a batch can be written in between. */
+#include "scheduler/store/internal.h"
+
+#include "common/base/pure/mem.h"
+#include "common/base/sys/clock.h"
+
+enum { TASK_NUMBER_MAX = INT32_MAX };
+
+struct store_query *store_query_new(enum query_kind kind, void *owner)
+{
+    struct store_query *q = CQ_NEW(struct store_query);
+    q->kind = kind;
+    q->owner = owner;
+    return q;
+}
+
+void store_query_free(struct store_query *q)
+{
+    if (q == NULL)
+        return;
+    for (size_t i = 0; i < q->n_jobs; i++)
+        stored_job_fini(&q->jobs[i]);
+    for (size_t i = 0; i < q->n_tasks; i++)
+        stored_task_fini(&q->tasks[i]);
+    for (size_t i = 0; i < q->n_earlier; i++)
+        stored_task_fini(&q->earlier[i]);
+    record_free(q->submit);
+    ranges_fini(&q->wanted);
+    free(q->jobs);
+    free(q->tasks);
+    free(q->earlier);
+    free(q->numbers);
+    free(q->user);
+    free(q->project);
+    free(q->flow);
+    free(q);
+}
+
+static struct stored_job *add_job(struct store_query *q)
+{
+    cq_grow(&q->jobs, &q->cap_jobs, q->n_jobs);
+    return &q->jobs[q->n_jobs++];
+}
+
+static bool text_matches(const char *wanted, const char *have)
+{
+    return wanted == NULL || wanted[0] == '\0' || strcmp(wanted, have ? have : "") == 0;
+}
+
+static bool job_matches(const struct store_query *q, const struct stored_job *j)
+{
+    return text_matches(q->user, j->user_name) && text_matches(q->project, j->project_name)
+           && text_matches(q->flow, j->flow) && (q->state == JOB_NONE || q->state == j->state);
+}
+
+/* One page of at most 128 rows below the cursor. 1 = no more to be found. */
+static int list_page(struct store *s, struct store_query *q, struct cq_err *err)
+{
+    sqlite3_stmt *st = sql_use(s, q->live_only ? ST_JOBS_LIST_LIVE : ST_JOBS_LIST);
+    sql_bind_u64(st, 1, q->enterprise.v);
+    sql_bind_u64(st, 2, q->cursor);
+    int rc;
+    bool is_empty = true;
+    while ((rc = sql_row(s, st, "list jobs", err)) > 0) {
+        struct stored_job j;
+        sql_read_job(st, &j);
+        is_empty = false;
+        if (!job_matches(q, &j)) {
+            q->cursor = j.number;
+            stored_job_fini(&j);
+        } else if (q->n_jobs == q->limit) {
+            stored_job_fini(&j);
+            q->has_more = true;
+            (void)sqlite3_reset(st);
+            return 1;
+        } else {
+            q->cursor = j.number;
+            *add_job(q) = j;
+        }
+    }
+    return rc < 0 ? -1 : is_empty;
+}
+
+static int step_jobs(struct store *s, struct store_query *q, int64_t until_us, struct cq_err *err)
+{
+    if (q->cursor == 0) {
+        q->cursor = q->before ? q->before : (uint64_t)INT64_MAX;
+        if (q->limit == 0 || q->limit > QUERY_ROWS_MAX)
+            q->limit = q->limit == 0 ? 100 : QUERY_ROWS_MAX;
+    }
+    int rc;
+    do
+        rc = list_page(s, q, err);
+    while (rc == 0 && clock_mono_us() < until_us);
+    return rc;
+}
+
+/* 1 found, 0 not, -1 error. */
+static int find_number(struct store *s, struct enterprise_id e, uint64_t number,
+                       struct store_query *q, struct cq_err *err)
+{
+    sqlite3_stmt *st = sql_use(s, ST_JOB_BY_NUMBER);
+    sql_bind_u64(st, 1, e.v);
+    sql_bind_u64(st, 2, number);
+    int rc = sql_row(s, st, "find a job", err);
+    if (rc > 0) {
+        sql_read_job(st, add_job(q));
+        (void)sqlite3_reset(st);
+    }
+    return rc;
+}
+
+static int step_numbers(struct store *s, struct store_query *q, struct cq_err *err)
+{
+    for (size_t i = 0; i < q->n_numbers; i++)
+        if (find_number(s, q->enterprise, q->numbers[i], q, err) < 0)
+            return -1;
+    return 1;
+}
+
+static int read_request(struct store *s, struct store_query *q, uint64_t job, struct cq_err *err)
+{
+    sqlite3_stmt *st = sql_use(s, ST_REQUEST);
+    sql_bind_u64(st, 1, job);
+    int rc = sql_row(s, st, "read a request", err);
+    if (rc == 0)
+        return cq_fail(err, CQ_E_IO, "database %s: a job has no request", s->path);
+    if (rc < 0)
+        return -1;
+    record_free(q->submit);
+    q->submit = NULL;
+    rc = record_decode(RECORD_JOB_SUBMIT, (uint64_t)sqlite3_column_int64(st, 0),
+                       sqlite3_column_blob(st, 1), (size_t)sqlite3_column_bytes(st, 1), &q->submit,
+                       err);
+    (void)sqlite3_reset(st);
+    return rc;
+}
+
+static int read_rows(struct store *s, enum statement which, uint64_t job, struct range range,
+                     struct stored_task **rows, size_t *n, size_t *cap, struct cq_err *err)
+{
+    sqlite3_stmt *st = sql_use(s, which);
+    sql_bind_u64(st, 1, job);
+    sql_bind_u64(st, 2, range.first);
+    sql_bind_u64(st, 3, range.last);
+    sql_bind_u64(st, 4, QUERY_ROWS_MAX - *n);
+    int rc;
+    while ((rc = sql_row(s, st, "read tasks", err)) > 0) {
+        cq_grow(rows, cap, *n);
+        if (stored_task_decode(sqlite3_column_blob(st, 0), (size_t)sqlite3_column_bytes(st, 0),
+                               &(*rows)[*n], err)
+            != 0)
+            return -1;
+        (*n)++;
+    }
+    return rc;
+}
+
+static int read_tasks(struct store *s, struct store_query *q, uint64_t job, struct cq_err *err)
+{
+    static const struct range all = {0, TASK_NUMBER_MAX};
+    const struct range *ranges = q->wanted.n ? q->wanted.items : &all;
+    size_t n = q->wanted.n ? q->wanted.n : 1;
+    for (size_t i = 0; i < n; i++) {
+        if (q->n_tasks < QUERY_ROWS_MAX
+            && read_rows(s, ST_TASKS, job, ranges[i], &q->tasks, &q->n_tasks, &q->cap_tasks, err)
+                   != 0)
+            return -1;
+        if (q->n_earlier < QUERY_ROWS_MAX
+            && read_rows(s, ST_ATTEMPTS, job, ranges[i], &q->earlier, &q->n_earlier,
+                         &q->cap_earlier, err)
+                   != 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int step_job(struct store *s, struct store_query *q, struct cq_err *err)
+{
+    int rc = find_number(s, q->enterprise, q->numbers[0], q, err);
+    if (rc <= 0)
+        return rc < 0 ? -1 : 1;
+    if (read_request(s, q, q->jobs[0].id, err) != 0 || read_tasks(s, q, q->jobs[0].id, err) != 0)
+        return -1;
+    return 1;
+}
+
+/* Is `job` the first one of the submit that is asked for? 1 yes, 0 no, -1 error. */
+static int is_submit_of(struct store *s, struct store_query *q, uint64_t job, struct cq_err *err)
+{
+    if (read_request(s, q, job, err) != 0)
+        return -1;
+    const struct job_submit *j = &q->submit->u.job_submit;
+    if (j->principal == q->principal.v && cq_uuid_equal(&j->client_key, &q->key))
+        return 1;
+    record_free(q->submit);
+    q->submit = NULL;
+    return 0;
+}
+
+/* 1 the submit was found in this bucket, 0 not. Two different keys may share 64 bits. */
+static int probe_bucket(struct store *s, struct store_query *q, uint64_t bucket, struct cq_err *err)
+{
+    for (uint64_t job = 0;;) {
+        sqlite3_stmt *st = sql_use(s, ST_KEY_FIND);
+        sql_bind_u64(st, 1, bucket);
+        sql_bind_u64(st, 2, key64_of(&q->key));
+        sql_bind_u64(st, 3, job);
+        int rc = sql_row(s, st, "find a key", err);
+        if (rc <= 0)
+            return rc;
+        job = (uint64_t)sqlite3_column_int64(st, 0);
+        (void)sqlite3_reset(st);
+        rc = is_submit_of(s, q, job, err);
+        if (rc != 0)
+            return rc;
+    }
+}
+
+/* The cursor is the number of buckets still to probe, plus 1. */
+static int step_key(struct store *s, struct store_query *q, int64_t until_us, struct cq_err *err)
+{
+    if (q->cursor == 0) {
+        sqlite3_stmt *st = sql_use(s, ST_KEY_BUCKETS);
+        if (sql_row(s, st, "find the newest bucket", err) <= 0)
+            return -1;
+        q->cursor = (uint64_t)(sqlite3_column_int64(st, 0) + 2);
+        (void)sqlite3_reset(st);
+    }
+    while (q->cursor > 1) {
+        int rc = probe_bucket(s, q, q->cursor - 2, err);
+        if (rc != 0)
+            return rc;
+        q->cursor--;
+        if (clock_mono_us() >= until_us)
+            return q->cursor == 1;
+    }
+    return 1;
+}
+
+int query_step(struct store *s, struct store_query *q, int64_t budget_us, struct cq_err *err)
+{
+    int64_t until_us = clock_mono_us() + budget_us;
+    switch (q->kind) {
+    case QUERY_JOBS:
+        return step_jobs(s, q, until_us, err);
+    case QUERY_NUMBERS:
+        return step_numbers(s, q, err);
+    case QUERY_JOB:
+        return step_job(s, q, err);
+    case QUERY_KEY:
+        return step_key(s, q, until_us, err);
+    }
+    return cq_fail(err, CQ_E_INTERNAL, "unknown query %d", (int)q->kind);
+}

@@ -1,0 +1,106 @@
+-- The database of chipqd, in numbered steps. A step is never changed once released: a new one is
+-- appended. All steps that a database lacks run in one transaction; PRAGMA user_version counts them.
+
+-- step 1
+-- The truth: every fact, append-only. Everything below is a view of it, or a convenience.
+CREATE TABLE journal(
+    seq     INTEGER PRIMARY KEY,
+    at_us   INTEGER NOT NULL,
+    type    INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    payload BLOB NOT NULL
+);
+
+-- The reign. One row; every write transaction checks it.
+CREATE TABLE reign(
+    one   INTEGER PRIMARY KEY CHECK (one = 1),
+    epoch INTEGER NOT NULL
+);
+INSERT INTO reign VALUES(1, 0);
+
+-- Snapshot records of what is small: enterprises, principals, projects, workers, open leases.
+CREATE TABLE entity(
+    kind    INTEGER NOT NULL,
+    id      INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    payload BLOB NOT NULL,
+    PRIMARY KEY (kind, id)
+) WITHOUT ROWID;
+
+-- One row a job. `snapshot` is the JOB_SNAPSHOT payload of a live job, NULL once it is over.
+CREATE TABLE job(
+    id            INTEGER PRIMARY KEY,
+    enterprise    INTEGER NOT NULL,
+    number        INTEGER NOT NULL,
+    principal     INTEGER NOT NULL,
+    project       INTEGER NOT NULL,
+    user_name     TEXT NOT NULL,
+    project_name  TEXT NOT NULL,
+    name          TEXT NOT NULL,
+    flow          TEXT NOT NULL,
+    tool          TEXT NOT NULL,
+    stage_of      TEXT NOT NULL,
+    is_array      INTEGER NOT NULL,
+    expects       INTEGER NOT NULL,
+    tasks         INTEGER NOT NULL,
+    cores         INTEGER NOT NULL,
+    mem_mib       INTEGER NOT NULL,
+    time_us       INTEGER NOT NULL,
+    submit_us     INTEGER NOT NULL,
+    state         INTEGER NOT NULL,
+    verdict       INTEGER NOT NULL,
+    waiting       INTEGER NOT NULL,
+    running       INTEGER NOT NULL,
+    passed        INTEGER NOT NULL,
+    failed        INTEGER NOT NULL,
+    killed        INTEGER NOT NULL,
+    lost          INTEGER NOT NULL,
+    priority      INTEGER NOT NULL,
+    start_us      INTEGER NOT NULL,
+    end_us        INTEGER NOT NULL,
+    node          TEXT NOT NULL,
+    end_cause     TEXT NOT NULL,
+    passed_ranges TEXT NOT NULL,
+    failed_ranges TEXT NOT NULL,
+    attempt       INTEGER NOT NULL,
+    metrics       TEXT,
+    snapshot      BLOB
+);
+CREATE UNIQUE INDEX job_number ON job(enterprise, number);
+-- Live jobs only: pending 1, held 2, running 3. The one index that start-up and --live use.
+CREATE INDEX job_live ON job(enterprise, number) WHERE state < 4;
+
+-- The JOB_SUBMIT payload, beside the row so that changing the row does not rewrite it.
+CREATE TABLE job_request(
+    job     INTEGER PRIMARY KEY,
+    version INTEGER NOT NULL,
+    payload BLOB NOT NULL
+);
+
+-- Client keys, for a submit that is sent again. Keys are random, and random inserts into one large
+-- tree dirty a page each; so they are kept in buckets by age: inserts stay in one small hot region,
+-- a look-up probes the buckets from the newest.
+CREATE TABLE submit_key(
+    bucket INTEGER NOT NULL,
+    key64  INTEGER NOT NULL,
+    job    INTEGER NOT NULL,
+    PRIMARY KEY (bucket, key64, job)
+) WITHOUT ROWID;
+
+-- The last attempt of tasks that are told apart; `row` is flat (scheduler/store/stored.c).
+CREATE TABLE task(
+    job     INTEGER NOT NULL,
+    task    INTEGER NOT NULL,
+    attempt INTEGER NOT NULL,
+    row     BLOB NOT NULL,
+    PRIMARY KEY (job, task)
+) WITHOUT ROWID;
+
+-- Attempts before the last.
+CREATE TABLE attempt(
+    job     INTEGER NOT NULL,
+    task    INTEGER NOT NULL,
+    attempt INTEGER NOT NULL,
+    row     BLOB NOT NULL,
+    PRIMARY KEY (job, task, attempt)
+) WITHOUT ROWID;

@@ -1,0 +1,128 @@
+/* The store: chipqd's database. One connection, owned by the store thread once it is started.
+ *
+ * Life: store_open, store_load (both block, on the caller's thread), store_start; then store_commit
+ * and store_ask hand work to the thread, and store_fd becomes readable when something is done.
+ * Before store_start the synchronous calls (store_write, store_each_...) may be used; after it,
+ * never.
+ *
+ * A failed commit, sync or read is the end: `fatal` is called on the store thread and must not
+ * return (chipqd logs and calls _exit(70)). There is no retry: memory is ahead of the disk, the
+ * restart loads what is true. All functions but `fatal` belong to one thread, the caller's. */
+#ifndef CHIPQ_STORE_H
+#define CHIPQ_STORE_H
+
+#include "scheduler/store/stored.h"
+
+struct store;
+struct store_batch;
+
+struct store_options {
+    const char *path;         /* of the database file, on a local disk */
+    bool create;              /* make one (refuses one that is there); else it must exist */
+    uint64_t low_water_bytes; /* free space under which submits are refused; 0 = 64 MiB */
+    uint64_t ballast_bytes;   /* file freed at half that mark, so that ends fit; 0 = 16 MiB */
+    void (*fatal)(const char *text); /* never returns; NULL = _exit(70) */
+};
+
+/* Opens, checks (quick_check, schema version, file system) and upgrades the database. Errors:
+ * CQ_E_NOT_FOUND none there, CQ_E_CONFLICT one there already or in use, CQ_E_VERSION made by a
+ * newer chipqd, CQ_E_IO damaged or unreadable, CQ_E_INVALID on a network file system. Blocks. */
+struct store *store_open(const struct store_options *options, struct cq_err *err) CQ_MUST_CHECK;
+void store_close(struct store *s); /* stops the thread after what it was given; accepts NULL */
+
+/* Gives every record that the core needs to go on, in the order that core_apply wants. `fn` returns
+ * -1 with `err` to stop. Blocks. */
+typedef int (*store_record_fn)(void *arg, const struct record *r, struct cq_err *err);
+int store_load(struct store *s, store_record_fn fn, void *arg, struct cq_err *err) CQ_MUST_CHECK;
+
+/* The ATTEMPT_END records of the journal's tail, oldest first, for core_remember_end. Blocks. */
+int store_load_ends(struct store *s, store_record_fn fn, void *arg,
+                    struct cq_err *err) CQ_MUST_CHECK;
+
+/* The journal from `from_seq`, and the job rows, in order; for --dump and tests. Block. */
+typedef int (*store_journal_fn)(void *arg, uint64_t seq, int64_t at_us, const struct record *r,
+                                struct cq_err *err);
+int store_each_journal(struct store *s, uint64_t from_seq, store_journal_fn fn, void *arg,
+                       struct cq_err *err) CQ_MUST_CHECK;
+typedef int (*store_job_fn)(void *arg, const struct stored_job *j, struct cq_err *err);
+int store_each_job(struct store *s, store_job_fn fn, void *arg, struct cq_err *err) CQ_MUST_CHECK;
+
+/* ---- batches: one transaction each ---- */
+
+struct store_batch *store_batch_new(struct store *s);
+void store_batch_free(struct store_batch *b); /* accepts NULL */
+bool store_batch_is_empty(const struct store_batch *b);
+size_t store_batch_records(const struct store_batch *b);
+void store_batch_add_record(struct store_batch *b, struct record *r, int64_t wall_us); /* takes r */
+void store_batch_add_job(struct store_batch *b, const struct job_view *v,
+                         const char *metrics); /* copies; encodes the snapshot */
+void store_batch_add_entity(struct store_batch *b, const struct entity_view *e); /* encodes */
+
+/* Writes at once, before store_start. Takes `b`. Blocks until it is on disk. */
+int store_write(struct store *s, struct store_batch *b, struct cq_err *err) CQ_MUST_CHECK;
+
+void store_start(struct store *s);
+int store_fd(const struct store *s); /* an eventfd: readable when store_collect has something */
+
+/* Hands a batch to the thread. Takes `b`. At most one is in flight: ask store_is_busy first.
+ * The records get the next sequence numbers. */
+void store_commit(struct store *s, struct store_batch *b);
+bool store_is_busy(const struct store *s);
+uint64_t store_next_seq(const struct store *s);    /* the number the next record will get */
+uint64_t store_durable_seq(const struct store *s); /* newest record known to be on disk */
+uint64_t store_epoch(const struct store *s);       /* as loaded, before this reign */
+
+/* Is a submit refused for want of disk space? Kept by the thread after each commit. */
+bool store_is_low(const struct store *s);
+
+/* True: no submit with this key is in the database or in a batch, filling ones too. False:
+ * perhaps (ask QUERY_KEY). A Bloom filter of fixed size, so that a first submit needs no look-up.
+ */
+bool store_key_is_new(const struct store *s, const struct cq_uuid *key);
+
+/* ---- queries: answered in order with batches, so that a reader sees its own writes ---- */
+
+enum query_kind {
+    QUERY_JOBS,    /* a list by filter, newest first */
+    QUERY_NUMBERS, /* rows of these numbers (found ones, in the order asked) */
+    QUERY_JOB,     /* one job with its tasks, earlier attempts and request */
+    QUERY_KEY      /* the jobs of an earlier submit */
+};
+
+#define QUERY_ROWS_MAX 1000
+
+struct store_query {
+    enum query_kind kind;
+    void *owner; /* the asker's; the store does not touch it */
+    /* what is asked; texts and arrays are owned by the query, NULL or "" = any */
+    struct enterprise_id enterprise;
+    struct principal_id principal; /* KEY */
+    struct cq_uuid key;            /* KEY */
+    char *user, *project, *flow;   /* JOBS */
+    enum job_state state;          /* JOBS; JOB_NONE = any */
+    bool live_only;                /* JOBS */
+    uint64_t before, limit;        /* JOBS; before 0 = from the newest */
+    uint64_t *numbers;             /* NUMBERS; JOB: one */
+    size_t n_numbers;
+    struct ranges wanted; /* JOB: tasks; empty = those that are told apart */
+    /* the answer; owned by the query */
+    struct stored_job *jobs;
+    size_t n_jobs, cap_jobs;
+    bool has_more;
+    struct stored_task *tasks, *earlier;
+    size_t n_tasks, cap_tasks, n_earlier, cap_earlier;
+    struct record *submit; /* JOB and KEY: the JOB_SUBMIT of the (first) job */
+    /* the store's */
+    uint64_t cursor;
+    struct store_query *next;
+};
+
+struct store_query *store_query_new(enum query_kind kind, void *owner);
+void store_query_free(struct store_query *q);           /* accepts NULL */
+void store_ask(struct store *s, struct store_query *q); /* takes q until store_collect gives it */
+
+/* Takes note of what the thread has done. Returns the next answered query (the caller's again), or
+ * NULL when there is none. */
+struct store_query *store_collect(struct store *s);
+
+#endif

@@ -1,0 +1,250 @@
+/* The store thread: takes batches and queries in order, and tells through an eventfd what is done.
+ * The queue is short: one batch at most, and the queries that sessions are allowed to have open. */
+#include "scheduler/store/internal.h"
+
+#include "common/base/pure/mem.h"
+#include "common/base/sys/failpoint.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <unistd.h>
+
+enum {
+    QUERY_BUDGET_US = 5000,       /* then the next in the queue has its turn */
+    CHECKPOINT_IDLE_PAGES = 4096, /* 16 MiB: when nobody waits */
+    CHECKPOINT_PAGES = 32768,     /* 128 MiB: at once */
+};
+
+static void push(struct work_queue *q, struct work *w)
+{
+    w->next = NULL;
+    *q->last = w;
+    q->last = &w->next;
+}
+
+static struct work *pop(struct work_queue *q)
+{
+    struct work *w = q->first;
+    if (w == NULL)
+        return NULL;
+    q->first = w->next;
+    if (q->first == NULL)
+        q->last = &q->first;
+    return w;
+}
+
+static void die(struct store *s, const struct cq_err *err)
+{
+    if (s->fatal != NULL)
+        s->fatal(err->text);
+    _exit(70); /* no retry on this connection: the restart loads what is true */
+}
+
+/* The next thing to do; NULL when the store is being closed and nothing is left. */
+static struct work *wait_for_work(struct store *s)
+{
+    (void)pthread_mutex_lock(&s->lock);
+    while (s->todo.first == NULL && !s->is_stopping)
+        (void)pthread_cond_wait(&s->wake, &s->lock);
+    struct work *w = pop(&s->todo);
+    (void)pthread_mutex_unlock(&s->lock);
+    return w;
+}
+
+static void put_back(struct store *s, struct work *w)
+{
+    (void)pthread_mutex_lock(&s->lock);
+    push(&s->todo, w);
+    (void)pthread_mutex_unlock(&s->lock);
+}
+
+static void finish(struct store *s, struct work *w)
+{
+    (void)pthread_mutex_lock(&s->lock);
+    push(&s->done, w);
+    (void)pthread_mutex_unlock(&s->lock);
+    uint64_t one = 1;
+    ssize_t n = write(s->event_fd, &one, sizeof one);
+    (void)n; /* only a full counter fails, and then it is readable already */
+}
+
+static bool is_idle(struct store *s)
+{
+    (void)pthread_mutex_lock(&s->lock);
+    bool idle = s->todo.first == NULL;
+    (void)pthread_mutex_unlock(&s->lock);
+    return idle;
+}
+
+static int on_wal(void *arg, sqlite3 *db, const char *name, int pages)
+{
+    (void)db;
+    (void)name;
+    ((struct store *)arg)->wal_pages = (unsigned)pages;
+    return SQLITE_OK;
+}
+
+/* Between transactions only. */
+static int checkpoint(struct store *s, struct cq_err *err)
+{
+    if (s->wal_pages < CHECKPOINT_IDLE_PAGES || (s->wal_pages < CHECKPOINT_PAGES && !is_idle(s)))
+        return 0;
+    (void)CQ_FP("chipqd.checkpoint.before");
+    int rc = sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    if (rc != SQLITE_OK)
+        return sql_fail(s, rc, "checkpoint", err);
+    s->wal_pages = 0;
+    (void)CQ_FP("chipqd.checkpoint.after");
+    return 0;
+}
+
+static void do_batch(struct store *s, struct work *w)
+{
+    struct cq_err err = {0};
+    if (batch_write(s, w->batch, &err) != 0)
+        die(s, &err);
+    if (store_check_space(s, &err) != 0)
+        atomic_store(&s->is_low, true);
+    finish(s, w);
+    if (checkpoint(s, &err) != 0)
+        die(s, &err);
+}
+
+static void do_query(struct store *s, struct work *w)
+{
+    struct cq_err err = {0};
+    int rc = query_step(s, w->query, QUERY_BUDGET_US, &err);
+    if (rc < 0)
+        die(s, &err);
+    if (rc == 0)
+        put_back(s, w);
+    else
+        finish(s, w);
+}
+
+static void *run(void *arg)
+{
+    struct store *s = arg;
+    struct work *w;
+    while ((w = wait_for_work(s)) != NULL) {
+        if (w->batch != NULL)
+            do_batch(s, w);
+        else
+            do_query(s, w);
+    }
+    return NULL;
+}
+
+void store_start(struct store *s)
+{
+    sigset_t all, old;
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &old); /* signals are the main thread's */
+    (void)sqlite3_wal_hook(s->db, on_wal, s);
+    if (pthread_create(&s->thread, NULL, run, s) != 0)
+        abort(); /* as out of memory */
+    (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+    s->is_started = true;
+}
+
+/* ---- the caller's side ---- */
+
+static void hand_over(struct store *s, struct store_batch *b, struct store_query *q)
+{
+    struct work *w = CQ_NEW(struct work);
+    w->batch = b;
+    w->query = q;
+    (void)pthread_mutex_lock(&s->lock);
+    push(&s->todo, w);
+    (void)pthread_cond_signal(&s->wake);
+    (void)pthread_mutex_unlock(&s->lock);
+}
+
+static void number_batch(struct store *s, struct store_batch *b)
+{
+    b->first_seq = s->next_seq;
+    s->next_seq += b->n_records;
+}
+
+void store_commit(struct store *s, struct store_batch *b)
+{
+    number_batch(s, b);
+    s->is_busy = true;
+    s->flying_seq = s->next_seq - 1;
+    hand_over(s, b, NULL);
+}
+
+int store_write(struct store *s, struct store_batch *b, struct cq_err *err)
+{
+    number_batch(s, b);
+    int rc = batch_write(s, b, err);
+    if (rc == 0)
+        s->durable_seq = s->flying_seq = s->next_seq - 1;
+    store_batch_free(b);
+    return rc;
+}
+
+void store_ask(struct store *s, struct store_query *q)
+{
+    hand_over(s, NULL, q);
+}
+
+struct store_query *store_collect(struct store *s)
+{
+    for (;;) {
+        (void)pthread_mutex_lock(&s->lock);
+        struct work *w = pop(&s->done);
+        (void)pthread_mutex_unlock(&s->lock);
+        if (w == NULL) {
+            uint64_t count;
+            ssize_t n = read(s->event_fd, &count, sizeof count);
+            if (n > 0)
+                continue; /* what was finished before this read is in the list now */
+            return NULL;
+        }
+        struct store_query *q = w->query;
+        if (w->batch != NULL) {
+            s->is_busy = false;
+            s->durable_seq = s->flying_seq;
+            store_batch_free(w->batch);
+        }
+        free(w);
+        if (q != NULL)
+            return q;
+    }
+}
+
+bool store_is_busy(const struct store *s)
+{
+    return s->is_busy;
+}
+
+uint64_t store_next_seq(const struct store *s)
+{
+    return s->next_seq;
+}
+
+uint64_t store_durable_seq(const struct store *s)
+{
+    return s->durable_seq;
+}
+
+uint64_t store_epoch(const struct store *s)
+{
+    return s->loaded_epoch;
+}
+
+int store_fd(const struct store *s)
+{
+    return s->event_fd;
+}
+
+bool store_is_low(const struct store *s)
+{
+    return atomic_load(&s->is_low);
+}
+
+bool store_key_is_new(const struct store *s, const struct cq_uuid *key)
+{
+    return !bloom_has(&s->keys, key64_of(key));
+}
