@@ -167,11 +167,11 @@ static int await_welcome(struct net_client *c, const struct net_client_options *
         }
         if (c->refused)
             return cq_fail(err, CQ_E_DENIED, "the scheduler does not accept this key");
-        if (c->nobody && !c->connected && now_us >= patient_until_us)
-            return no_scheduler(err, "no scheduler listens there");
         if (c->mismatch)
             return cq_fail(err, CQ_E_DENIED,
                            "what listens there does not have the scheduler's key of our key file");
+        if (c->nobody && !c->connected && now_us >= patient_until_us)
+            return no_scheduler(err, "no scheduler listens there");
         if (!c->greeted && now_us >= until_us)
             return no_scheduler(err, c->connected ? "the scheduler does not answer"
                                                   : "no scheduler answers there");
