@@ -126,10 +126,14 @@ static bool holds(enum gate_op op, double value, double bound)
     return false;
 }
 
+/* Does a gate stand on this metric? A name that ends with "__" means all that begin so. */
 static bool has_gate(const struct gates *g, const char *metric)
 {
+    size_t len = strlen(metric);
+    bool family = len > 2 && strcmp(metric + len - 2, "__") == 0;
     for (size_t i = 0; i < g->count; i++)
-        if (strcmp(g->items[i].metric, metric) == 0)
+        if (family ? cq_str_starts(g->items[i].metric, metric)
+                   : strcmp(g->items[i].metric, metric) == 0)
             return true;
     return false;
 }

@@ -17,7 +17,8 @@ struct outcome {
     enum verdict verdict;
     char message[OUTCOME_TEXT_MAX]; /* why it did not pass; the signature is made from it */
     char summary[OUTCOME_TEXT_MAX]; /* one line for people */
-    /* A fail that rests on this metric alone is dropped when the task has a `require` on it. */
+    /* A fail that rests on this metric alone is dropped when the task has a `require` on it; with
+     * "__" at its end, on any metric that begins so. */
     char overruled_by[METRIC_NAME_MAX];
     struct metrics metrics;
 };

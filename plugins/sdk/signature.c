@@ -108,7 +108,9 @@ static size_t unit_length(const char *text)
 /* Copies one word, or its replacement; returns the bytes consumed. */
 static size_t put_word(struct writer *w, const char *text)
 {
-    size_t number = number_length(text);
+    /* The digits of a dotted name stay: METAL1.2. */
+    bool dotted = w->len > 1 && w->out[w->len - 1] == '.' && is_word(w->out[w->len - 2]);
+    size_t number = dotted ? 0 : number_length(text);
     if (number > 0) {
         number += unit_length(text + number);
         if (!is_word(text[number])) {

@@ -1,18 +1,28 @@
 /* The options that say what the design is; lint and build share them. */
 #include "plugins/verilator/verilator.h"
 
-static int add_map(const struct run *run, const char *name, const char *prefix, struct args *args,
-                   struct cq_err *err)
+/* "NAME" or "NAME=VALUE" of a list: the name must be one. */
+static int add_defines(const struct run *run, struct args *args, struct cq_err *err)
 {
-    for (size_t i = 0; i < params_count(&run->params, name); i++) {
+    for (size_t i = 0; i < params_count(&run->params, "defines"); i++) {
+        const char *define = params_item(&run->params, "defines", i);
+        char name[128];
+        (void)snprintf(name, sizeof name, "%.*s", (int)strcspn(define, "="), define);
+        if (run_check_identifier("params.defines", name, err))
+            return -1;
+        args_addf(args, "-D%s", define);
+    }
+    return 0;
+}
+
+static int add_parameters(const struct run *run, struct args *args, struct cq_err *err)
+{
+    for (size_t i = 0; i < params_count(&run->params, "parameters"); i++) {
         char value[PARAM_TEXT_MAX + 1];
-        const char *key = params_entry(&run->params, name, i, value, sizeof value);
-        if (run_check_identifier(name, key, err))
-            return cq_wrap(err, "params");
-        if (value[0])
-            args_addf(args, "%s%s=%s", prefix, key, value);
-        else
-            args_addf(args, "%s%s", prefix, key);
+        const char *key = params_entry(&run->params, "parameters", i, value, sizeof value);
+        if (run_check_identifier("params.parameters", key, err))
+            return -1;
+        args_addf(args, "-G%s=%s", key, value);
     }
     return 0;
 }
@@ -24,8 +34,8 @@ int verilator_design_args(const struct run *run, struct args *args, struct cq_er
         return -1;
     args_add(args, "--top-module");
     args_add(args, top);
-    if (run_inputs(run, "includes", "-I", args, err) || add_map(run, "defines", "-D", args, err)
-        || add_map(run, "parameters", "-G", args, err))
+    if (run_inputs(run, "includes", "-I", args, err) || add_defines(run, args, err)
+        || add_parameters(run, args, err))
         return -1;
     return run_inputs(run, "sources", "", args, err);
 }

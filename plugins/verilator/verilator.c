@@ -3,18 +3,18 @@
 
 static const char *const wave_choices[] = {"off", "on", "fail", NULL};
 
-#define DESIGN_PARAMS                                                                          \
-    {.name = "top", .type = PARAM_STRING, .required = true, .help = "name of the top module"}, \
-        {.name = "sources",                                                                    \
-         .type = PARAM_PATHS,                                                                  \
-         .required = true,                                                                     \
-         .min = 1,                                                                             \
-         .max = 10000,                                                                         \
-         .help = "design and bench files: .v .sv, and .cpp for sim"},                          \
-        {.name = "includes", .type = PARAM_PATHS, .help = "directories of `include files"},    \
-        {.name = "defines", .type = PARAM_MAP, .help = "`define NAME VALUE for all files"},    \
-    {                                                                                          \
-        .name = "parameters", .type = PARAM_MAP, .help = "parameters of the top module"        \
+#define DESIGN_PARAMS                                                                            \
+    {.name = "top", .type = PARAM_STRING, .required = true, .help = "name of the top module"},   \
+        {.name = "sources",                                                                      \
+         .type = PARAM_PATHS,                                                                    \
+         .required = true,                                                                       \
+         .min = 1,                                                                               \
+         .max = 10000,                                                                           \
+         .help = "design and bench files: .v .sv, and .cpp for sim"},                            \
+        {.name = "includes", .type = PARAM_PATHS, .help = "directories of included files"},      \
+        {.name = "defines", .type = PARAM_STRINGS, .help = "NAME or NAME=VALUE, for all files"}, \
+    {                                                                                            \
+        .name = "parameters", .type = PARAM_MAP, .help = "parameters of the top module"          \
     }
 
 static const struct param_spec lint_params[] = {
