@@ -1,7 +1,8 @@
 # 200 MHz at the library's typical corner. Times in ns, loads in pF.
 create_clock -name clk -period 5.0 [get_ports clk]
 
-# No wires and an ideal clock: a tenth of the period stands for skew, jitter and what wires will add.
+# No wires and an ideal clock: a tenth of the period stands for skew, jitter and what wires will
+# add.
 set_clock_uncertainty 0.5 [get_clocks clk]
 
 # The neighbours on the chip have a fifth of the period on each side.

@@ -1,6 +1,7 @@
 # Makes a placed layout from a synthesized netlist:
 #
-#   klayout -b -r make_layout.py -rd netlist=uart.v -rd lef=osu018_stdcells.lef -rd top=uart -rd out=uart.gds
+#   klayout -b -r make_layout.py -rd netlist=uart.v -rd lef=osu018_stdcells.lef -rd top=uart \
+#       -rd out=uart.gds
 #
 # netlist  structural Verilog, or the JSON of yosys' write_json when the name ends in .json; flat
 # lef      the standard cells: sizes, pins and obstructions become the geometry of the GDS cells
@@ -115,7 +116,8 @@ def read_json_netlist(text, top):
 
 def read_verilog_netlist(text, top):
     text = re.sub(r"/\*.*?\*/|//[^\n]*|\(\*.*?\*\)", "", text, flags=re.S)
-    module = re.search(r"\bmodule\s+\\?" + re.escape(top) + r"\s*(\([^;]*)?;(.*?)\bendmodule\b", text, re.S)
+    pattern = r"\bmodule\s+\\?" + re.escape(top) + r"\s*(\([^;]*)?;(.*?)\bendmodule\b"
+    module = re.search(pattern, text, re.S)
     if module is None:
         raise LayoutError(f"netlist: no module {top} with its endmodule")
     cells = []
@@ -126,7 +128,8 @@ def read_verilog_netlist(text, top):
         # Named connections only, as yosys writes them. Nothing is passed over in silence.
         match = re.match(r"\s*([A-Za-z_]\w*)\s+(\\\S+\s+|[A-Za-z_]\w*\s*)\(\s*\.", statement)
         if match is None:
-            raise LayoutError(f"netlist: not structural Verilog: {' '.join(statement.split())[:80]}")
+            shown = " ".join(statement.split())[:80]
+            raise LayoutError(f"netlist: not structural Verilog: {shown}")
         cells.append((match.group(2).strip(), match.group(1)))
     return cells
 
@@ -135,7 +138,8 @@ def read_netlist(path, top, macros):
     """Returns [(instance name, macro)], in the order of the netlist."""
     with open(path, encoding="utf-8") as f:
         text = f.read()
-    cells = read_json_netlist(text, top) if path.endswith(".json") else read_verilog_netlist(text, top)
+    read = read_json_netlist if path.endswith(".json") else read_verilog_netlist
+    cells = read(text, top)
     unknown = sorted({kind for _, kind in cells if kind not in macros})
     if unknown:
         raise LayoutError(f"netlist: not in the LEF: {', '.join(unknown)}")
@@ -249,7 +253,8 @@ def draw_power(drawing, top, plan, rows):
     """Metal2 straps on the rails of every row, and a metal3 bar per supply beyond the last row."""
     height = rows * plan.row_height
     width = plan.row_sites * plan.site_width
-    bars = {"gnd": (-BAR_GAP - BAR_WIDTH, -BAR_GAP), "vdd": (height + BAR_GAP, height + BAR_GAP + BAR_WIDTH)}
+    bars = {"gnd": (-BAR_GAP - BAR_WIDTH, -BAR_GAP),
+            "vdd": (height + BAR_GAP, height + BAR_GAP + BAR_WIDTH)}
     for net, (y1, y2) in bars.items():
         drawing.rect(top, "metal3", 0.0, y1, width, y2)
         drawing.label(top, net, "metal3", width / 2, (y1 + y2) / 2)

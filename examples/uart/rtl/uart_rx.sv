@@ -1,5 +1,5 @@
 // Receives 8N1 frames at sixteen ticks a bit. Each bit is the majority of three samples about its
-// middle, so one noisy sample does no harm, and a low pulse shorter than half a bit starts no frame.
+// middle, so one noisy sample does no harm, and a low pulse under half a bit starts no frame.
 // `valid` is high for one clock; `frame_error` then says that the stop bit was low. After such a
 // frame the line must be high again before the next start bit is looked for (a break is one error).
 `timescale 1ns / 1ps

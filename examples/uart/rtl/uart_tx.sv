@@ -1,5 +1,5 @@
 // Sends 8N1 frames, least significant bit first. Takes a byte (`ready` and `valid` high on the same
-// clock) only between frames and only while `clear_to_send` is high: a frame once begun is never cut.
+// clock) only between frames and only while `clear_to_send` is high: a frame begun is never cut.
 `timescale 1ns / 1ps
 
 module uart_tx (
