@@ -1,0 +1,14 @@
+#!/usr/bin/env bats
+# kill -9 of the pool's processes at random moments under load; the checker judges what is left.
+
+setup() {
+    : "${CHIPQ_ROOT:=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)}"
+    : "${CHIPQ_BUILD:=$CHIPQ_ROOT/build/debug}"
+}
+
+@test "ten rounds of kill -9 under load lose nothing and double nothing" {
+    [ -z "${CHIPQ_QUICK-}" ] || skip "left out by --quick"
+    run timeout 150 "$CHIPQ_ROOT/tests/fault/chaos" --rounds 10 --build "$CHIPQ_BUILD"
+    echo "$output"
+    [ "$status" -eq 0 ]
+}
