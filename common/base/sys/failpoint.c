@@ -65,7 +65,8 @@ static int act(const char *what)
     return 0;
 }
 
-/* Tells the crash tests that this point was reached: a line in the file that CQ_FAILPOINTS_LOG names. */
+/* Tells the crash tests that this point was reached: a line in the file that CQ_FAILPOINTS_LOG
+ * names. */
 static void note(const char *name)
 {
     const char *path = getenv("CQ_FAILPOINTS_LOG");
