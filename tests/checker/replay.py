@@ -23,11 +23,19 @@ class Task:
         self.attempts = []
         self.cancelled_seq = None
         self.losses = self.own_failures = 0
-        self.verdict = None  # of the end that closed it
+        self.outcome = None  # done failed killed lost
         self.over_seq = None
 
     def live(self):
         return self.attempts[-1] if self.attempts and self.attempts[-1].end is None else None
+
+    def final(self):
+        """How it ended. Losses of attempts that never started may be forgiven or not: a task that
+        ended with one counts as lost."""
+        if self.outcome or not self.attempts or self.attempts[-1].end is None:
+            return self.outcome
+        last = self.attempts[-1]
+        return "lost" if last.end["verdict"] == "lost" and last.started_seq is None else None
 
 
 class Job:
@@ -110,7 +118,7 @@ class Model:
                 continue
             task.cancelled_seq = task.cancelled_seq or r["seq"]
             if task.live() is None:
-                task.verdict, task.over_seq = "killed", r["seq"]
+                task.outcome, task.over_seq = "killed", r["seq"]
 
     def on_task_requeue(self, r):
         job, task = self.task_of(r)
@@ -132,7 +140,7 @@ class Model:
         if task.cancelled_seq is not None:
             self.report("R9", f"{what}: assigned after its cancel (record {r['seq']})")
         elif task.over_seq is not None:
-            self.report("R5", f"{what}: assigned after the task ended as {task.verdict}")
+            self.report("R5", f"{what}: assigned after the task ended as {task.outcome}")
         if task.live() is not None:
             self.report("R7", f"{what}: assigned while attempt {task.live().number} is live")
         expected = task.attempts[-1].number + 1 if task.attempts else 1
@@ -171,28 +179,41 @@ class Model:
             return
         live.end, live.ended_seq = r, r["seq"]
         self.live_on[live.lease].discard((job.id, task.number))
-        verdict = r["verdict"]
-        if not self.goes_on(job, task, live, verdict):
-            task.verdict, task.over_seq = verdict, r["seq"]
+        outcome = self.outcome_of(job, task, live)
+        if outcome:
+            task.outcome, task.over_seq = outcome, r["seq"]
 
     @staticmethod
-    def goes_on(job, task, attempt, verdict):
-        """Whether the task may be started again after this end."""
-        if verdict == "lost":
-            task.losses += 1
-        elif verdict in OWN_FAILURES:
-            task.own_failures += 1
-        if task.cancelled_seq is not None or verdict == "pass":
-            return False
+    def outcome_of(job, task, attempt):
+        """The state in which this end leaves its task for good; None when it may start again."""
+        verdict, asked = attempt.end["verdict"], job.record
+        by_lease = attempt.end.get("limit") == "lease"
+        own = verdict in OWN_FAILURES and not by_lease
+        if verdict == "pass":
+            return "done"
+        if task.cancelled_seq is not None:
+            return "failed" if verdict in OWN_FAILURES else "killed"
         if attempt.called_back:
-            return not job.never
-        if verdict == "lost":
-            limit = job.record.get("max_attempts") or 3
-            return (not job.never and job.record.get("on_lost") in (0, 2, "requeue", "wait", None)
-                    and task.losses < limit)
-        if verdict in OWN_FAILURES:
-            return not job.never and task.own_failures < (job.record.get("max_own_failures") or 1)
-        return False
+            return None
+        if own:
+            task.own_failures += 1
+            again = not job.never and task.own_failures < (asked.get("max_own_failures") or 1)
+            return None if again else "failed"
+        if verdict == "lost" or by_lease:
+            return Model.outcome_of_loss(job, task, attempt)
+        return "killed"
+
+    @staticmethod
+    def outcome_of_loss(job, task, attempt):
+        on_lost = job.record.get("on_lost", 0)
+        if job.never:
+            return "lost"
+        if on_lost == 1:
+            return "failed"
+        if attempt.started_seq is None or on_lost == 2:
+            return None
+        task.losses += 1
+        return "lost" if task.losses >= (job.record.get("max_attempts") or 3) else None
 
     # -- workers and leases
 

@@ -302,25 +302,28 @@ def check_row(job, row, report):
     if state not in TERMINAL:
         report.add("R15", f"{job}: still {state}")
         return
-    verdicts = [task.verdict for task in job.tasks.values()]
-    if (state == "done") != all(v == "pass" for v in verdicts):
-        worst = sorted({v or "none" for v in verdicts})
-        report.add("R10", f"{job}: its row says {state}, its tasks' verdicts are {worst}")
-    if state == "failed" and not set(verdicts) & OWN_FAILURES:
-        report.add("R10", f"{job}: its row says failed, and no task failed")
-    if state == "lost" and "lost" not in verdicts:
-        report.add("R10", f"{job}: its row says lost, and no task was lost")
-    if state == "killed" and "killed" not in verdicts:
-        report.add("R10", f"{job}: its row says killed, and no task was killed")
-    if state == "expired" and any(task.attempts for task in job.tasks.values()):
-        report.add("R10", f"{job}: its row says expired, and a task of it had started")
-    counts = {"tasks": len(verdicts), "tasks_passed": verdicts.count("pass"),
-              "tasks_lost": verdicts.count("lost"),
-              "tasks_failed": sum(v in OWN_FAILURES for v in verdicts),
+    ends = [task.final() for task in job.tasks.values()]
+    for number, task in job.tasks.items():
+        if task.final() is None and task.live() is None:
+            report.add("R5", f"{job}[{number}]: its job is {state}, and it has not ended")
+    wanted = expected_state(ends)
+    started = any(task.attempts for task in job.tasks.values())
+    if state != wanted and (state != "expired" or started):
+        report.add("R10", f"{job}: its row says {state}, its tasks say {wanted}")
+    counts = {"tasks": len(ends), "tasks_passed": ends.count("done"),
+              "tasks_lost": ends.count("lost"), "tasks_failed": ends.count("failed"),
               "tasks_waiting": 0, "tasks_running": 0}
-    for name, wanted in counts.items():
-        if name in row and row[name] != wanted and state != "expired":
-            report.add("R10", f"{job}: its row says {name} {row[name]}, the journal {wanted}")
+    for name, count in counts.items():
+        if name in row and row[name] != count and state != "expired":
+            report.add("R10", f"{job}: its row says {name} {row[name]}, the journal {count}")
+
+
+def expected_state(ends):
+    """A job's state follows from its tasks' ends: the gravest decides."""
+    for state in ("failed", "lost", "killed"):
+        if state in ends:
+            return state
+    return "done"
 
 
 def check_books(model, report):
