@@ -155,8 +155,9 @@ int parse_time_us(const char *text, int64_t *us, struct cq_err *err)
     do {
         double n;
         int64_t unit_us = 1000000;
+        const char *start = p;
         p = scan_decimal(p, &n);
-        if (p == NULL || (*p == '\0' && total > 0))
+        if (p == NULL || (*p == '\0' && start != text))
             goto bad;
         if (*p != '\0' && (p = scan_unit(p, &unit_us)) == NULL)
             goto bad;

@@ -132,7 +132,10 @@ static bool scan_number(const char **p, uint32_t max, uint32_t *value)
     return *p > start;
 }
 
-static bool scan_item(const char **p, uint32_t max, uint64_t max_count, struct ranges *out)
+/* `steps` are the numbers that stepped ranges may still add one by one, repeated ones too, so that
+ * a short text cannot cost more than max_count insertions. */
+static bool scan_item(const char **p, uint32_t max, uint64_t max_count, uint64_t *steps,
+                      struct ranges *out)
 {
     uint32_t first, last, step = 1;
     if (!scan_number(p, max, &first))
@@ -146,12 +149,12 @@ static bool scan_item(const char **p, uint32_t max, uint64_t max_count, struct r
         ranges_add(out, first, last);
         return out->count <= max_count;
     }
-    for (uint64_t n = first; n <= last; n += step) {
-        ranges_add(out, (uint32_t)n, (uint32_t)n);
-        if (out->count > max_count)
+    for (uint64_t n = first; n <= last; n += step, (*steps)--) {
+        if (*steps == 0)
             return false;
+        ranges_add(out, (uint32_t)n, (uint32_t)n);
     }
-    return true;
+    return out->count <= max_count;
 }
 
 int ranges_parse(const char *text, uint32_t max_number, uint64_t max_count, struct ranges *out,
@@ -159,8 +162,9 @@ int ranges_parse(const char *text, uint32_t max_number, uint64_t max_count, stru
 {
     struct ranges parsed = {0};
     const char *p = text;
+    uint64_t steps = max_count;
     for (;;) {
-        if (!scan_item(&p, max_number, max_count, &parsed))
+        if (!scan_item(&p, max_number, max_count, &steps, &parsed))
             break;
         if (*p == '\0') {
             ranges_fini(out);
@@ -170,7 +174,7 @@ int ranges_parse(const char *text, uint32_t max_number, uint64_t max_count, stru
         if (*p++ != ',')
             break;
     }
-    bool too_many = parsed.count > max_count;
+    bool too_many = parsed.count > max_count || steps == 0;
     ranges_fini(&parsed);
     if (too_many)
         return cq_fail(err, CQ_E_LIMIT, "'%.60s' has more than %" PRIu64 " numbers", text,
