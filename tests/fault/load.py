@@ -110,6 +110,19 @@ class Client(threading.Thread):
         status, _, _ = self.pool.chipq("cancel", str(number))
         self.outcome(call, status)
 
+    def hold_and_release(self):
+        """A release that got no answer is said again: a held job would never drain."""
+        number = self.submit("--hold", restart=0, array="", hold=1)
+        for _ in range(20):
+            if not number or self.pool.chipq("release", str(number))[0] in (
+                    OK, NOT_FOUND, REFUSED, CONFLICT):
+                return
+            self.healed.wait(timeout=10)
+
+    def requeue(self):
+        if self.recent:
+            self.pool.chipq("requeue", str(self.rng.choice(self.recent)))
+
     def wait_oldest(self):
         """Back pressure: the number of jobs in flight stays bounded."""
         number = self.open.pop(0)
@@ -118,7 +131,7 @@ class Client(threading.Thread):
     def step(self):
         operation = self.rng.choices(
             (self.submit_one, self.submit_never, self.submit_array, self.submit_dependent,
-             self.cancel), weights=(8, 4, 3, 3, 3))[0]
+             self.cancel, self.hold_and_release, self.requeue), weights=(8, 4, 3, 3, 3, 1, 2))[0]
         operation()
         if len(self.open) > self.WINDOW:
             self.wait_oldest()
