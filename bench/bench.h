@@ -7,9 +7,9 @@
 #include "bench/session.h"
 
 struct bench {
-    const char *dir, *key_path; /* of the instance; the key to act with */
-    const char *command;        /* absolute path of what the jobs run; borrowed */
-    const char *bin_dir;        /* where chipq and chipq-noop are */
+    char *dir, *key_path; /* of the instance; the key to act with; all texts are borrowed */
+    char *command;        /* absolute path of what the jobs run */
+    char *bin_dir;        /* where chipq and chipq-noop are */
     uint64_t jobs, samples, window;
     bool is_array, as_json, no_raw;
     struct report report;
@@ -27,11 +27,11 @@ struct ticket {
     struct job_spec job;
     uint8_t key[16];
 };
-void ticket_init(struct ticket *t, const struct bench *b, const char *argument);
+void ticket_init(struct ticket *t, const struct bench *b, char *argument);
 void ticket_ask(struct ticket *t, struct msg *req);
 void ticket_fini(struct ticket *t);
 
-/* CPU time that a process has used, user and system; 0 when it cannot be read. 10 ms steps. */
+/* CPU time that a process has used, user and system; 0 when it cannot be read. */
 int64_t process_cpu_us(int64_t pid);
 
 #endif

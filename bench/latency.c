@@ -101,12 +101,12 @@ static int submit_by_process(struct probe *p, uint64_t *number, struct cq_err *e
     CQ_CLEANUP(cq_free_ptr) char *chipq = path_format("%s/chipq", p->b->bin_dir);
     char *argv[] = {chipq,
                     (char[]){"--dir"},
-                    (char *)(uintptr_t)p->b->dir,
+                    p->b->dir,
                     (char[]){"submit"},
                     (char[]){"--mem"},
                     (char[]){"16M"},
                     (char[]){"--"},
-                    (char *)(uintptr_t)p->b->command,
+                    p->b->command,
                     p->fifo,
                     NULL};
     posix_spawn_file_actions_t actions;

@@ -11,27 +11,30 @@
 
 extern char **environ;
 
-/* Binds to the which-th processor that we may use, counted round. */
+/* The which-th processor of the set, counted round. */
+static size_t nth_processor(const cpu_set_t *set, int which)
+{
+    int left = which % CPU_COUNT(set);
+    size_t cpu = 0;
+    while (!CPU_ISSET(cpu, set) || left-- > 0)
+        cpu++;
+    return cpu;
+}
+
 static void bind_to(int which)
 {
     cpu_set_t all, one;
     CPU_ZERO(&one);
     if (sched_getaffinity(0, sizeof all, &all) != 0 || CPU_COUNT(&all) == 0)
         return;
-    int left = which % CPU_COUNT(&all);
-    for (size_t cpu = 0; cpu < CPU_SETSIZE; cpu++) {
-        if (CPU_ISSET(cpu, &all) && left-- == 0) {
-            CPU_SET(cpu, &one);
-            break;
-        }
-    }
+    CPU_SET(nth_processor(&all, which), &one);
     sched_setaffinity(0, sizeof one, &one);
 }
 
 /* 0 = all of them ran and exited with 0. */
-static int spawn_many(const char *command, size_t n)
+static int spawn_many(char *command, size_t n)
 {
-    char *argv[] = {(char *)(uintptr_t)command, NULL};
+    char *argv[] = {command, NULL};
     for (size_t i = 0; i < n; i++) {
         pid_t pid;
         int status;
@@ -44,7 +47,7 @@ static int spawn_many(const char *command, size_t n)
 }
 
 /* Waits for the starting gun (the pipe's end), so that both begin together. */
-static CQ_NORETURN void spawner(int which, const char *command, size_t n, const int gate[2])
+static CQ_NORETURN void spawner(int which, char *command, size_t n, const int gate[2])
 {
     char byte;
     bind_to(which);
@@ -69,7 +72,7 @@ static int reap(const pid_t *pids, int n, const char *command, struct cq_err *er
     return worst ? cq_fail(err, CQ_E_IO, "cannot start %s", command) : 0;
 }
 
-int raw_measure(const char *command, size_t n, double *per_second, struct cq_err *err)
+int raw_measure(char *command, size_t n, double *per_second, struct cq_err *err)
 {
     int gate[2];
     pid_t pids[RAW_SPAWNERS];

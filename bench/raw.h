@@ -11,7 +11,6 @@
  * processor of its own (where there are that many), one at a time each. *per_second is starts per
  * second of all of them. Errors: CQ_E_IO when it cannot be started, CQ_E_INVALID when it does not
  * exit with 0. Blocks. */
-int raw_measure(const char *command, size_t n, double *per_second,
-                struct cq_err *err) CQ_MUST_CHECK;
+int raw_measure(char *command, size_t n, double *per_second, struct cq_err *err) CQ_MUST_CHECK;
 
 #endif

@@ -68,7 +68,7 @@ void report_print(const struct report *r, bool as_json)
     if (as_json)
         printf("{%s}\n", cq_str_text(&r->json));
     else
-        fputs(cq_str_text(&r->table), stdout);
+        (void)fputs(cq_str_text(&r->table), stdout);
 }
 
 void report_fini(struct report *r)

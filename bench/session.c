@@ -252,21 +252,27 @@ static bool has_ended(const struct job_row *row)
     return true;
 }
 
+static void note_row(struct watch *w, const struct job_row *row)
+{
+    if (!has_ended(row))
+        return;
+    for (size_t i = 0; i < w->n; i++) {
+        if (w->numbers[i] == row->number && !w->ended[i]) {
+            w->ended[i] = true;
+            w->n_ended++;
+        }
+    }
+}
+
 static void on_watch_answer(void *arg, struct msg *m)
 {
     struct watch *w = arg;
-    const struct job_row *rows = m->code == MSG_JOBS ? m->u.jobs.jobs : m->u.job_event.jobs;
-    size_t n = m->code == MSG_JOBS ? m->u.jobs.n_jobs : m->u.job_event.n_jobs;
-    if (m->code != MSG_JOBS && m->code != MSG_JOB_EVENT)
-        return;
-    for (size_t r = 0; r < n; r++) {
-        for (size_t i = 0; has_ended(&rows[r]) && i < w->n; i++) {
-            if (w->numbers[i] == rows[r].number && !w->ended[i]) {
-                w->ended[i] = true;
-                w->n_ended++;
-            }
-        }
-    }
+    if (m->code == MSG_JOBS)
+        for (size_t i = 0; i < m->u.jobs.n_jobs; i++)
+            note_row(w, &m->u.jobs.jobs[i]);
+    if (m->code == MSG_JOB_EVENT)
+        for (size_t i = 0; i < m->u.job_event.n_jobs; i++)
+            note_row(w, &m->u.job_event.jobs[i]);
 }
 
 int session_wait(struct session *s, const uint64_t *numbers, size_t n, struct cq_err *err)

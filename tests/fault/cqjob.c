@@ -91,8 +91,8 @@ static void leave_child(const struct self *s, int64_t linger_us)
     setsid();
     if (fork() != 0)
         _exit(0);
-    signal(SIGTERM, SIG_IGN);
-    signal(SIGHUP, SIG_IGN);
+    (void)signal(SIGTERM, SIG_IGN);
+    (void)signal(SIGHUP, SIG_IGN);
     live(s, boot_us() + linger_us);
     _exit(0);
 }
@@ -138,7 +138,7 @@ int main(int argc, char **argv)
         return EXIT_NO_TRUTH;
     }
     if (o.ignore_term)
-        signal(SIGTERM, SIG_IGN);
+        (void)signal(SIGTERM, SIG_IGN);
     tell(&s, "start", "");
     if (o.linger_us > 0)
         leave_child(&s, o.linger_us);
