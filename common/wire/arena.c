@@ -45,7 +45,7 @@ static unsigned char *add_chunk(struct wire_arena *a, size_t bytes)
 
 void *wire_arena_alloc(struct wire_arena *a, size_t bytes)
 {
-    bytes = (bytes + ALIGN - 1) / ALIGN * ALIGN;
+    bytes = bytes ? (bytes + ALIGN - 1) / ALIGN * ALIGN : ALIGN;
     if (bytes > CHUNK_BYTES / 4)
         return memset(add_chunk(a, bytes), 0, bytes);
     if (a->left < bytes) {
