@@ -1,0 +1,237 @@
+/* chipq job: everything about one job. */
+#include "cli/commands.h"
+#include "cli/columns.h"
+#include "cli/follow.h"
+#include "cli/job_ref.h"
+#include "cli/to_json.h"
+
+#include "common/base/pure/parse.h"
+
+static const struct column job_columns[] = {
+    {"number", "job", COLUMN_NUMBER, true},
+    {"name", "name", COLUMN_TEXT, true},
+    {"flow", "flow", COLUMN_TEXT, true},
+    {"tool", "tool", COLUMN_TEXT, true},
+    {"argv", "command", COLUMN_TEXT, true},
+    {"user", "user", COLUMN_TEXT, true},
+    {"project", "project", COLUMN_TEXT, true},
+    {"state", "state", COLUMN_STATE, true},
+    {"verdict", "verdict", COLUMN_STATE, true},
+    {"reason", "reason", COLUMN_TEXT, true},
+    {"progress", "progress", COLUMN_TEXT, true},
+    {"cores", "cores", COLUMN_NUMBER, true},
+    {"mem_mib", "memory", COLUMN_SIZE_MIB, true},
+    {"time_us", "limit", COLUMN_TIME, true},
+    {"priority", "priority", COLUMN_NUMBER, true},
+    {"submit_us", "submitted", COLUMN_WALL, true},
+    {"start_us", "started", COLUMN_WALL, true},
+    {"end_us", "ended", COLUMN_WALL, true},
+    {"tasks", "tasks", COLUMN_NUMBER, true},
+    {"tasks_passed", "passed", COLUMN_NUMBER, true},
+    {"tasks_failed", "failed", COLUMN_NUMBER, true},
+    {"tasks_running", "running", COLUMN_NUMBER, true},
+    {"tasks_waiting", "waiting", COLUMN_NUMBER, true},
+    {"failed_tasks", "failed tasks", COLUMN_TEXT, true},
+    {0},
+};
+
+static const struct column task_columns[] = {
+    {"task", "TASK", COLUMN_NUMBER, true},
+    {"attempt", "ATTEMPT", COLUMN_NUMBER, true},
+    {"state", "STATE", COLUMN_STATE, true},
+    {"verdict", "VERDICT", COLUMN_STATE, true},
+    {"how", "HOW", COLUMN_TEXT, true},
+    {"run_us", "TIME", COLUMN_TIME, true},
+    {"peak_mem_mib", "PEAK", COLUMN_SIZE_MIB, true},
+    {"node", "NODE", COLUMN_TEXT, true},
+    {"cores", "CORES", COLUMN_TEXT, true},
+    {"what", "WHAT", COLUMN_TEXT, true},
+    {"log_path", "LOG", COLUMN_TEXT, true},
+    {0},
+};
+
+/* How an attempt ended, in words: "exit 3", "signal 9", "wall limit". */
+static json_t *how_it_ended(const struct task_row *t)
+{
+    char text[320];
+    if (t->end_us == 0)
+        return json_string("");
+    if (*t->limit)
+        snprintf(text, sizeof text, "%s limit", t->limit);
+    else if (*t->cause)
+        snprintf(text, sizeof text, "%s", t->cause);
+    else if (t->signal)
+        snprintf(text, sizeof text, "signal %llu", (unsigned long long)t->signal);
+    else
+        snprintf(text, sizeof text, "exit %lld", (long long)t->exit_code);
+    return json_text(text);
+}
+
+static json_t *task_of(const struct task_row *t)
+{
+    json_t *row = json_of_task_row(t);
+    json_embed(row, "result");
+    json_object_set_new(row, "how", how_it_ended(t));
+    json_object_set_new(row, "what", json_text(*t->signature ? t->signature : t->summary));
+    json_object_set_new(row, "peak_mem_mib",
+                        json_integer((json_int_t)((t->peak_mem_kib + 1023) / 1024)));
+    json_object_set_new(
+        row, "run_us",
+        json_integer(t->start_us && t->end_us > t->start_us ? t->end_us - t->start_us : 0));
+    return row;
+}
+
+static json_t *tasks_of(const struct task_row *tasks, size_t n)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(list, task_of(&tasks[i]));
+    return list;
+}
+
+/* A job that is no array is its task: what that has is shown with the job. */
+static void lift_task(json_t *job, const json_t *task)
+{
+    static const char *const keys[] = {"attempt",     "exit_code",     "signal",       "limit",
+                                       "cpu_user_us", "cpu_system_us", "peak_mem_kib", "summary",
+                                       "signature",   "result",        "log_path",     "output_dir",
+                                       "cause",       "how",           "run_us"};
+    for (size_t i = 0; i < CQ_COUNT(keys); i++)
+        json_object_set(job, keys[i], json_object_get(task, keys[i]));
+}
+
+static json_t *object_of(const struct msg_job *m)
+{
+    json_t *job = json_of_job_row(&m->job[0]), *reasons = json_array(), *deps = json_array();
+    json_embed(job, "metrics");
+    for (size_t i = 0; i < m->n_reasons; i++)
+        json_array_append_new(reasons, json_of_reason_row(&m->reasons[i]));
+    for (size_t i = 0; i < m->n_deps; i++)
+        json_array_append_new(deps, json_of_dep_dir(&m->deps[i]));
+    json_object_set_new(job, "argv", json_text(m->argv));
+    json_object_set_new(job, "passed_tasks", json_text(m->passed));
+    json_object_set_new(job, "task_list", tasks_of(m->tasks, m->n_tasks));
+    json_object_set_new(job, "earlier", tasks_of(m->earlier, m->n_earlier));
+    json_object_set_new(job, "reasons", reasons);
+    json_object_set_new(job, "deps", deps);
+    if (!m->job[0].is_array && m->n_tasks)
+        lift_task(job, json_array_get(json_object_get(job, "task_list"), 0));
+    return job;
+}
+
+static bool is_worth_a_line(const json_t *job, const struct column *column)
+{
+    const json_t *value = json_object_get(job, column->key);
+    if (json_is_string(value))
+        return json_string_length(value) > 0;
+    bool counts_tasks = cq_str_starts(column->key, "tasks");
+    if (counts_tasks && !json_is_true(json_object_get(job, "is_array")))
+        return false;
+    return json_integer_value(value) != 0;
+}
+
+static void print_lines(const struct cli *c, const json_t *job)
+{
+    struct cq_str out = {0};
+    for (const struct column *column = job_columns; column->key; column++) {
+        if (!is_worth_a_line(job, column))
+            continue;
+        const char *color = column->kind == COLUMN_STATE
+                                ? state_color(c->has_color, row_text(job, column->key))
+                                : "";
+        cq_str_printf(&out, "%-12s %s", column->title, color);
+        column_format(job, column, &out);
+        cq_str_printf(&out, "%s\n", *color ? color_end(true) : "");
+    }
+    fputs(cq_str_text(&out), stdout);
+    cq_str_fini(&out);
+}
+
+static void print_text(const char *title, const json_t *job, const char *key)
+{
+    const char *text = row_text(job, key);
+    if (!*text)
+        return;
+    CQ_CLEANUP(cq_free_ptr) char *safe = cli_printable(text);
+    printf("%-12s %s\n", title, safe);
+}
+
+static void print_metrics(const json_t *job)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach(json_object_get(job, "metrics"), name, value)
+    {
+        struct cq_str line = {0};
+        cq_str_add_printable(&line, name, strlen(name));
+        printf("%-12s %s = %.10g\n", "metric", cq_str_text(&line), json_number_value(value));
+        cq_str_fini(&line);
+    }
+}
+
+static int print_tasks(struct cli *c, const char *title, json_t *tasks, struct cq_err *err)
+{
+    if (json_array_size(tasks) == 0)
+        return 0;
+    printf("\n%s\n", title);
+    return columns_print(c, "tasks", tasks, task_columns, err);
+}
+
+static int print_job(struct cli *c, const json_t *job, struct cq_err *err)
+{
+    json_t *reasons = json_object_get(job, "reasons");
+    print_lines(c, job);
+    print_text("ended by", job, "how");
+    print_text("signature", job, "signature");
+    print_text("summary", job, "summary");
+    print_metrics(job);
+    print_text("log", job, "log_path");
+    print_text("outputs", job, "output_dir");
+    for (size_t i = 0; i < json_array_size(reasons); i++) {
+        print_text("waits for", json_array_get(reasons, i), "text");
+        print_text("advice", json_array_get(reasons, i), "advice");
+    }
+    if (json_is_true(json_object_get(job, "is_array"))
+        && print_tasks(c, "tasks", json_object_get(job, "task_list"), err) != 0)
+        return -1;
+    return print_tasks(c, "earlier attempts", json_object_get(job, "earlier"), err);
+}
+
+static int run(struct cli *c, void *opts, size_t n_args, char **args, struct cq_err *err)
+{
+    struct job_name name = {0};
+    struct msg ask = {.code = MSG_JOB_QUERY}, reply = {0};
+    (void)opts, (void)n_args;
+    if (job_name_parse(args[0], &name, err) != 0)
+        return -1;
+    ask.u.job_query = (struct msg_job_query){
+        .number = name.number, .enterprise = name.enterprise, .tasks = name.tasks};
+    struct net_client *s = session_open(c, AS_USER, err);
+    int rc = s ? session_call(s, &ask, MSG_JOB, &reply, err) : -1;
+    if (rc == 0 && reply.u.job.n_job == 0) {
+        msg_fini(&reply);
+        rc = cq_fail(err, CQ_E_NOT_FOUND, "no such job: %s", args[0]);
+    }
+    if (rc == 0) {
+        json_t *job = object_of(&reply.u.job);
+        msg_fini(&reply);
+        if (c->output == CLI_JSON)
+            json_print(c, job);
+        else
+            rc = print_job(c, job, err);
+        json_decref(job);
+    }
+    net_client_close(s);
+    job_name_fini(&name);
+    return rc;
+}
+
+const struct command cmd_job = {
+    .name = "job",
+    .args = "JOB",
+    .summary = "Show everything about one job: request, tasks, how it ended, log, metrics",
+    .examples = "chipq job 12\nchipq job 12[3]\nchipq job 12 --json | jq -r .log_path",
+    .min_args = 1,
+    .max_args = 1,
+    .run = run,
+};

@@ -1,0 +1,241 @@
+/* chipq run: a flow from its file to its verdict. */
+#include "cli/commands.h"
+#include "cli/flow.h"
+#include "cli/run_report.h"
+#include "cli/run_view.h"
+
+#include "common/base/sys/files.h"
+
+#include <inttypes.h>
+
+extern char **environ;
+
+enum { KEY_NO_FOLLOW = 0x2001, KEY_CHECK };
+
+struct opts {
+    bool no_follow, only_checks;
+};
+
+static const struct argp_option options[] = {
+    {"no-follow", KEY_NO_FOLLOW, NULL, 0, "submit, print the job numbers and return", 0},
+    {"check", KEY_CHECK, NULL, 0, "only check the file against the pool; submit nothing", 0},
+    {0},
+};
+
+static int set(void *p, int key, const char *arg, struct cq_err *err)
+{
+    struct opts *o = p;
+    (void)arg, (void)err;
+    *(key == KEY_CHECK ? &o->only_checks : &o->no_follow) = true;
+    return 0;
+}
+
+/* ---- what the pool can do ---- */
+
+static int ask_tools(struct net_client *s, struct flow_pool *pool, struct cq_err *err)
+{
+    struct msg ask = {.code = MSG_TOOLS_QUERY}, reply = {0};
+    if (session_call(s, &ask, MSG_TOOLS, &reply, err) != 0)
+        return -1;
+    pool->tools = json_array();
+    for (size_t i = 0; i < reply.u.tools.n_tools; i++) {
+        json_t *tool = json_loads(reply.u.tools.tools[i].describe, 0, NULL);
+        if (tool)
+            json_array_append_new(pool->tools, tool);
+    }
+    msg_fini(&reply);
+    return 0;
+}
+
+static int ask_nodes(struct net_client *s, struct flow_pool *pool, struct cq_err *err)
+{
+    struct msg ask = {.code = MSG_NODES_QUERY}, reply = {0};
+    if (session_call(s, &ask, MSG_NODES, &reply, err) != 0)
+        return -1;
+    for (size_t i = 0; i < reply.u.nodes.n_nodes; i++) {
+        const struct node_row *node = &reply.u.nodes.nodes[i];
+        if (node->cores > pool->cores_max)
+            pool->cores_max = node->cores;
+        if (node->mem_mib > pool->mem_max_mib)
+            pool->mem_max_mib = node->mem_mib;
+    }
+    msg_fini(&reply);
+    return 0;
+}
+
+/* ---- steps ---- */
+
+static int fail_with_errors(struct flow_errors *e, const char *path, struct cq_err *err)
+{
+    struct cq_str text = {0};
+    size_t n = e->n + e->more;
+    flow_errors_sort(e);
+    flow_errors_format(e, path, &text);
+    fputs(cq_str_text(&text), stderr);
+    cq_str_fini(&text);
+    return cq_fail(err, CQ_E_INVALID, "%s: %zu problem%s; nothing was submitted", path, n,
+                   n == 1 ? "" : "s");
+}
+
+static int submit(struct net_client *s, const struct flow *f, const struct flow_plan *plan,
+                  uint64_t *numbers, struct cq_err *err)
+{
+    uint8_t key[16];
+    struct msg ask = {.code = MSG_SUBMIT}, reply = {0};
+    if (request_draw_key(key, err) != 0)
+        return -1;
+    struct job_spec *specs = cq_calloc(plan->n, sizeof *specs);
+    for (size_t i = 0; i < plan->n; i++)
+        specs[i] = plan->jobs[i].spec;
+    ask.u.submit = (struct msg_submit){.key = {key, sizeof key},
+                                       .flow = f->name,
+                                       .project = f->project,
+                                       .jobs = specs,
+                                       .n_jobs = plan->n};
+    int rc = session_call(s, &ask, MSG_ACCEPTED, &reply, err);
+    free(specs);
+    if (rc != 0 && err->code == CQ_E_LIMIT)
+        return cq_wrap(err, "a flow is one message of at most 1 MiB; this one has %zu jobs",
+                       plan->n);
+    if (rc != 0)
+        return -1;
+    if (reply.u.accepted.n_numbers != plan->n)
+        rc = cq_fail(err, CQ_E_PROTOCOL, "the scheduler accepted %zu of %zu jobs",
+                     reply.u.accepted.n_numbers, plan->n);
+    else
+        memcpy(numbers, reply.u.accepted.numbers, plan->n * sizeof *numbers);
+    msg_fini(&reply);
+    return rc;
+}
+
+static void print_numbers(const struct cli *c, const struct flow *f, const struct flow_plan *plan,
+                          const uint64_t *numbers)
+{
+    json_t *jobs = json_array();
+    for (size_t i = 0; i < plan->n; i++) {
+        json_array_append_new(jobs, json_pack("{s:I, s:s}", "number", (json_int_t)numbers[i],
+                                              "name", plan->jobs[i].name));
+        if (c->output != CLI_JSON)
+            printf("%" PRIu64 " %s\n", numbers[i], plan->jobs[i].name);
+    }
+    json_t *object = json_pack("{s:s, s:o}", "flow", f->name, "jobs", jobs);
+    if (c->output == CLI_JSON)
+        json_print(c, object);
+    json_decref(object);
+}
+
+static int finish(const struct cli *c, struct net_client *s, const struct flow *f,
+                  const struct flow_plan *plan, const uint64_t *numbers, struct cq_err *err)
+{
+    json_t *report = run_report_make(s, f, plan, numbers, err);
+    if (report == NULL)
+        return -1;
+    int rc = row_number(report, "failed") ? 1 : 0;
+    if (c->output == CLI_JSON)
+        json_print(c, report);
+    else
+        run_report_print(c, report);
+    json_decref(report);
+    return rc;
+}
+
+static int follow(const struct cli *c, struct net_client *s, const struct flow *f,
+                  const struct flow_plan *plan, const uint64_t *numbers, struct cq_err *err)
+{
+    struct run_view view;
+    struct follow watch = {.session = s, .numbers = numbers, .n = plan->n};
+    session_catch_interrupts(s);
+    run_view_init(&view, c, plan);
+    int rc = follow_run(&watch, 0, view.redraws ? 1000000 : 0, run_view_update, &view, err);
+    bool was_left = rc != 0 && watch.interrupts > 0;
+    run_view_fini(&view);
+    follow_fini(&watch);
+    if (rc == 0)
+        return finish(c, s, f, plan, numbers, err);
+    return was_left ? 130 : rc;
+}
+
+/* Reads and checks the file; connects in between, so that a broken file is told even without a
+ * pool. */
+static int load(struct cli *c, const char *path, struct flow *f, struct flow_plan *plan,
+                struct flow_errors *e, struct net_client **s, struct cq_err *err)
+{
+    struct cq_str text = {0};
+    struct flow_pool pool = {0};
+    struct cq_err no_pool = {0};
+    if (file_read(path, FLOW_FILE_MAX, &text, err) != 0)
+        return -1;
+    flow_read(path, cq_str_text(&text), text.len, f, e);
+    cq_str_fini(&text);
+    *s = session_open(c, AS_USER, &no_pool);
+    if (*s == NULL && e->n == 0)
+        return cq_fail(err, no_pool.code, "%s", no_pool.text);
+    int rc = *s ? ask_tools(*s, &pool, err) : 0;
+    if (rc == 0 && *s)
+        rc = ask_nodes(*s, &pool, err);
+    if (rc == 0 && *s)
+        flow_check(f, &pool, e);
+    if (rc == 0 && e->n == 0)
+        flow_plan_make(f, environ, plan, e);
+    if (rc == 0 && e->n)
+        rc = fail_with_errors(e, path, err);
+    /* The plan has its own copies of all that it needs from the pool. */
+    flow_pool_fini(&pool);
+    return rc;
+}
+
+static int run_flow(struct cli *c, const struct opts *o, struct net_client *s, const struct flow *f,
+                    const struct flow_plan *plan, struct cq_err *err)
+{
+    if (o->only_checks) {
+        cli_talk("%s: no problem found, %zu jobs", f->name, plan->n);
+        return 0;
+    }
+    CQ_CLEANUP(cq_free_ptr) uint64_t *numbers = cq_calloc(plan->n + 1, sizeof *numbers);
+    if (submit(s, f, plan, numbers, err) != 0)
+        return -1;
+    if (o->no_follow) {
+        print_numbers(c, f, plan, numbers);
+        return 0;
+    }
+    cli_talk("flow %s: %zu jobs, numbers %" PRIu64 " to %" PRIu64, f->name, plan->n, numbers[0],
+             numbers[plan->n - 1]);
+    return follow(c, s, f, plan, numbers, err);
+}
+
+static int run(struct cli *c, void *opts, size_t n_args, char **args, struct cq_err *err)
+{
+    struct flow f = {0};
+    struct flow_plan plan = {0};
+    struct flow_errors e = {0};
+    struct net_client *s = NULL;
+    (void)n_args;
+    int rc = load(c, args[0], &f, &plan, &e, &s, err);
+    if (rc == 0)
+        rc = run_flow(c, opts, s, &f, &plan, err);
+    net_client_close(s);
+    flow_plan_fini(&plan);
+    flow_fini(&f);
+    flow_errors_fini(&e);
+    return rc;
+}
+
+const struct command cmd_run = {
+    .name = "run",
+    .args = "FILE.yaml",
+    .summary = "Run a flow: submit its jobs all or none, follow them, report",
+    .text =
+        "Exits 0 only if every job passed and every gate (require:) held. Every problem of the\n"
+        "file is told with line and column before anything is submitted. After Ctrl-C the jobs\n"
+        "go on; a second Ctrl-C quits at once.\n"
+        "A job's 'run:' words are passed on as they are: to use $CHIPQ_SRC and the like, write\n"
+        "run: [sh, -c, 'cp \"$CHIPQ_SRC/x\" .'].",
+    .examples = "chipq run signoff.yaml\nchipq run regress.yaml --json > report.json\n"
+                "chipq run signoff.yaml --check",
+    .options = options,
+    .min_args = 1,
+    .max_args = 1,
+    .opts_bytes = sizeof(struct opts),
+    .set = set,
+    .run = run,
+};

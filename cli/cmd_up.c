@@ -1,0 +1,253 @@
+/* chipq up: a local instance, made if need be, running when this returns. */
+#include "cli/commands.h"
+#include "cli/columns.h"
+#include "cli/instance.h"
+#include "cli/session.h"
+
+#include "common/base/pure/parse.h"
+#include "common/base/sys/files.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { KEY_CORES = 0x2001, KEY_MEM };
+enum { START_US = 20 * 1000 * 1000, CONF_MAX = 65536 };
+
+struct opts {
+    char *cores, *mem; /* owned; as given, or as chipq.conf has them */
+    bool is_given;
+};
+
+static const struct argp_option options[] = {
+    {"cores", KEY_CORES, "N", 0, "physical cores that jobs may use (all)", 0},
+    {"mem", KEY_MEM, "SIZE", 0, "memory that jobs may use, as in 8G (most)", 0},
+    {0},
+};
+
+static int set(void *p, int key, const char *arg, struct cq_err *err)
+{
+    struct opts *o = p;
+    uint64_t value;
+    o->is_given = true;
+    char **field = key == KEY_CORES ? &o->cores : &o->mem;
+    free(*field);
+    *field = cq_strdup(arg);
+    if (key == KEY_CORES)
+        return parse_u64(arg, 1, 4096, &value, err) == 0 ? 0 : cq_wrap(err, "--cores");
+    if (parse_size_mib(arg, &value, err) != 0)
+        return cq_wrap(err, "--mem");
+    return value ? 0 : cq_fail(err, CQ_E_INVALID, "--mem: '%s' is no size above zero", arg);
+}
+
+static void fini(void *p)
+{
+    struct opts *o = p;
+    free(o->cores);
+    free(o->mem);
+}
+
+/* ---- chipq.conf ---- */
+
+/* The value of "name = value" in `text`; caller frees; NULL when it is not there. */
+static char *conf_value(const char *text, const char *name)
+{
+    size_t len = strlen(name);
+    for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+        const char *p = line + strspn(line, " \t");
+        if (strncmp(p, name, len) != 0)
+            continue;
+        p += len;
+        p += strspn(p, " \t");
+        if (*p++ != '=')
+            continue;
+        p += strspn(p, " \t");
+        size_t n = strcspn(p, " \t\r\n#");
+        return n ? cq_strndup(p, n) : NULL;
+    }
+    return NULL;
+}
+
+/* The choice of an earlier `up` holds until another is given. */
+static int read_conf(const char *dir, struct opts *o, struct cq_err *err)
+{
+    struct cq_str text = {0};
+    struct cq_err why = {0};
+    CQ_CLEANUP(cq_free_ptr) char *path = path_format("%s/chipq.conf", dir);
+    if (file_read(path, CONF_MAX, &text, &why) != 0)
+        return why.code == CQ_E_NOT_FOUND ? 0 : cq_fail(err, why.code, "%s", why.text);
+    if (o->cores == NULL)
+        o->cores = conf_value(cq_str_text(&text), "cores");
+    if (o->mem == NULL)
+        o->mem = conf_value(cq_str_text(&text), "mem");
+    cq_str_fini(&text);
+    return 0;
+}
+
+/* Replaces the lines for cores and mem, keeps all others. */
+static int write_conf(const char *dir, const struct opts *o, struct cq_err *err)
+{
+    struct cq_str old = {0}, text = {0};
+    CQ_CLEANUP(cq_free_ptr) char *path = path_format("%s/chipq.conf", dir);
+    if (file_read(path, CONF_MAX, &old, NULL) != 0)
+        cq_str_add(&text,
+                   "# Options of this instance, \"name = value\" a line. Made by chipq up.\n");
+    for (const char *line = cq_str_text(&old); *line;) {
+        size_t len = strcspn(line, "\n");
+        const char *p = line + strspn(line, " \t");
+        size_t word = strcspn(p, " \t=\n");
+        bool is_ours =
+            (word == 5 && strncmp(p, "cores", 5) == 0) || (word == 3 && strncmp(p, "mem", 3) == 0);
+        if (!is_ours) {
+            cq_str_append(&text, line, len);
+            cq_str_add_char(&text, '\n');
+        }
+        line += len + (line[len] == '\n');
+    }
+    if (o->cores)
+        cq_str_printf(&text, "cores = %s\n", o->cores);
+    if (o->mem)
+        cq_str_printf(&text, "mem = %s\n", o->mem);
+    int rc = file_write_atomic(path, cq_str_text(&text), text.len, 0600, err);
+    cq_str_fini(&old);
+    cq_str_fini(&text);
+    return rc;
+}
+
+/* ---- the processes ---- */
+
+static bool exists(const char *dir, const char *name)
+{
+    struct stat st;
+    CQ_CLEANUP(cq_free_ptr) char *path = path_format("%s/%s", dir, name);
+    return stat(path, &st) == 0;
+}
+
+static int make_instance(const char *dir, const char *bin, struct cq_err *err)
+{
+    struct cq_str said = {0};
+    CQ_CLEANUP(cq_free_ptr) char *chipqd = path_format("%s/chipqd", bin);
+    char *argv[] = {chipqd, (char *)"--dir", (char *)dir, (char *)"--init", NULL};
+    if (exists(dir, "keys/user.key"))
+        return cq_fail(
+            err, CQ_E_CONFLICT,
+            "%s has keys but no database: it was not made whole, or its database is gone. Put "
+            "db/chipq.db back, or move %s away and run chipq up again",
+            dir, dir);
+    int status = instance_capture(argv, 65536, START_US, &said, err);
+    int rc = status < 0 ? -1 : 0;
+    if (status > 0) {
+        while (said.len && isspace((unsigned char)said.data[said.len - 1]))
+            cq_str_truncate(&said, said.len - 1);
+        rc = cq_fail(err, CQ_E_INTERNAL, "cannot make an instance in %s: %s", dir,
+                     cq_str_text(&said));
+    }
+    cq_str_fini(&said);
+    return rc;
+}
+
+static int start_scheduler(const char *dir, const char *bin, struct cq_err *err)
+{
+    CQ_CLEANUP(cq_free_ptr) char *chipqd = path_format("%s/chipqd", bin);
+    char *argv[] = {chipqd, (char *)"--dir", (char *)dir, NULL};
+    return instance_start(dir, "chipqd", argv, 3, START_US, err) < 0 ? -1 : 0;
+}
+
+static int start_worker(const char *dir, const char *bin, const struct opts *o, struct cq_err *err)
+{
+    CQ_CLEANUP(cq_free_ptr) char *execd = path_format("%s/chipq-execd", bin);
+    char *argv[10] = {execd, (char *)"--dir", (char *)dir, (char *)"--"};
+    size_t n = 4;
+    if (o->cores) {
+        argv[n++] = (char *)"--cores";
+        argv[n++] = o->cores;
+    }
+    if (o->mem) {
+        argv[n++] = (char *)"--mem";
+        argv[n++] = o->mem;
+    }
+    return instance_start(dir, "worker", argv, 3, START_US, err) < 0 ? -1 : 0;
+}
+
+/* Starts what does not run yet. *started says whether that was anything. */
+static int start_missing(const char *dir, const struct opts *o, bool *started, struct cq_err *err)
+{
+    CQ_CLEANUP(cq_free_ptr) char *bin = instance_bin_dir();
+    enum instance_stopped how;
+    bool starts_chipqd = instance_pid(dir, "chipqd") == 0;
+    if (!exists(dir, "db/chipq.db") && starts_chipqd && make_instance(dir, bin, err) != 0)
+        return -1;
+    if (starts_chipqd && start_scheduler(dir, bin, err) != 0)
+        return -1;
+    *started = starts_chipqd;
+    if (instance_pid(dir, "execd") != 0)
+        return 0;
+    *started = true;
+    if (start_worker(dir, bin, o, err) == 0)
+        return 0;
+    if (starts_chipqd && instance_stop(dir, "chipqd", START_US, &how, NULL) != 0)
+        cli_talk("the scheduler goes on running; stop it with: chipq down");
+    return -1;
+}
+
+static int report(struct cli *c, bool started, struct cq_err *err)
+{
+    struct msg ask = {.code = MSG_STATUS_QUERY}, reply = {0};
+    c->key_option = NULL;
+    unsetenv("CHIPQ_KEY"); /* it is this instance that we ask */
+    struct net_client *s = session_open(c, AS_USER, err);
+    if (s == NULL || session_call(s, &ask, MSG_STATUS, &reply, err) != 0) {
+        net_client_close(s);
+        return cq_wrap(err, "the pool does not answer");
+    }
+    const struct msg_status *st = &reply.u.status;
+    if (c->output == CLI_JSON) {
+        json_t *o =
+            json_pack("{s:s, s:b, s:I, s:I}", "dir", c->dir, "started", started, "workers_up",
+                      (json_int_t)st->workers_up, "cores", (json_int_t)st->cores);
+        json_print(c, o);
+        json_decref(o);
+    } else {
+        cli_talk("%s in %s: %" PRIu64 " worker%s, %" PRIu64 " cores",
+                 started ? "the pool is up" : "already running", c->dir, st->workers_up,
+                 st->workers_up == 1 ? "" : "s", st->cores);
+        if (started)
+            cli_talk("next: chipq submit -- hostname   or   chipq run FLOW.yaml");
+    }
+    msg_fini(&reply);
+    net_client_close(s);
+    return 0;
+}
+
+static int run(struct cli *c, void *opts, size_t n_args, char **args, struct cq_err *err)
+{
+    struct opts *o = opts;
+    bool started = false;
+    (void)n_args, (void)args;
+    const char *dir = cli_dir(c, err);
+    if (dir == NULL || instance_check_dir(dir, true, err) != 0)
+        return -1;
+    bool runs = instance_pid(dir, "chipqd") && instance_pid(dir, "execd");
+    if (runs && o->is_given)
+        cli_talk("already running: --cores and --mem count after chipq down");
+    else if (o->is_given && write_conf(dir, o, err) != 0)
+        return -1;
+    if (read_conf(dir, o, err) != 0 || start_missing(dir, o, &started, err) != 0)
+        return -1;
+    return report(c, started, err);
+}
+
+const struct command cmd_up = {
+    .name = "up",
+    .args = "",
+    .summary = "Start a scheduler and a worker on this machine",
+    .text = "Makes the instance and its keys at the first time. Returns when the pool answers;\n"
+            "logs are in DIR/log. The chosen size is kept in DIR/chipq.conf.",
+    .examples = "chipq up\nchipq up --cores 4 --mem 16G\nchipq --dir /tmp/try up",
+    .options = options,
+    .opts_bytes = sizeof(struct opts),
+    .set = set,
+    .run = run,
+    .fini = fini,
+};

@@ -1,0 +1,130 @@
+/* Checks of the instance and of the pool. */
+#include "cli/doctor.h"
+
+#include "cli/instance.h"
+#include "cli/session.h"
+#include "cli/to_json.h"
+#include "common/base/sys/files.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+void doctor_add(struct doctor *d, enum doctor_status status, const char *check, const char *advice,
+                const char *fmt, ...)
+{
+    static const char *const words[] = {"ok", "warn", "fail"};
+    char text[512];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    d->failed += status == DOCTOR_FAIL;
+    json_array_append_new(d->rows,
+                          json_pack("{s:s, s:s, s:o, s:o}", "status", words[status], "check", check,
+                                    "text", json_text(text), "advice", json_text(advice)));
+}
+
+static void check_programs(struct doctor *d)
+{
+    static const char *const programs[] = {"chipqd", "chipq-execd", "chipq-worker",
+                                           "chipq-shepherd"};
+    CQ_CLEANUP(cq_free_ptr) char *bin = instance_bin_dir();
+    int missing = 0;
+    for (size_t i = 0; i < CQ_COUNT(programs); i++) {
+        CQ_CLEANUP(cq_free_ptr) char *path = path_format("%s/%s", bin, programs[i]);
+        if (access(path, X_OK) == 0)
+            continue;
+        missing++;
+        doctor_add(d, DOCTOR_FAIL, "programs", "install or build all of chipq", "%s is not there",
+                   path);
+    }
+    if (missing == 0)
+        doctor_add(d, DOCTOR_OK, "programs", NULL, "in %s", bin);
+}
+
+static void check_key(struct doctor *d, const char *dir, const char *name)
+{
+    struct curve_key key = {0};
+    struct cq_err err = {0};
+    char check[32];
+    CQ_CLEANUP(cq_free_ptr) char *path = path_format("%s/keys/%s.key", dir, name);
+    snprintf(check, sizeof check, "key %s", name);
+    if (curve_key_read(path, &key, &err) == 0)
+        doctor_add(d, DOCTOR_OK, check, NULL, "%s%s%s", key.principal, *key.principal ? ", " : "",
+                   key.role);
+    else
+        doctor_add(d, DOCTOR_FAIL, check,
+                   err.code == CQ_E_NOT_FOUND ? "run: chipq up"
+                                              : "mend the file, or make a new instance",
+                   "%s", err.text);
+    curve_key_wipe(&key);
+}
+
+static void check_disk(struct doctor *d, const char *dir)
+{
+    struct statvfs fs;
+    if (statvfs(dir, &fs) != 0)
+        return;
+    uint64_t mib = (uint64_t)fs.f_bavail * fs.f_frsize / (1024 * 1024);
+    enum doctor_status status = mib < 256 ? DOCTOR_FAIL : mib < 2048 ? DOCTOR_WARN : DOCTOR_OK;
+    doctor_add(d, status, "disk", status == DOCTOR_OK ? NULL : "make room, or choose another --dir",
+               "%" PRIu64 " MiB free in %s", mib, dir);
+}
+
+void doctor_check_instance(struct doctor *d)
+{
+    struct cq_err err = {0};
+    const char *dir = d->cli->dir;
+    static const char *const keys[] = {"user", "admin", "server", "worker"};
+    check_programs(d);
+    if (instance_check_dir(dir, false, &err) != 0) {
+        doctor_add(d, DOCTOR_FAIL, "instance", err.code == CQ_E_NOT_FOUND ? "run: chipq up" : NULL,
+                   "%s", err.text);
+        return;
+    }
+    doctor_add(d, DOCTOR_OK, "instance", NULL, "%s, mode 0700", dir);
+    for (size_t i = 0; i < CQ_COUNT(keys); i++)
+        check_key(d, dir, keys[i]);
+    check_disk(d, dir);
+}
+
+static void add_nodes(struct doctor *d, const struct msg_nodes *nodes)
+{
+    if (nodes->n_nodes == 0)
+        doctor_add(d, DOCTOR_FAIL, "workers", "run: chipq up", "none");
+    for (size_t i = 0; i < nodes->n_nodes; i++) {
+        const struct node_row *n = &nodes->nodes[i];
+        bool is_up = strcmp(n->state, "up") == 0;
+        doctor_add(d, is_up ? DOCTOR_OK : DOCTOR_WARN, "worker",
+                   is_up ? NULL : "see the worker's log",
+                   "%s: %s, %" PRIu64 " cores (hwloc), %" PRIu64 " MiB", n->name, n->state,
+                   n->cores, n->mem_mib);
+    }
+}
+
+void doctor_check_pool(struct doctor *d)
+{
+    struct cq_err err = {0};
+    struct msg ask = {.code = MSG_NODES_QUERY}, reply = {0};
+    struct net_client *s = session_open(d->cli, AS_USER, &err);
+    if (s == NULL) {
+        doctor_add(d, DOCTOR_FAIL, "scheduler", "run: chipq up", "%s", err.text);
+        return;
+    }
+    const struct msg_welcome *w = net_client_welcome(s);
+    doctor_add(d, DOCTOR_OK, "scheduler", NULL, "%s answers; you are %s/%s (%s)", w->server,
+               w->enterprise, w->user, w->role);
+    doctor_add(d, DOCTOR_OK, "accounts", NULL,
+               "all jobs of a worker run as the worker's own account");
+    if (session_call(s, &ask, MSG_NODES, &reply, &err) == 0) {
+        add_nodes(d, &reply.u.nodes);
+        msg_fini(&reply);
+    } else {
+        doctor_add(d, DOCTOR_FAIL, "workers", NULL, "%s", err.text);
+    }
+    net_client_close(s);
+}

@@ -1,0 +1,175 @@
+/* The watch loop of `wait`, `run` and `submit --wait`. */
+#include "cli/follow.h"
+
+#include "cli/to_json.h"
+#include "common/base/sys/clock.h"
+
+#include <inttypes.h>
+
+const char *row_text(const json_t *row, const char *key)
+{
+    const char *text = json_string_value(json_object_get(row, key));
+    return text ? text : "";
+}
+
+int64_t row_number(const json_t *row, const char *key)
+{
+    return json_integer_value(json_object_get(row, key));
+}
+
+bool job_has_ended(const json_t *row)
+{
+    static const char *const states[] = {"done", "failed", "killed", "lost", "expired"};
+    for (size_t i = 0; i < CQ_COUNT(states); i++)
+        if (strcmp(row_text(row, "state"), states[i]) == 0)
+            return true;
+    return false;
+}
+
+bool job_has_passed(const json_t *row)
+{
+    const char *verdict = row_text(row, "verdict");
+    return strcmp(row_text(row, "state"), "done") == 0
+           && (!*verdict || strcmp(verdict, "pass") == 0);
+}
+
+const char *job_outcome(const json_t *row)
+{
+    const char *verdict = row_text(row, "verdict"), *state = row_text(row, "state");
+    if (!job_has_ended(row))
+        return state;
+    if (*verdict)
+        return verdict;
+    if (row_number(row, "start_us") == 0 && strcmp(state, "expired") == 0)
+        return "skipped";
+    return strcmp(state, "done") == 0 ? "pass" : state;
+}
+
+static void take_rows(struct follow *f, const struct job_row *rows, size_t n, follow_fn on_change,
+                      void *arg)
+{
+    for (size_t r = 0; r < n; r++)
+        for (size_t i = 0; i < f->n; i++)
+            if (f->numbers[i] == rows[r].number) {
+                json_decref(f->rows[i]);
+                f->rows[i] = json_of_job_row(&rows[r]);
+                if (on_change)
+                    on_change(arg, f, (int64_t)i);
+            }
+}
+
+static int watch(struct follow *f, follow_fn on_change, void *arg, struct cq_err *err)
+{
+    struct msg ask = {.code = MSG_WATCH}, reply = {0};
+    ask.u.watch =
+        (struct msg_watch){.numbers = f->numbers, .n_numbers = f->n, .enterprise = f->enterprise};
+    if (session_call(f->session, &ask, MSG_JOBS, &reply, err) != 0)
+        return -1;
+    take_rows(f, reply.u.jobs.jobs, reply.u.jobs.n_jobs, on_change, arg);
+    msg_fini(&reply);
+    for (size_t i = 0; i < f->n; i++)
+        if (f->rows[i] == NULL)
+            return cq_fail(err, CQ_E_NOT_FOUND, "no such job: %" PRIu64, f->numbers[i]);
+    return 0;
+}
+
+static bool all_ended(const struct follow *f)
+{
+    for (size_t i = 0; i < f->n; i++)
+        if (!job_has_ended(f->rows[i]))
+            return false;
+    return true;
+}
+
+/* How long to wait for the next message: until the deadline or the tick, -1 for ever. */
+static int64_t patience(int64_t deadline_us, int64_t tick_us)
+{
+    if (deadline_us == 0)
+        return tick_us ? tick_us : -1;
+    int64_t left = deadline_us - clock_mono_us();
+    if (left < 1)
+        left = 1;
+    return tick_us && tick_us < left ? tick_us : left;
+}
+
+static int interrupt(struct follow *f, follow_fn on_change, void *arg, struct cq_err *err)
+{
+    if (++f->interrupts > 1 || on_change == NULL)
+        return cq_fail(err, CQ_E_TIMEOUT, "interrupted");
+    on_change(arg, f, FOLLOW_INTERRUPT);
+    return 0;
+}
+
+/* One turn of the loop. Returns 0 to go on. */
+static int turn(struct follow *f, int64_t deadline_us, int64_t tick_us, follow_fn on_change,
+                void *arg, struct cq_err *err)
+{
+    struct msg event = {0};
+    struct cq_err why = {0};
+    if (net_client_next(f->session, &event, patience(deadline_us, tick_us), &why) == 0) {
+        if (event.code == MSG_JOB_EVENT)
+            take_rows(f, event.u.job_event.jobs, event.u.job_event.n_jobs, on_change, arg);
+        msg_fini(&event);
+        return 0;
+    }
+    if (why.code == CQ_E_STALE)
+        return watch(f, on_change, arg, err);
+    if (why.code != CQ_E_TIMEOUT && why.code != CQ_E_NO_SCHEDULER)
+        return cq_fail(err, why.code, "%s", why.text);
+    if (net_client_caught(f->session))
+        return interrupt(f, on_change, arg, err);
+    if (deadline_us && clock_mono_us() >= deadline_us)
+        return cq_fail(err, CQ_E_TIMEOUT, "the time is over and not all jobs have ended");
+    if (on_change && tick_us)
+        on_change(arg, f, FOLLOW_TICK);
+    return 0;
+}
+
+int follow_run(struct follow *f, int64_t timeout_us, int64_t tick_us, follow_fn on_change,
+               void *arg, struct cq_err *err)
+{
+    int64_t deadline_us = timeout_us ? clock_mono_us() + timeout_us : 0;
+    f->rows = cq_calloc(f->n + 1, sizeof(json_t *));
+    int rc = watch(f, on_change, arg, err);
+    while (rc == 0 && !all_ended(f))
+        rc = turn(f, deadline_us, tick_us, on_change, arg, err);
+    return rc;
+}
+
+void follow_fini(struct follow *f)
+{
+    for (size_t i = 0; f->rows && i < f->n; i++)
+        json_decref(f->rows[i]);
+    free(f->rows);
+    f->rows = NULL;
+}
+
+static int report_failed(const struct follow *f)
+{
+    int rc = 0;
+    for (size_t i = 0; i < f->n; i++) {
+        const json_t *row = f->rows[i];
+        if (job_has_passed(row))
+            continue;
+        const char *tasks = row_text(row, "failed_tasks"), *reason = row_text(row, "reason");
+        cli_talk("job %" PRIu64 ": %s%s%s%s%s%s", f->numbers[i], job_outcome(row),
+                 *tasks ? ", tasks " : "", tasks, *reason ? " (" : "", reason, *reason ? ")" : "");
+        rc = 1;
+    }
+    return rc;
+}
+
+int follow_wait(struct net_client *s, const char *enterprise, const uint64_t *numbers, size_t n,
+                int64_t timeout_us, struct cq_err *err)
+{
+    struct follow f = {.session = s, .enterprise = enterprise, .numbers = numbers, .n = n};
+    session_catch_interrupts(s);
+    int rc = follow_run(&f, timeout_us, 0, NULL, NULL, err);
+    if (rc == 0)
+        rc = report_failed(&f);
+    else if (f.interrupts)
+        cli_talk("the jobs go on; cancel them with: chipq cancel %" PRIu64 "%s", numbers[0],
+                 n > 1 ? " ..." : "");
+    follow_fini(&f);
+    return rc;
+}

@@ -1,0 +1,47 @@
+/* Follows jobs until they are over: WATCH, and the newest row of each job as JSON. */
+#ifndef FOLLOW_H
+#define FOLLOW_H
+
+#include "cli/session.h"
+
+#include <jansson.h>
+
+struct follow {
+    struct net_client *session; /* borrowed */
+    const char *enterprise;     /* borrowed; NULL = one's own */
+    const uint64_t *numbers;    /* borrowed */
+    size_t n;
+    json_t **rows;  /* owned; rows[i] is the newest job_row of numbers[i] */
+    int interrupts; /* how often Ctrl-C was caught */
+};
+
+enum { FOLLOW_TICK = -1, FOLLOW_INTERRUPT = -2 };
+
+/* Called with the index of a row that has changed (at the start: of each), or FOLLOW_TICK, or
+ * FOLLOW_INTERRUPT. */
+typedef void (*follow_fn)(void *arg, const struct follow *f, int64_t index);
+
+/* Watches until all jobs have ended. `timeout_us` 0 = for ever; `tick_us` 0 = no ticks. Ctrl-C, if
+ * it is caught: the first one is told to `on_change` if there is one, the next (else the first)
+ * ends the wait. Errors: CQ_E_NOT_FOUND names the job; CQ_E_TIMEOUT when the time is over or Ctrl-C
+ * ended it. Release with follow_fini either way. */
+int follow_run(struct follow *f, int64_t timeout_us, int64_t tick_us, follow_fn on_change,
+               void *arg, struct cq_err *err) CQ_MUST_CHECK;
+void follow_fini(struct follow *f);
+
+/* Waits for jobs and returns 0 when all passed, 1 when one did not (said on stderr), -1 on errors.
+ */
+int follow_wait(struct net_client *s, const char *enterprise, const uint64_t *numbers, size_t n,
+                int64_t timeout_us, struct cq_err *err) CQ_MUST_CHECK;
+
+bool job_has_ended(const json_t *row);
+bool job_has_passed(const json_t *row);
+
+/* "pass", "fail", ... once it has ended; "skipped" when it never ran; else its state. */
+const char *job_outcome(const json_t *row);
+
+/* Short reads of a row. */
+const char *row_text(const json_t *row, const char *key); /* "" when absent */
+int64_t row_number(const json_t *row, const char *key);   /* 0 when absent */
+
+#endif

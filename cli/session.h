@@ -1,0 +1,27 @@
+/* A connection of a command to the scheduler, with the key of whoever acts. */
+#ifndef SESSION_H
+#define SESSION_H
+
+#include "cli/cli.h"
+#include "common/net/net_client.h"
+
+#define SESSION_CALL_US (30 * INT64_C(1000000))
+
+/* Who acts when no --key is given. */
+#define AS_USER  "user"
+#define AS_ADMIN "admin"
+
+/* Connects with --key, CHIPQ_KEY or DIR/keys/`who`.key. CQ_E_NO_SCHEDULER names `chipq up` when the
+ * instance does not run or does not exist. NULL on errors; the caller closes with net_client_close.
+ */
+struct net_client *session_open(struct cli *c, const char *who, struct cq_err *err) CQ_MUST_CHECK;
+
+/* As net_client_call, and CQ_E_PROTOCOL when the answer is not `expected`. */
+int session_call(struct net_client *s, const struct msg *ask, enum msg_code expected,
+                 struct msg *reply, struct cq_err *err) CQ_MUST_CHECK;
+
+/* Ctrl-C from now on ends waits of `s` with CQ_E_TIMEOUT instead of this program; net_client_caught
+ * then tells. */
+void session_catch_interrupts(struct net_client *s);
+
+#endif
