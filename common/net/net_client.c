@@ -152,29 +152,40 @@ static int open_socket(struct net_client *c, const struct net_client_options *o,
     return c->zsock ? 0 : -1;
 }
 
+/* Why there will be no WELCOME; 0 while there may be. */
+static int check_connecting(const struct net_client *c, int64_t until_us, int64_t patient_until_us,
+                            struct cq_err *err)
+{
+    int64_t now_us = clock_mono_us();
+    if (c->failure.code) {
+        if (err)
+            *err = c->failure;
+        return -1;
+    }
+    if (c->refused)
+        return cq_fail(err, CQ_E_DENIED, "the scheduler does not accept this key");
+    if (c->mismatch)
+        return cq_fail(err, CQ_E_DENIED,
+                       "what listens there does not have the scheduler's key of our key file");
+    if (c->nobody && now_us >= patient_until_us)
+        return no_scheduler(err, "no scheduler listens there");
+    if (now_us >= until_us)
+        return no_scheduler(err, c->connected ? "the scheduler does not answer"
+                                              : "no scheduler answers there");
+    return 0;
+}
+
 static int await_welcome(struct net_client *c, const struct net_client_options *o,
                          struct cq_err *err)
 {
     int64_t until_us = deadline(o->timeout_us, CONNECT_TIMEOUT_US);
     int64_t patient_until_us = clock_mono_us() + o->patience_us;
+    if (patient_until_us > until_us)
+        patient_until_us = until_us;
     while (!c->greeted) {
-        loop_turn(c->loop, until_us < patient_until_us || !c->nobody ? until_us : patient_until_us);
-        int64_t now_us = clock_mono_us();
-        if (c->failure.code) {
-            if (err)
-                *err = c->failure;
+        loop_turn(c->loop, c->nobody ? patient_until_us : until_us);
+        if (!c->greeted && check_connecting(c, until_us, patient_until_us, err) != 0)
             return -1;
-        }
-        if (c->refused)
-            return cq_fail(err, CQ_E_DENIED, "the scheduler does not accept this key");
-        if (c->mismatch)
-            return cq_fail(err, CQ_E_DENIED,
-                           "what listens there does not have the scheduler's key of our key file");
-        if (c->nobody && !c->connected && now_us >= patient_until_us)
-            return no_scheduler(err, "no scheduler listens there");
-        if (!c->greeted && now_us >= until_us)
-            return no_scheduler(err, c->connected ? "the scheduler does not answer"
-                                                  : "no scheduler answers there");
     }
     return 0;
 }

@@ -110,7 +110,7 @@ static int put_plain_list(struct encoder *e, const struct wire_field *f, const c
     e->objects += n;
     msgpack_pack_array(&e->pk, n);
     for (size_t i = 0; i < n; i++) {
-        if (f->kind == WIRE_KIND_u64s)
+        if (f->kind == WIRE_U64S)
             msgpack_pack_uint64(&e->pk, ((const uint64_t *)items)[i]);
         else if (put_text(e, f, ((const char *const *)items)[i], STRS_TEXT_MAX) != 0)
             return -1;
@@ -120,6 +120,7 @@ static int put_plain_list(struct encoder *e, const struct wire_field *f, const c
 
 static int put_fields(struct encoder *e, const struct wire_schema *s, const char *base);
 
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as messages.def nests records */
 static int put_records(struct encoder *e, const struct wire_field *f, const char *base)
 {
     size_t n;
@@ -138,26 +139,27 @@ static int put_records(struct encoder *e, const struct wire_field *f, const char
     return 0;
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as messages.def nests records */
 static int put_field(struct encoder *e, const struct wire_field *f, const char *base)
 {
     const char *at = base + f->offset;
     const char *text;
     switch (f->kind) {
-    case WIRE_KIND_u64:
+    case WIRE_U64:
         return put_u64(e, f, at);
-    case WIRE_KIND_i64:
+    case WIRE_I64:
         return put_i64(e, f, at);
-    case WIRE_KIND_flag:
+    case WIRE_FLAG:
         return put_flag(e, at);
-    case WIRE_KIND_str:
+    case WIRE_STR:
         memcpy(&text, at, sizeof text);
         return put_text(e, f, text, f->max);
-    case WIRE_KIND_bin:
+    case WIRE_BIN:
         return put_bin(e, f, at);
-    case WIRE_KIND_strs:
-    case WIRE_KIND_u64s:
+    case WIRE_STRS:
+    case WIRE_U64S:
         return put_plain_list(e, f, base);
-    case WIRE_KIND_list:
+    case WIRE_LIST:
         return put_records(e, f, base);
     }
     return cq_fail(e->err, CQ_E_INTERNAL, "%s has no kind", f->name);
@@ -246,7 +248,7 @@ static int get_flag(struct decoder *d, const struct wire_field *f, const msgpack
 static int get_text(struct decoder *d, const struct wire_field *f, const msgpack_object *o,
                     const char **text)
 {
-    uint64_t max = f->kind == WIRE_KIND_strs ? STRS_TEXT_MAX : f->max;
+    uint64_t max = f->kind == WIRE_STRS ? STRS_TEXT_MAX : f->max;
     if (o->type != MSGPACK_OBJECT_STR)
         return bad_kind(d, f);
     if (o->via.str.size > max)
@@ -337,10 +339,10 @@ static int get_array(struct decoder *d, const struct wire_field *f, const msgpac
         return bad_kind(d, f);
     if (o->via.array.size > f->max)
         return too_large(d, f);
-    if (f->kind == WIRE_KIND_list)
+    if (f->kind == WIRE_LIST)
         return get_records(d, f, &o->via.array, base);
-    return f->kind == WIRE_KIND_strs ? get_strs(d, f, &o->via.array, base)
-                                     : get_u64s(d, f, &o->via.array, base);
+    return f->kind == WIRE_STRS ? get_strs(d, f, &o->via.array, base)
+                                : get_u64s(d, f, &o->via.array, base);
 }
 
 /* NOLINTNEXTLINE(misc-no-recursion): as deep as messages.def nests records */
@@ -349,19 +351,19 @@ static int get_field(struct decoder *d, const struct wire_field *f, const msgpac
 {
     char *at = base + f->offset;
     switch (f->kind) {
-    case WIRE_KIND_u64:
+    case WIRE_U64:
         return get_u64(d, f, o, at);
-    case WIRE_KIND_i64:
+    case WIRE_I64:
         return get_i64(d, f, o, at);
-    case WIRE_KIND_flag:
+    case WIRE_FLAG:
         return get_flag(d, f, o, at);
-    case WIRE_KIND_str:
+    case WIRE_STR:
         return get_str(d, f, o, at);
-    case WIRE_KIND_bin:
+    case WIRE_BIN:
         return get_bin(d, f, o, at);
-    case WIRE_KIND_strs:
-    case WIRE_KIND_u64s:
-    case WIRE_KIND_list:
+    case WIRE_STRS:
+    case WIRE_U64S:
+    case WIRE_LIST:
         return get_array(d, f, o, base);
     }
     return bad_kind(d, f);
@@ -370,10 +372,10 @@ static int get_field(struct decoder *d, const struct wire_field *f, const msgpac
 /* Absent: zero, and "" for text, so that readers never meet a NULL. */
 static int set_absent(struct decoder *d, const struct wire_field *f, char *base)
 {
-    static const char *const empty = "";
+    static const void *const empty = "";
     if (f->required)
         return cq_fail(d->err, CQ_E_PROTOCOL, "%s is missing", f->name);
-    if (f->kind == WIRE_KIND_str)
+    if (f->kind == WIRE_STR)
         memcpy(base + f->offset, &empty, sizeof empty);
     return 0;
 }

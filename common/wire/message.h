@@ -11,7 +11,7 @@
 
 #define WIRE_VERSION_MIN 1
 #define WIRE_VERSION     1
-#define WIRE_FRAME_MAX   (1024 * 1024) /* bytes of one message */
+#define WIRE_FRAME_MAX   1048576 /* bytes of one message */
 
 struct wire_bin {
     const void *data;

@@ -6,7 +6,7 @@
 #include "common/base/pure/err.h"
 #include "common/base/pure/str.h"
 
-#define RUN_SPEC_MAX (256 * 1024)
+#define RUN_SPEC_MAX 262144
 
 struct run_spec {
     char **argv; /* NULL-terminated, n_argv texts; empty for a tool task */

@@ -33,6 +33,16 @@ struct object {
     uint64_t count; /* objects inside */
 };
 
+/* Small maps, arrays and texts: all in the first byte, 0x80 to 0xbf. */
+static struct object small_object(uint8_t first)
+{
+    if (first >= 0xa0)
+        return (struct object){.shape = SHAPE_BYTES, .skip = first & 0x1f};
+    if (first >= 0x90)
+        return (struct object){.shape = SHAPE_ARRAY, .count = first & 0x0f};
+    return (struct object){.shape = SHAPE_MAP, .count = (uint64_t)(first & 0x0f) * 2};
+}
+
 static bool read_head(const uint8_t *data, size_t bytes, size_t *at, struct object *o)
 {
     uint8_t first = data[(*at)++];
@@ -40,10 +50,7 @@ static bool read_head(const uint8_t *data, size_t bytes, size_t *at, struct obje
     if (first < 0x80 || first >= 0xe0)
         return true;
     if (first < 0xc0) {
-        bool text = first >= 0xa0, array = first >= 0x90;
-        o->skip = text ? first & 0x1f : 0;
-        o->count = text ? 0 : (uint64_t)(first & 0x0f) << (array ? 0 : 1);
-        o->shape = text ? SHAPE_BYTES : array ? SHAPE_ARRAY : SHAPE_MAP;
+        *o = small_object(first);
         return true;
     }
     const struct head *h = &heads[first - 0xc0];
@@ -54,7 +61,8 @@ static bool read_head(const uint8_t *data, size_t bytes, size_t *at, struct obje
         length = length << 8 | data[(*at)++];
     o->shape = h->shape;
     o->skip = h->extra + (h->shape == SHAPE_BYTES ? length : 0);
-    o->count = h->shape == SHAPE_ARRAY ? length : h->shape == SHAPE_MAP ? length * 2 : 0;
+    if (h->shape >= SHAPE_ARRAY)
+        o->count = h->shape == SHAPE_MAP ? length * 2 : length;
     return true;
 }
 

@@ -3,6 +3,13 @@
 #include "common/wire/schema.h"
 
 /* clang-format off */
+#define SCHEMA_KIND_u64             WIRE_U64
+#define SCHEMA_KIND_i64             WIRE_I64
+#define SCHEMA_KIND_flag            WIRE_FLAG
+#define SCHEMA_KIND_str             WIRE_STR
+#define SCHEMA_KIND_bin             WIRE_BIN
+#define SCHEMA_KIND_strs            WIRE_STRS
+#define SCHEMA_KIND_u64s            WIRE_U64S
 #define SCHEMA_COUNT_u64(name)  0
 #define SCHEMA_COUNT_i64(name)  0
 #define SCHEMA_COUNT_flag(name) 0
@@ -21,13 +28,13 @@
 #define REC(name, doc)             SCHEMA_OPEN(schema_##name, name, #name, doc)
 #define MSG(NAME, name, code, doc) SCHEMA_OPEN(schema_msg_##name, msg_##name, #name, doc)
 #define FIELD(kind, name, need, max, doc)                                                    \
-            {#name, WIRE_KIND_##kind, SCHEMA_NEED_##need, (max), offsetof(self, name),       \
+            {#name, SCHEMA_KIND_##kind, SCHEMA_NEED_##need, (max), offsetof(self, name),       \
              SCHEMA_COUNT_##kind(name), NULL, doc},
 #define LIST(rec, name, max, doc)                                                            \
-            {#name, WIRE_KIND_list, false, (max), offsetof(self, name), offsetof(self, n_##name), \
+            {#name, WIRE_LIST, false, (max), offsetof(self, name), offsetof(self, n_##name), \
              schema_##rec, doc},
 #define END(name)                                                                            \
-            {NULL, WIRE_KIND_u64, false, 0, 0, 0, NULL, NULL}};                                                                 \
+            {NULL, WIRE_U64, false, 0, 0, 0, NULL, NULL}};                                                                 \
         static const struct wire_schema schema = {name_text, doc_text, sizeof(self), fields, \
                                                   CQ_COUNT(fields) - 1};                     \
         return &schema;                                                                      \

@@ -6,14 +6,14 @@
 #include "common/wire/message.h"
 
 enum wire_kind {
-    WIRE_KIND_u64,
-    WIRE_KIND_i64,
-    WIRE_KIND_flag,
-    WIRE_KIND_str,
-    WIRE_KIND_bin,
-    WIRE_KIND_strs,
-    WIRE_KIND_u64s,
-    WIRE_KIND_list,
+    WIRE_U64,
+    WIRE_I64,
+    WIRE_FLAG,
+    WIRE_STR,
+    WIRE_BIN,
+    WIRE_STRS,
+    WIRE_U64S,
+    WIRE_LIST,
 };
 
 struct wire_schema;

@@ -133,11 +133,11 @@ static void put_page(void)
         printf("### %s\n\n%s\n\n", wire_record(i)->name, wire_record(i)->doc);
         put_fields(wire_record(i));
     }
-    fputs("## Topology, compact form\n"
-          "\n"
-          "The text in WORKER_HELLO and in `node_row` that describes a machine: see\n"
-          "[WORKER.md](WORKER.md). It is never XML.\n",
-          stdout);
+    (void)fputs("## Topology, compact form\n"
+                "\n"
+                "The text in WORKER_HELLO and in `node_row` that describes a machine: see\n"
+                "[WORKER.md](WORKER.md). It is never XML.\n",
+                stdout);
 }
 
 /* ---- seeds ---- */
@@ -150,8 +150,8 @@ static void fill_list(struct wire_arena *a, const struct wire_field *f, char *ba
     static const char *const texts[] = {"tool=yosys", ""};
     static const uint64_t numbers[] = {1, UINT64_MAX};
     size_t n = f->max < 2 ? 1 : 2;
-    const void *items = f->kind == WIRE_KIND_strs ? (const void *)texts : (const void *)numbers;
-    if (f->kind == WIRE_KIND_list) {
+    const void *items = f->kind == WIRE_STRS ? (const void *)texts : (const void *)numbers;
+    if (f->kind == WIRE_LIST) {
         const struct wire_schema *s = f->record();
         char *records = wire_arena_alloc(a, n * s->bytes);
         fill(a, s, records); /* the second one stays empty */
@@ -171,22 +171,22 @@ static void fill(struct wire_arena *a, const struct wire_schema *s, char *base)
         const struct wire_bin bin = {text, strlen(text)};
         const bool yes = true;
         switch (f->kind) {
-        case WIRE_KIND_u64:
-        case WIRE_KIND_i64:
+        case WIRE_U64:
+        case WIRE_I64:
             memcpy(base + f->offset, &number, sizeof number);
             break;
-        case WIRE_KIND_flag:
+        case WIRE_FLAG:
             memcpy(base + f->offset, &yes, sizeof yes);
             break;
-        case WIRE_KIND_str:
+        case WIRE_STR:
             memcpy(base + f->offset, &text, sizeof text);
             break;
-        case WIRE_KIND_bin:
+        case WIRE_BIN:
             memcpy(base + f->offset, &bin, sizeof bin);
             break;
-        case WIRE_KIND_strs:
-        case WIRE_KIND_u64s:
-        case WIRE_KIND_list:
+        case WIRE_STRS:
+        case WIRE_U64S:
+        case WIRE_LIST:
             fill_list(a, f, base);
             break;
         }
@@ -207,7 +207,7 @@ static int write_seed(const char *dir, uint64_t code, bool full)
     if (out != NULL && fclose(out) != 0)
         good = false;
     if (!good)
-        fprintf(stderr, "wire-doc: cannot write %s: %s\n", cq_str_text(&path), err.text);
+        (void)fprintf(stderr, "wire-doc: cannot write %s: %s\n", cq_str_text(&path), err.text);
     msg_fini(&m);
     cq_str_fini(&frame);
     cq_str_fini(&path);
@@ -224,7 +224,7 @@ int main(int argc, char **argv)
         return 0;
     }
     if (argc != 1) {
-        fputs("usage: wire-doc > docs/PROTOCOL.md | wire-doc --seeds DIRECTORY\n", stderr);
+        (void)fputs("usage: wire-doc > docs/PROTOCOL.md | wire-doc --seeds DIRECTORY\n", stderr);
         return 2;
     }
     put_page();
