@@ -9,8 +9,10 @@
 
 #include <errno.h>
 
-#define DRC_REPORT      "out/drc.lyrdb"
-#define DRC_REPORT_PART "drc.part.lyrdb"
+#define DRC_REPORT            "out/drc.lyrdb"
+#define DRC_LISTED_IN_SUMMARY 5
+#define DRC_LISTED_IN_MESSAGE 20
+#define DRC_REPORT_PART       "drc.part.lyrdb"
 
 static void add_rule_metrics(const struct lyrdb *report, bool violated, struct outcome *out)
 {
@@ -23,27 +25,31 @@ static void add_rule_metrics(const struct lyrdb *report, bool violated, struct o
     }
 }
 
-static void list_violated(const struct lyrdb *report, bool counts, struct cq_str *text)
+/* The names of at most `most` violated rules, with their counts if wanted; says how many more. */
+static void list_violated(const struct lyrdb *report, size_t most, bool counts, struct cq_str *text)
 {
-    for (size_t i = 0; i < report->count && text->len < 300; i++) {
+    size_t violated = 0;
+    for (size_t i = 0; i < report->count; i++) {
         const struct lyrdb_rule *rule = &report->rules[i];
-        if (rule->items == 0)
+        if (rule->items == 0 || ++violated > most)
             continue;
         cq_str_printf(text, "%s%s", text->len ? ", " : "", rule->name);
         if (counts)
             cq_str_printf(text, " (%llu)", (unsigned long long)rule->items);
     }
+    if (violated > most)
+        cq_str_printf(text, " and %zu more rules", violated - most);
 }
 
 static void fail_with_violations(const struct lyrdb *report, struct outcome *out)
 {
     struct cq_str CQ_CLEANUP(cq_str_fini) rules = {0};
     struct cq_str CQ_CLEANUP(cq_str_fini) counted = {0};
-    list_violated(report, false, &rules);
-    list_violated(report, true, &counted);
+    list_violated(report, DRC_LISTED_IN_MESSAGE, false, &rules);
+    list_violated(report, DRC_LISTED_IN_SUMMARY, true, &counted);
     outcome_fail(out, "DRC violations: %s", cq_str_text(&rules));
-    outcome_summarise(out, "%llu violations of %zu rules: %s", (unsigned long long)report->items,
-                      report->count, cq_str_text(&counted));
+    outcome_summarise(out, "%llu violations: %s", (unsigned long long)report->items,
+                      cq_str_text(&counted));
     (void)cq_copy_text(out->overruled_by, sizeof out->overruled_by, "drc__errors");
 }
 

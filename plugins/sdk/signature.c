@@ -29,21 +29,25 @@ static bool is_path_char(char c)
     return is_word(c) || c == '.' || c == '-' || c == '+' || c == '/' || c == '~' || c == '@';
 }
 
-/* "/a/b/c.sv" or "rtl/c.sv": where the base name begins. A lone slash ("3/4", " / ") is no path. */
+/* "/a/b/c.sv" or "rtl/c.sv": where the base name begins. A ratio ("3/4") or a lone slash is no
+ * path. */
 static const char *path_base(const char *text, size_t len)
 {
     const char *base = NULL;
-    for (size_t i = 0; i + 1 < len; i++)
-        if (text[i] == '/' && is_path_char(text[i + 1]))
+    bool letter = false;
+    for (size_t i = 0; i < len; i++) {
+        letter = letter || isalpha((unsigned char)text[i]);
+        if (text[i] == '/' && i + 1 < len)
             base = text + i + 1;
-    return base;
+    }
+    return letter ? base : NULL;
 }
 
-/* How many bytes of `text` are one number: 12, -0.5e-9, 0xff, 8'hff, 'bx01, 12ns, 45%. 0: none. */
+/* How many bytes of `text` are one number: 12, -0.5e-9, 0xff, 8'hff, 12. 0: none. */
 static size_t number_length(const char *text)
 {
     size_t n = 0;
-    if (!isdigit((unsigned char)text[0]) && text[0] != '\'')
+    if (!isdigit((unsigned char)text[0]))
         return 0;
     if (text[0] == '0' && (text[1] == 'x' || text[1] == 'X')) {
         n = 2;
@@ -51,7 +55,7 @@ static size_t number_length(const char *text)
             n++;
         return n;
     }
-    while (isdigit((unsigned char)text[n]) || (n > 0 && text[n] == '_'))
+    while (isdigit((unsigned char)text[n]) || text[n] == '_')
         n++;
     if (text[n] == '\'' && text[n + 1] && strchr("bBoOdDhHsS", text[n + 1])
         && (isxdigit((unsigned char)text[n + 2]) || (text[n + 2] && strchr("xXzZ", text[n + 2])))) {
@@ -60,8 +64,6 @@ static size_t number_length(const char *text)
             n++;
         return n;
     }
-    if (text[0] == '\'')
-        return 0;
     if (text[n] == '.' && isdigit((unsigned char)text[n + 1]))
         for (n++; isdigit((unsigned char)text[n]);)
             n++;
@@ -148,11 +150,8 @@ void signature_make(const char *message, char *out)
             base = path_base(at, run_length(at, is_path_char));
         if (base) {
             at = base;
-        } else if (is_word(*at) || *at == '\'') {
-            size_t used = put_word(&w, at);
-            if (used == 0)
-                put(&w, *at);
-            at += used ? used : 1;
+        } else if (is_word(*at)) {
+            at += put_word(&w, at);
         } else {
             put(&w, printable(*at));
             at++;

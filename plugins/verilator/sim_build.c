@@ -42,7 +42,8 @@ static void read_compiler_line(struct build *b, const char *line)
         else
             note_error(b, line);
     } else if (strstr(line, "terminated program cc1plus") || strstr(line, "internal compiler error")
-               || strstr(line, "std::bad_alloc") || strstr(line, "No space left on device")) {
+               || strstr(line, "std::bad_alloc") || strstr(line, "memory exhausted")
+               || strstr(line, "No space left on device")) {
         note_broken(b, line);
     } else if (strstr(line, "multiple definition of `main'")) {
         note_broken(b, "a C++ source has a main() of its own: set own_main: true");

@@ -50,9 +50,10 @@ static void note_broken(struct sim *s, const char *text)
 
 static void read_message(struct sim *s, const struct vmessage *m)
 {
-    if (m->kind == VMESSAGE_ERROR && m->located)
+    bool echo = s->errors > 0 && strstr(m->text, ": Verilog $stop"); /* how $error ends a run */
+    if (m->kind == VMESSAGE_ERROR && m->located && !echo)
         note_error(s, m->text);
-    else if (m->kind == VMESSAGE_ERROR)
+    else if (m->kind == VMESSAGE_ERROR && !m->located)
         note_broken(s, m->text);
     else if (strstr(m->text, "$readmem file not found"))
         note_broken(s, m->text);

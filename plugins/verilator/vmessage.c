@@ -24,7 +24,7 @@ struct vmessage vmessage_read(const char *line)
     if (!colon)
         return (struct vmessage){.kind = VMESSAGE_NONE};
     m.text = colon + 2;
-    m.located = match_location(m.text) != NULL;
+    m.located = match_location(m.text) && !cq_str_starts(m.text, "COMMAND_LINE:");
     m.summary = cq_str_starts(m.text, "Exiting due to") || cq_str_starts(m.text, "Command Failed");
     return m;
 }

@@ -46,12 +46,11 @@ static void synth_line(void *state, const char *line)
     }
 }
 
-/* Without a place in a source file an error is still about the design when it names a module that
- * the design lacks; files and commands are the set-up. */
+/* An error without a place in a source file is about the design when that uses a module it lacks;
+ * files, commands and the name of the top module are the set-up. */
 static bool is_design_error(const struct synth *s)
 {
-    return s->error_located || match_line("Module `*' *", s->error)
-           || match_line("*is not part of the design*", s->error);
+    return s->error_located || match_line("*is not part of the design*", s->error);
 }
 
 static void synth_end(const void *state, const struct proc_end *end, struct outcome *out)
