@@ -2,10 +2,9 @@
  * draws no random number. One turn: feed inputs with core_step, seal, hand records and rows to the
  * store, let messages go when they are on disk.
  *
- *   core_step(core, input, now, &effects, &err)   an input arrives; records are applied as they are
- * made core_plan(core, now, &effects)                once per turn after its inputs: the policy
- * starts what can start core_apply(core, record, &err)                the one door of every state
- * change, live and at load
+ *   core_step   an input arrives; its records are applied as they are made
+ *   core_plan   once per turn, after its inputs: the policy starts what can start
+ *   core_apply  the one door of every change of state, live and at load
  */
 #ifndef CHIPQ_CORE_H
 #define CHIPQ_CORE_H
@@ -25,22 +24,32 @@ struct core_config {
     uint64_t default_mem_mib; /* default 1024 */
     int64_t ahead_us;         /* how much work a lease may queue ahead, default 250 ms */
     uint64_t ahead_max;       /* attempts, default 64 */
+    int64_t patience_us;      /* a job that waited so long for room gets a machine kept free for it,
+                                 default 60 s */
 };
 
-struct core *core_new(const struct core_config *config); /* caller frees */
-void core_free(struct core *c);                          /* accepts NULL */
+/* Fields of `config` that are 0 get their defaults. Caller frees. */
+struct core *core_new(const struct core_config *config);
+void core_free(struct core *c); /* accepts NULL */
 
 /* Applies one record. At load: EPOCH_START..PROJECT_ADD, WORKER_ADD.. first, then per live job
- * JOB_SUBMIT and JOB_SNAPSHOT, then LEASE_SNAPSHOT; last core_load_done. Errors: CQ_E_INTERNAL when a
- * record does not fit the state (damage: do not start). */
+ * JOB_SUBMIT and JOB_SNAPSHOT, then LEASE_SNAPSHOT; last core_load_done. Errors: CQ_E_INTERNAL when
+ * a record does not fit the state (damage: do not start). */
 int core_apply(struct core *c, const struct record *r, struct cq_err *err) CQ_MUST_CHECK;
+
+/* At load, after the leases: an ATTEMPT_END from the journal's tail (the newest 100,000 are
+ * plenty). A worker that never got its acknowledgement resends the end; from this memory the core
+ * proves that it was accepted, also when lease and job are gone. Ends without a worker are ignored.
+ */
+void core_remember_end(struct core *c, const struct record *attempt_end);
 
 /* After load: starts the new epoch (its EPOCH_START record is in `out`), counts every lease anew
  * from `now`. */
 void core_load_done(struct core *c, struct now now, struct effects *out);
 
 /* Feeds one input. Appends to `out` what follows from it. A refused request is a reply in `out`,
- * not an error of this function; it fails only for inputs that break the caller's contract. */
+ * not an error of this function; it fails only for inputs that break the caller's contract:
+ * CQ_E_STALE when a dependency given as OUTCOME_LIVE is no longer in memory (look it up again). */
 int core_step(struct core *c, const struct input *in, struct now now, struct effects *out,
               struct cq_err *err) CQ_MUST_CHECK;
 

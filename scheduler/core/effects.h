@@ -17,10 +17,12 @@ struct out_attempt {
 };
 
 enum out_type {
-    OUT_REPLY,          /* request: code CQ_OK or an error with text */
-    OUT_ACCEPTED,       /* request: job numbers */
+    OUT_REPLY,          /* request: code CQ_OK or an error with text; with `worker` set: this worker
+                           must say HELLO (CQ_E_STALE) or cannot join (other codes) */
+    OUT_ACCEPTED,       /* request: job numbers; text: a warning, or NULL */
     OUT_ACTION_DONE,    /* request: code, text */
-    OUT_WORKER_WELCOME, /* worker: leases to drop */
+    OUT_WORKER_WELCOME, /* worker: leases to drop: what runs is killed, what is queued forgotten;
+                           ends that are not acknowledged are still reported */
     OUT_HEARTBEAT_ACK,  /* worker: heartbeat */
     OUT_LEASE_GRANT,    /* worker: lease, cores, attempts */
     OUT_LEASE_EXTEND,   /* worker: lease, attempts */

@@ -40,6 +40,7 @@ enum record_type {
 
 struct record {
     enum record_type type;
+    unsigned refs; /* private to record.c, changed atomically: threads share records */
     union {
 #define RECORD(NAME, name, type, version, doc) struct name name;
 #define FIELD(kind, name, doc)
@@ -53,7 +54,8 @@ struct record {
 /* clang-format on */
 
 struct record *record_new(enum record_type type); /* zeroed; texts NULL until set (read as "") */
-void record_free(struct record *r);               /* accepts NULL */
+struct record *record_ref(struct record *r);      /* one more holder; contents are final by now */
+void record_free(struct record *r);               /* drops one holder; accepts NULL */
 const char *record_type_name(enum record_type type);
 uint64_t record_type_version(enum record_type type);
 

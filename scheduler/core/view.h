@@ -9,10 +9,11 @@
 
 struct core;
 
-#define JOB_STATES(X)                                                           \
-    X(NONE, "none")                                                             \
-    X(PENDING, "pending") X(HELD, "held") X(RUNNING, "running") X(DONE, "done") \
-        X(FAILED, "failed") X(KILLED, "killed") X(LOST, "lost") X(EXPIRED, "expired")
+#define JOB_STATES(X)                                                                             \
+    X(NONE, "none")                                                                               \
+    X(PENDING, "pending")                                                                         \
+    X(HELD, "held") X(RUNNING, "running") X(DONE, "done") X(FAILED, "failed") X(KILLED, "killed") \
+        X(LOST, "lost") X(EXPIRED, "expired")
 enum job_state {
 #define X(name, text) JOB_##name,
     JOB_STATES(X)
@@ -65,6 +66,8 @@ struct job_view {
     struct task_view *tasks_changed;     /* owned */
     size_t n_tasks_changed;
     const char *node; /* of a single-task job */
+    void *ended;      /* private: what tasks_changed points into; freed by job_view_fini */
+    size_t n_ended;
 };
 
 /* Fills `v` for a dirty job and marks its changes as seen. A job that is over leaves the core's
@@ -105,7 +108,11 @@ struct order_view {
 void core_view_order(const struct core *c, struct job_id id, struct order_view *v);
 void order_view_fini(struct order_view *v);
 
-/* Live lookups. */
+/* Calls fn for each started and not ended task of a live job, in order of task number. */
+void core_each_task(const struct core *c, struct job_id id,
+                    void (*fn)(void *arg, const struct task_view *t), void *arg);
+
+/* Live lookups. A job that is over counts as live until core_forget. */
 struct job_id core_find_job(const struct core *c, struct enterprise_id e,
                             uint64_t number); /* {0}: not live */
 struct job_id core_find_key(const struct core *c, struct principal_id p,

@@ -1,0 +1,185 @@
+/* core_step, core_plan and the life of the core. The files beside it hold one noun each. */
+#include "scheduler/core/core.h"
+
+#include <assert.h>
+#include <inttypes.h>
+
+#include "common/base/pure/mem.h"
+#include "scheduler/core/core_state.h"
+#include "scheduler/core/grant.h"
+
+static void set_default(int64_t *value, int64_t standard)
+{
+    if (*value <= 0)
+        *value = standard;
+}
+
+struct core *core_new(const struct core_config *config)
+{
+    struct core *c = CQ_NEW(struct core);
+    c->config = *config;
+    set_default(&c->config.lease_us, 600 * US_PER_S);
+    set_default(&c->config.grace_us, 15 * US_PER_S);
+    set_default(&c->config.suspect_us, 30 * US_PER_S);
+    set_default(&c->config.default_time_us, 24 * 3600 * US_PER_S);
+    set_default(&c->config.ahead_us, US_PER_S / 4);
+    set_default(&c->config.patience_us, 60 * US_PER_S);
+    if (c->config.default_mem_mib == 0)
+        c->config.default_mem_mib = 1024;
+    if (c->config.ahead_max == 0)
+        c->config.ahead_max = 64;
+    c->next_id = 1;
+    queue_init(&c->queue);
+    workers_init(&c->pool);
+    return c;
+}
+
+void core_free(struct core *c)
+{
+    if (c == NULL)
+        return;
+    leases_fini(c);
+    jobs_fini(c);
+    dependents_fini(&c->dependents);
+    queue_fini(&c->queue);
+    workers_fini(&c->pool);
+    people_fini(&c->people);
+    free(c);
+}
+
+uint64_t core_hash(uint64_t seed, const void *data, size_t bytes)
+{
+    const unsigned char *p = data;
+    for (size_t i = 0; i < bytes; i++)
+        seed = (seed ^ p[i]) * UINT64_C(0x100000001b3);
+    return seed ? seed : 1;
+}
+
+void core_saw_id(struct core *c, uint64_t id)
+{
+    if (id < c->next_id)
+        return;
+    c->next_id = id + 1;
+    c->next_id_changed = true;
+}
+
+uint64_t core_new_id(const struct core *c)
+{
+    return c->next_id;
+}
+
+uint64_t core_epoch(const struct core *c)
+{
+    return c->epoch;
+}
+
+void core_emit(struct core *c, struct effects *out, struct record *r)
+{
+    struct cq_err err;
+    int bad = core_apply(c, r, &err);
+    assert(!bad);
+    (void)bad;
+    effects_record(out, r);
+}
+
+void core_reply(struct effects *out, uint64_t request, const struct cq_err *err)
+{
+    if (request == 0)
+        return;
+    struct out *o = effects_out(out, OUT_REPLY);
+    o->request = request;
+    o->code = err->code;
+    o->text = err->code == CQ_OK ? NULL : cq_strdup(err->text);
+}
+
+static int dispatch(struct core *c, const struct input *in, struct now now, struct effects *out,
+                    struct cq_err *err)
+{
+    switch (in->type) {
+    case INPUT_TIMER:
+        workers_timer(c, now, out);
+        return 0;
+    case INPUT_SUBMIT:
+        return job_submit_step(c, in, now, out, err);
+    case INPUT_ACTION:
+        job_action_step(c, in, now, out);
+        return 0;
+    case INPUT_ENTERPRISE_ADD:
+        people_enterprise_add(c, in, out);
+        return 0;
+    case INPUT_USER_ADD:
+        people_user_add(c, in, out);
+        return 0;
+    case INPUT_USER_REVOKE:
+        people_user_revoke(c, in, out);
+        return 0;
+    case INPUT_NODE_DRAIN:
+        worker_drain_step(c, in, now, out);
+        return 0;
+    case INPUT_WORKER_HELLO:
+        worker_hello_step(c, in, now, out);
+        return 0;
+    case INPUT_WORKER_HEARTBEAT:
+        worker_heartbeat_step(c, in, out);
+        return 0;
+    case INPUT_WORKER_BYE:
+        worker_bye_step(c, in, now, out);
+        return 0;
+    case INPUT_WORKER_EVENTS:
+        lease_events_step(c, in, now, out);
+        return 0;
+    case INPUT_LEASE_REFUSE:
+        lease_refuse_step(c, in, now, out);
+        return 0;
+    }
+    return cq_fail(err, CQ_E_INTERNAL, "input type %d is unknown", (int)in->type);
+}
+
+int core_step(struct core *c, const struct input *in, struct now now, struct effects *out,
+              struct cq_err *err)
+{
+    c->now_mono_us = now.mono_us;
+    int result = dispatch(c, in, now, out, err);
+    depend_settle(c, now.wall_us, out);
+    job_flush_dirty(c, out);
+    return result;
+}
+
+void core_plan(struct core *c, struct now now, struct effects *out)
+{
+    c->now_mono_us = now.mono_us;
+    grant_plan(c, now.wall_us, out);
+    job_flush_dirty(c, out);
+}
+
+int64_t core_wake_at_us(const struct core *c)
+{
+    return workers_wake_at_us(c);
+}
+
+/* A live task that no lease knows cannot be: a lease's snapshot is missing. The database is
+ * damaged; going on would run the task twice. */
+static void check_tasks(const struct core *c)
+{
+    void *item, *task;
+    for (size_t i = 0; map_next(&c->jobs.by_id, &i, &item);) {
+        const struct job *job = item;
+        for (size_t k = 0; map_next(&job->tasks, &k, &task);)
+            assert(!task_state_is_live(((struct task *)task)->state)
+                   || ((struct task *)task)->lease);
+    }
+}
+
+void core_load_done(struct core *c, struct now now, struct effects *out)
+{
+    c->now_mono_us = now.mono_us;
+    check_tasks(c);
+    job_flush_dirty(c, out);
+    struct record *r = record_new(RECORD_EPOCH_START);
+    r->u.epoch_start = (struct epoch_start){.epoch = c->epoch + 1, .at_us = now.wall_us};
+    core_emit(c, out, r);
+    workers_load_done(c);
+    grant_load_done(c);
+    depend_settle(c, now.wall_us, out);
+    job_flush_dirty(c, out);
+}

@@ -1,0 +1,42 @@
+/* The core's whole state, for the files of this folder only. */
+#ifndef CHIPQ_CORE_STATE_H
+#define CHIPQ_CORE_STATE_H
+
+#include "common/base/pure/map.h"
+#include "scheduler/core/core.h"
+#include "scheduler/core/depend.h"
+#include "scheduler/core/job.h"
+#include "scheduler/core/lease.h"
+#include "scheduler/core/people.h"
+#include "scheduler/core/queue.h"
+#include "scheduler/core/workers.h"
+
+struct core {
+    struct core_config config;
+    uint64_t epoch, next_id;
+    bool epoch_changed, next_id_changed; /* since the last core_view_entities */
+    int64_t now_mono_us; /* of the step or plan that runs; decides nothing durable */
+    struct people people;
+    struct jobs jobs;
+    struct dependents dependents;
+    struct queue queue;
+    struct pool pool;
+    struct leases leases;
+};
+
+/* Applies a record of our own making and hands it to `out`. Takes r. A record that does not apply
+ * is a bug of ours. */
+void core_emit(struct core *c, struct effects *out, struct record *r);
+
+/* Raises next_id above `id`: every record that brings an id calls it. */
+void core_saw_id(struct core *c, uint64_t id);
+uint64_t core_new_id(const struct core *c); /* the id the next record may bring */
+
+/* A reply with a printf text; code CQ_OK needs no text. */
+void core_reply(struct effects *out, uint64_t request, const struct cq_err *err);
+
+/* FNV-1a over bytes, continued from `seed`; never 0, so that it can be a key of struct map. */
+uint64_t core_hash(uint64_t seed, const void *data, size_t bytes);
+#define CORE_HASH_SEED UINT64_C(0xcbf29ce484222325)
+
+#endif

@@ -1,0 +1,265 @@
+/* Why a job's tasks do not start, the deciding reason first. It asks the same functions that
+ * decide, and never tells one enterprise anything of another. */
+#include "scheduler/core/explain.h"
+
+#include <inttypes.h>
+
+#include "common/base/pure/mem.h"
+#include "common/base/pure/parse.h"
+#include "scheduler/core/core_state.h"
+#include "scheduler/core/placement.h"
+
+struct list {
+    const struct core *core;
+    const struct job *job;
+    struct reason *items;
+    size_t n, max;
+};
+
+static struct reason *add(struct list *l, enum wait_reason why, uint64_t tasks)
+{
+    static struct reason spill; /* beyond max: written, never read */
+    if (tasks == 0)
+        return NULL;
+    struct reason *r = l->n < l->max ? &l->items[l->n++] : &spill;
+    *r = (struct reason){.code = wait_reason_name(why), .tasks = tasks};
+    return r;
+}
+
+#define SAY(field, ...) (void)snprintf((field), sizeof(field), __VA_ARGS__)
+
+/* ---- what the job or a person holds back ---- */
+
+static void add_held(struct list *l)
+{
+    struct reason *r = l->job->is_held ? add(l, WAIT_HELD, job_waiting(l->job)) : NULL;
+    if (r == NULL)
+        return;
+    SAY(r->text, "it is held");
+    SAY(r->advice, "chipq release %" PRIu64, l->job->number);
+}
+
+static const char *must(enum dep_when when)
+{
+    switch (when) {
+    case DEP_OK:
+        return "to end well";
+    case DEP_ANY:
+        return "to end";
+    case DEP_NOTOK:
+        return "to fail";
+    case DEP_AFTERCORR:
+        return "to pass task by task";
+    }
+    return "";
+}
+
+static void add_deps(struct list *l)
+{
+    for (size_t i = 0; i < l->job->n_deps; i++) {
+        const struct dep *d = &l->job->deps[i];
+        bool is_by_task = d->when == DEP_AFTERCORR;
+        uint64_t tasks = is_by_task ? d->left.count : job_waiting(l->job);
+        struct reason *r = d->state == DEP_WAITING ? add(l, WAIT_DEPENDENCY, tasks) : NULL;
+        if (r == NULL)
+            continue;
+        const struct job *on = job_find(l->core, d->job);
+        struct cq_str name = {0};
+        cq_str_add_printable(&name, d->name, strlen(d->name));
+        SAY(r->text, "it waits for job %" PRIu64 "%s%.100s%s %s; that is %s", d->number,
+            name.len ? " (" : "", cq_str_text(&name), name.len ? ")" : "", must(d->when),
+            on ? job_state_name(on->state) : "over");
+        SAY(r->advice, "chipq why %" PRIu64, d->number);
+        cq_str_fini(&name);
+    }
+}
+
+static void add_lost(struct list *l)
+{
+    struct reason *r = add(l, WAIT_LOST_DECISION, l->job->n_asking);
+    if (r == NULL)
+        return;
+    SAY(r->text, "its worker was lost while it ran, and it said on_lost=wait");
+    SAY(r->advice, "chipq requeue %" PRIu64 " runs it again, chipq cancel %" PRIu64 " ends it",
+        l->job->number, l->job->number);
+}
+
+static void add_limit(struct list *l, uint64_t waiting)
+{
+    uint64_t limit = l->job->submit->u.job_submit.array_max_running;
+    struct reason *r = add(l, WAIT_ARRAY_LIMIT, waiting);
+    if (r == NULL)
+        return;
+    SAY(r->text, "%" PRIu64 " of its tasks run, and it asked for at most %" PRIu64 " at once",
+        l->job->n_running, limit);
+    SAY(r->advice, "it goes on as they end");
+}
+
+/* ---- what the pool holds back ---- */
+
+static void format_request(const struct shape *s, struct cq_str *out)
+{
+    char mem[32];
+    if (s->exclusive)
+        cq_str_add(out, "a whole machine with ");
+    cq_str_printf(out, "%" PRIu64 " core%s and %s of memory", s->cores, s->cores == 1 ? "" : "s",
+                  format_size_mib(s->mem_mib, mem, sizeof mem));
+}
+
+bool explain_impossible(const struct core *c, const struct shape *s, struct cq_str *out)
+{
+    uint64_t cores = 0, mem = 0, up = 0, with_features = 0;
+    char has[32], asks[32];
+    for (size_t i = 0; i < c->pool.n; i++) {
+        const struct worker *w = c->pool.workers[i];
+        if (!w->is_up)
+            continue;
+        if (placement_could_fit(s, w))
+            return false;
+        up++;
+        with_features += placement_has_features(w->features, s->node_has);
+        cores = w->n_cores > cores ? w->n_cores : cores;
+        mem = w->mem_mib > mem ? w->mem_mib : mem;
+    }
+    if (up == 0)
+        return false;
+    if (s->cores > cores)
+        cq_str_printf(out, "asks %" PRIu64 " cores; the largest worker has %" PRIu64, s->cores,
+                      cores);
+    else if (s->mem_mib > mem)
+        cq_str_printf(out, "asks %s of memory; the largest worker has %s",
+                      format_size_mib(s->mem_mib, asks, sizeof asks),
+                      format_size_mib(mem, has, sizeof has));
+    else if (with_features == 0)
+        cq_str_printf(out, "asks a worker with %.*s%s; none has it",
+                      (int)strcspn(s->node_has, "\n"), s->node_has,
+                      strchr(s->node_has, '\n') ? " and more" : "");
+    else
+        cq_str_add(out, "asks more than any one worker has of cores, memory and features together");
+    return true;
+}
+
+static void say_capacity(const struct core *c, const struct shape *s, struct reason *r)
+{
+    struct cq_str asks = {0};
+    uint64_t fits = 0, most = 0;
+    for (size_t i = 0; i < c->pool.n; i++) {
+        const struct worker *w = c->pool.workers[i];
+        if (!w->is_up || !placement_could_fit(s, w))
+            continue;
+        fits++;
+        if (worker_takes_work(w) && w->n_free > most)
+            most = w->n_free;
+    }
+    format_request(s, &asks);
+    SAY(r->text,
+        "it asks %s; %" PRIu64 " worker%s could hold it, the most cores free on one now: "
+        "%" PRIu64,
+        cq_str_text(&asks), fits, fits == 1 ? "" : "s", most);
+    SAY(r->advice, "it starts when running jobs end; a smaller request starts sooner");
+    cq_str_fini(&asks);
+}
+
+static void say_impossible(const struct core *c, const struct shape *s, struct reason *r)
+{
+    struct cq_str why = {0};
+    if (explain_impossible(c, s, &why))
+        SAY(r->text, "it %s", cq_str_text(&why));
+    else
+        SAY(r->text, "the workers that could run it are drained");
+    SAY(r->advice, "ask for less, or wait until such a worker joins");
+    cq_str_fini(&why);
+}
+
+/* Jobs of one's own enterprise are named; others are not even counted. */
+static void say_turn(const struct list *l, const struct job *first, struct reason *r)
+{
+    if (first && first->enterprise == l->job->enterprise && first != l->job)
+        SAY(r->text, "job %" PRIu64 " of your enterprise comes first (priority %" PRId64 ")",
+            first->number, first->submit->u.job_submit.priority);
+    else
+        SAY(r->text, "others come first");
+    SAY(r->advice, "higher priority first, then the earlier submitted");
+}
+
+static void say(const struct list *l, enum wait_reason why, const struct job *first,
+                struct reason *r)
+{
+    const struct shape *s = l->job->class->shape;
+    switch (why) {
+    case WAIT_NO_WORKER:
+        SAY(r->text, "no worker is up");
+        SAY(r->advice, "chipq nodes shows the machines");
+        return;
+    case WAIT_NO_NODE:
+        say_impossible(l->core, s, r);
+        return;
+    case WAIT_SETTLING:
+        SAY(r->text, "after a restart of the scheduler, the workers that could run it have not yet "
+                     "said what they hold");
+        SAY(r->advice, "it goes on when they report, or when their leases run out");
+        return;
+    case WAIT_CAPACITY:
+        say_capacity(l->core, s, r);
+        return;
+    case WAIT_TURN:
+    case WAIT_NONE:
+    case WAIT_HELD:
+    case WAIT_DEPENDENCY:
+    case WAIT_ARRAY_LIMIT:
+    case WAIT_LOST_DECISION:
+    case WAIT_REASON_COUNT:
+        say_turn(l, first, r);
+        return;
+    }
+}
+
+/* The answer that placement gave when it parked the shape, or its answer now. */
+static enum wait_reason pool_reason(const struct core *c, const struct shape *s)
+{
+    enum wait_reason why = s->why;
+    struct placement p = {0};
+    if (s->parked_index == SIZE_MAX) {
+        why = WAIT_TURN;
+        if (placement_choose(c, s, &p, &why))
+            why = WAIT_TURN;
+        placement_fini(&p);
+    }
+    return why;
+}
+
+static void add_pool(struct list *l, uint64_t ready)
+{
+    const struct shape *s = l->job->class->shape;
+    enum wait_reason why = pool_reason(l->core, s);
+    const struct job *first = queue_shape_head(s);
+    bool is_first = first == NULL || first == l->job;
+    if (why == WAIT_CAPACITY && !is_first)
+        why = WAIT_TURN; /* its shape has no room, and what is freed goes to others first */
+    if (why == WAIT_TURN && l->core->queue.owed && queue_shape_head(l->core->queue.owed))
+        first = is_first ? queue_shape_head(l->core->queue.owed) : first;
+    struct reason *r = add(l, why, ready);
+    if (r)
+        say(l, why, first, r);
+    if (why == WAIT_TURN && (r = add(l, WAIT_CAPACITY, ready)))
+        say_capacity(l->core, s, r);
+}
+
+size_t core_explain(const struct core *c, struct job_id id, struct now now, struct reason *reasons,
+                    size_t max)
+{
+    (void)now;
+    struct list l = {.core = c, .job = job_find(c, id.v), .items = reasons, .max = max};
+    if (l.job == NULL || job_state_is_terminal(l.job->state))
+        return 0;
+    add_held(&l);
+    add_deps(&l);
+    add_lost(&l);
+    uint64_t ready = job_ready_tasks(l.job);
+    if (!l.job->is_held && l.job->n_unmet == 0) {
+        if (ready > 0)
+            add_pool(&l, ready);
+        add_limit(&l, l.job->waiting.count - ready);
+    }
+    return l.n;
+}

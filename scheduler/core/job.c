@@ -1,0 +1,461 @@
+/* Live jobs: how they come, how records change them, how their state follows from their tasks. */
+#include "scheduler/core/job.h"
+
+#include <assert.h>
+#include <inttypes.h>
+
+#include "common/base/pure/mem.h"
+#include "scheduler/core/core_state.h"
+
+enum { TASK_NUMBER_MAX = 999999999, ARRAY_TASKS_MAX = 100000, SUBMIT_JOBS_MAX = 1000 };
+
+/* ---- life ---- */
+
+void job_ended_free(struct ended *list, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        free(list[i].node);
+        free(list[i].cores);
+        record_free(list[i].end);
+    }
+    free(list);
+}
+
+void job_free(struct job *job)
+{
+    if (job == NULL)
+        return;
+    void *task;
+    for (size_t i = 0; map_next(&job->tasks, &i, &task);)
+        free(task);
+    map_fini(&job->tasks);
+    struct ranges *all[] = {&job->waiting, &job->blocked, &job->passed,
+                            &job->failed,  &job->killed,  &job->lost};
+    for (size_t i = 0; i < CQ_COUNT(all); i++)
+        ranges_fini(all[i]);
+    deps_fini(job->deps, job->n_deps);
+    job_ended_free(job->ended, job->n_ended);
+    free(job->changed_tasks);
+    free(job->end_cause);
+    free(job->node);
+    record_free(job->submit);
+    free(job);
+}
+
+static void group_free(struct group *g)
+{
+    free(g->jobs);
+    free(g);
+}
+
+void jobs_fini(struct core *c)
+{
+    void *item;
+    for (size_t i = 0; map_next(&c->jobs.by_id, &i, &item);) {
+        struct job *job = item;
+        if (--job->group->n_live == 0)
+            group_free(job->group);
+        queue_class_unref(c, job->class);
+        job_free(job);
+    }
+    map_fini(&c->jobs.by_id);
+    map_fini(&c->jobs.groups);
+    free(c->jobs.dirty);
+}
+
+struct job *job_find(const struct core *c, uint64_t id)
+{
+    return map_find(&c->jobs.by_id, id);
+}
+
+struct job *job_find_number(const struct core *c, struct enterprise_id e, uint64_t number)
+{
+    const struct enterprise *home = people_enterprise(c, e.v);
+    return home ? map_find(&home->jobs, number) : NULL;
+}
+
+struct job_id core_find_job(const struct core *c, struct enterprise_id e, uint64_t number)
+{
+    const struct job *job = job_find_number(c, e, number);
+    return (struct job_id){job ? job->id : 0};
+}
+
+const char *job_label(const struct job *job, char *buf, size_t size)
+{
+    const char *name = job->submit->u.job_submit.name;
+    if (name && *name) {
+        struct cq_str s = {0};
+        cq_str_add_printable(&s, name, strlen(name));
+        (void)cq_copy_text(buf, size, cq_str_text(&s));
+        cq_str_fini(&s);
+    } else {
+        (void)snprintf(buf, size, "%" PRIu64, job->number);
+    }
+    return buf;
+}
+
+/* ---- the jobs of one SUBMIT ---- */
+
+static uint64_t group_hash(uint64_t principal, const struct cq_uuid *key)
+{
+    return core_hash(core_hash(CORE_HASH_SEED, &principal, sizeof principal), key, sizeof *key);
+}
+
+struct group *job_group_find(const struct core *c, struct principal_id p, const struct cq_uuid *key)
+{
+    struct group *g = map_find(&c->jobs.groups, group_hash(p.v, key));
+    while (g && !(g->principal == p.v && cq_uuid_equal(&g->key, key)))
+        g = g->next_same_hash;
+    return g;
+}
+
+struct job_id core_find_key(const struct core *c, struct principal_id p, const struct cq_uuid *key)
+{
+    const struct group *g = job_group_find(c, p, key);
+    for (size_t i = 0; g && i < g->count; i++)
+        if (g->jobs[i])
+            return (struct job_id){g->jobs[i]->id};
+    return (struct job_id){0};
+}
+
+static void group_join(struct core *c, struct job *job)
+{
+    const struct job_submit *s = &job->submit->u.job_submit;
+    struct group *g = job_group_find(c, (struct principal_id){s->principal}, &s->client_key);
+    if (g == NULL) {
+        g = CQ_NEW(struct group);
+        *g = (struct group){.principal = s->principal,
+                            .hash = group_hash(s->principal, &s->client_key),
+                            .key = s->client_key,
+                            .jobs = cq_calloc(s->submit_count, sizeof(struct job *)),
+                            .count = s->submit_count,
+                            .first_number = s->number - s->submit_index};
+        if (s->digest.len == sizeof g->digest)
+            memcpy(g->digest, s->digest.data, sizeof g->digest);
+        g->next_same_hash = map_find(&c->jobs.groups, g->hash);
+        map_put(&c->jobs.groups, g->hash, g);
+    }
+    g->jobs[s->submit_index] = job;
+    g->n_live++;
+    job->group = g;
+}
+
+static void group_leave(struct core *c, struct job *job)
+{
+    struct group *g = job->group;
+    g->jobs[job->submit->u.job_submit.submit_index] = NULL;
+    if (--g->n_live > 0)
+        return;
+    struct group *first = map_find(&c->jobs.groups, g->hash), **link = &first;
+    while (*link != g)
+        link = &(*link)->next_same_hash;
+    *link = g->next_same_hash;
+    if (first)
+        map_put(&c->jobs.groups, g->hash, first);
+    else
+        map_remove(&c->jobs.groups, g->hash);
+    group_free(g);
+}
+
+void core_forget(struct core *c, struct job_id id)
+{
+    struct job *job = job_find(c, id.v);
+    if (job == NULL || !job_state_is_terminal(job->state))
+        return;
+    map_remove(&c->jobs.by_id, job->id);
+    map_remove(&job->enterprise->jobs, job->number);
+    group_leave(c, job);
+    queue_class_unref(c, job->class);
+    job_free(job);
+}
+
+/* ---- dirty ---- */
+
+void job_mark_dirty(struct core *c, struct job *job)
+{
+    if (job->is_dirty)
+        return;
+    job->is_dirty = true;
+    cq_grow(&c->jobs.dirty, &c->jobs.cap_dirty, c->jobs.n_dirty);
+    c->jobs.dirty[c->jobs.n_dirty++] = (struct job_id){job->id};
+}
+
+void job_flush_dirty(struct core *c, struct effects *out)
+{
+    for (size_t i = 0; i < c->jobs.n_dirty; i++) {
+        const struct job *job = job_find(c, c->jobs.dirty[i].v);
+        if (job == NULL || !job->is_dirty)
+            continue;
+        cq_grow(&out->dirty_jobs, &out->cap_dirty_jobs, out->n_dirty_jobs);
+        out->dirty_jobs[out->n_dirty_jobs++] = c->jobs.dirty[i];
+    }
+    c->jobs.n_dirty = 0;
+}
+
+/* ---- state ---- */
+
+uint64_t job_waiting(const struct job *job)
+{
+    return job->waiting.count + job->blocked.count + job->n_asking;
+}
+
+uint64_t job_ready_tasks(const struct job *job)
+{
+    if (job_state_is_terminal(job->state) || job->is_held || job->n_unmet > 0)
+        return 0;
+    uint64_t limit = job->submit->u.job_submit.array_max_running, ready = job->waiting.count;
+    if (limit == 0)
+        return ready;
+    uint64_t room = limit > job->n_running ? limit - job->n_running : 0;
+    return ready < room ? ready : room;
+}
+
+bool job_may_start(const struct job *job, uint32_t number)
+{
+    return job_ready_tasks(job) > 0 && ranges_has(&job->waiting, number);
+}
+
+static enum job_event event_towards(const struct job *job)
+{
+    if (job->n_running > 0)
+        return JOB_EV_START;
+    if (job_waiting(job) > 0 && job->is_held)
+        return JOB_EV_HOLD;
+    if (job_waiting(job) > 0)
+        return job->state == JOB_HELD ? JOB_EV_RELEASE : JOB_EV_IDLE;
+    if (!ranges_is_empty(&job->failed))
+        return JOB_EV_FAIL;
+    if (!ranges_is_empty(&job->lost))
+        return JOB_EV_LOSE;
+    return ranges_is_empty(&job->killed) ? JOB_EV_PASS : JOB_EV_KILL;
+}
+
+/* Moves the job to the state that its tasks' counts say. */
+static void move_state(struct job *job)
+{
+    enum job_event event = event_towards(job);
+    bool stays = (event == JOB_EV_START && job->state == JOB_RUNNING)
+                 || (event == JOB_EV_HOLD && job->state == JOB_HELD)
+                 || (event == JOB_EV_IDLE && job->state == JOB_PENDING);
+    if (stays)
+        return;
+    enum job_state next = job_state_next(job->state, event);
+    assert(next != JOB_NONE);
+    job->state = next;
+}
+
+static bool counts_as_waiting(enum job_state s)
+{
+    return s == JOB_PENDING || s == JOB_HELD;
+}
+
+static void count(struct job *job)
+{
+    struct counts *n = &job->enterprise->counts;
+    uint64_t waiting = job_waiting(job);
+    n->jobs_waiting += (uint64_t)counts_as_waiting(job->state) - counts_as_waiting(job->counted);
+    n->jobs_running +=
+        (uint64_t)(job->state == JOB_RUNNING) - (uint64_t)(job->counted == JOB_RUNNING);
+    n->tasks_waiting += waiting - job->counted_waiting;
+    n->tasks_running += job->n_running - job->counted_running;
+    job->counted = job->state;
+    job->counted_waiting = waiting;
+    job->counted_running = job->n_running;
+}
+
+void job_refresh(struct core *c, struct job *job, int64_t at_us)
+{
+    bool was_over = job_state_is_terminal(job->state);
+    move_state(job);
+    count(job);
+    queue_update(c, job);
+    job_mark_dirty(c, job);
+    if (was_over || !job_state_is_terminal(job->state))
+        return;
+    job->end_us = at_us;
+    depend_unregister(c, job);
+    depend_job_ended(c, job);
+}
+
+/* ---- the door ---- */
+
+static int check_submit(const struct core *c, const struct job_submit *s, struct cq_err *err)
+{
+    const struct enterprise *e = people_enterprise(c, s->enterprise);
+    const struct principal *p = people_principal(c, s->principal);
+    const struct project *j = people_project(c, s->project);
+    if (e == NULL || p == NULL || j == NULL || j->enterprise != e)
+        return cq_fail(err, CQ_E_INTERNAL, "job %" PRIu64 " belongs to nobody", s->id);
+    if (s->id == 0 || job_find(c, s->id) || s->number == 0 || map_find(&e->jobs, s->number))
+        return cq_fail(err, CQ_E_INTERNAL, "job %" PRIu64 " exists already", s->id);
+    if (s->submit_count > SUBMIT_JOBS_MAX || s->submit_index >= s->submit_count
+        || s->number <= s->submit_index)
+        return cq_fail(err, CQ_E_INTERNAL, "job %" PRIu64 " has a wrong place", s->id);
+    const struct group *g = job_group_find(c, (struct principal_id){s->principal}, &s->client_key);
+    if (g && (g->count != s->submit_count || g->jobs[s->submit_index]))
+        return cq_fail(err, CQ_E_INTERNAL, "job %" PRIu64 " shares a key wrongly", s->id);
+    return 0;
+}
+
+static int fill_tasks(struct job *job, const struct job_submit *s, struct cq_err *err)
+{
+    job->is_array = s->array && *s->array;
+    if (!job->is_array)
+        ranges_add(&job->waiting, 0, 0);
+    else if (ranges_parse(s->array, TASK_NUMBER_MAX, ARRAY_TASKS_MAX, &job->waiting, err) != 0)
+        return -1;
+    job->n_tasks = job->waiting.count;
+    return deps_decode(&s->deps, &job->deps, &job->n_deps, err);
+}
+
+static int apply_submit(struct core *c, const struct record *r, struct cq_err *err)
+{
+    const struct job_submit *s = &r->u.job_submit;
+    if (check_submit(c, s, err) != 0)
+        return -1;
+    struct job *job = CQ_NEW(struct job);
+    /* The record is shared and final; only its count of holders changes. */
+    *job = (struct job){.id = s->id,
+                        .number = s->number,
+                        .enterprise = people_enterprise(c, s->enterprise),
+                        .principal = people_principal(c, s->principal),
+                        .project = people_project(c, s->project),
+                        .submit = record_ref((struct record *)(uintptr_t)r),
+                        .state = job_state_next(JOB_NONE, JOB_EV_SUBMIT),
+                        .is_held = s->hold != 0,
+                        .is_new = true,
+                        .queue_index = HEAP_NOWHERE};
+    if (fill_tasks(job, s, err) != 0) {
+        job_free(job);
+        return -1;
+    }
+    job->class = queue_class_ref(c, job);
+    map_put(&c->jobs.by_id, job->id, job);
+    map_put(&job->enterprise->jobs, job->number, job);
+    group_join(c, job);
+    core_saw_id(c, job->id);
+    if (s->number >= job->enterprise->next_number) {
+        job->enterprise->next_number = s->number + 1;
+        job->enterprise->number_changed = true;
+    }
+    depend_start(c, job);
+    job_refresh(c, job, s->at_us);
+    return 0;
+}
+
+static void apply_hold(struct core *c, struct job *job, bool hold, int64_t at_us)
+{
+    job->is_held = hold;
+    job_refresh(c, job, at_us);
+}
+
+/* Takes what waits in `from` and is in `set` (NULL: all) over to killed. */
+static void kill_waiting(struct job *job, struct ranges *from, const struct ranges *set)
+{
+    struct ranges old = *from;
+    *from = (struct ranges){0};
+    for (size_t i = 0; i < old.n; i++) {
+        if (set == NULL) {
+            ranges_add(&job->killed, old.items[i].first, old.items[i].last);
+            continue;
+        }
+        for (uint64_t k = old.items[i].first; k <= old.items[i].last; k++)
+            ranges_add(ranges_has(set, (uint32_t)k) ? &job->killed : from, (uint32_t)k,
+                       (uint32_t)k);
+    }
+    if (verdict_severity(job->worst) < verdict_severity(VERDICT_KILLED)
+        && !ranges_is_empty(&job->killed))
+        job->worst = VERDICT_KILLED;
+    ranges_fini(&old);
+}
+
+static void kill_started(struct core *c, struct job *job, const struct ranges *set)
+{
+    struct task **tasks = job_tasks(job);
+    size_t n = job->tasks.n;
+    for (size_t i = 0; i < n; i++) {
+        struct task *t = tasks[i];
+        if (set && !ranges_has(set, t->number))
+            continue;
+        if (task_state_is_live(t->state)) {
+            t->is_killing = true;
+            t->is_requeued = false;
+        } else {
+            job_task_move(c, job, t, TASK_EV_KILL, NULL);
+        }
+    }
+    free(tasks);
+}
+
+static int apply_cancel(struct core *c, struct job *job, const struct job_cancel *r,
+                        struct cq_err *err)
+{
+    struct ranges set = {0};
+    bool all = r->tasks == NULL || *r->tasks == '\0';
+    if (!all && ranges_parse(r->tasks, TASK_NUMBER_MAX, ARRAY_TASKS_MAX, &set, err) != 0)
+        return -1;
+    if (all && r->cause) {
+        free(job->end_cause);
+        job->end_cause = cq_strdup(r->cause);
+    }
+    kill_started(c, job, all ? NULL : &set);
+    kill_waiting(job, &job->waiting, all ? NULL : &set);
+    kill_waiting(job, &job->blocked, all ? NULL : &set);
+    job_refresh(c, job, r->at_us);
+    ranges_fini(&set);
+    return 0;
+}
+
+static int apply_requeue(struct core *c, struct job *job, const struct task_requeue *r,
+                         struct cq_err *err)
+{
+    struct task *t = job_task(job, (uint32_t)r->task);
+    if (t == NULL || t->attempt != r->attempt || t->state == TASK_WAITING)
+        return cq_fail(err, CQ_E_INTERNAL, "requeue of a task that does not run");
+    if (t->state == TASK_ASKING)
+        job_task_move(c, job, t, TASK_EV_AGAIN, NULL);
+    else
+        t->is_requeued = true;
+    job_refresh(c, job, r->at_us);
+    return 0;
+}
+
+/* Every record about an existing job names it in its first field. */
+static uint64_t job_of(const struct record *r)
+{
+    switch ((unsigned)r->type) {
+    case RECORD_JOB_HOLD:
+        return r->u.job_hold.job;
+    case RECORD_JOB_RELEASE:
+        return r->u.job_release.job;
+    case RECORD_JOB_CANCEL:
+        return r->u.job_cancel.job;
+    case RECORD_TASK_REQUEUE:
+        return r->u.task_requeue.job;
+    case RECORD_JOB_SNAPSHOT:
+        return r->u.job_snapshot.job;
+    default:
+        return 0;
+    }
+}
+
+int job_apply(struct core *c, const struct record *r, struct cq_err *err)
+{
+    if (r->type == RECORD_JOB_SUBMIT)
+        return apply_submit(c, r, err);
+    struct job *job = job_find(c, job_of(r));
+    if (job == NULL || job_state_is_terminal(job->state))
+        return cq_fail(err, CQ_E_INTERNAL, "record %s is of job %" PRIu64 ", which is not live",
+                       record_type_name(r->type), job_of(r));
+    if (r->type == RECORD_JOB_HOLD)
+        apply_hold(c, job, true, r->u.job_hold.at_us);
+    else if (r->type == RECORD_JOB_RELEASE)
+        apply_hold(c, job, false, r->u.job_release.at_us);
+    else if (r->type == RECORD_JOB_CANCEL)
+        return apply_cancel(c, job, &r->u.job_cancel, err);
+    else if (r->type == RECORD_TASK_REQUEUE)
+        return apply_requeue(c, job, &r->u.task_requeue, err);
+    else
+        return job_snapshot_apply(c, job, &r->u.job_snapshot.state, err);
+    return 0;
+}

@@ -1,0 +1,148 @@
+/* The mutable part of a live job as bytes: what JOB_SNAPSHOT carries. */
+#include <inttypes.h>
+
+#include "common/base/pure/flat.h"
+#include "common/base/pure/mem.h"
+#include "scheduler/core/core_state.h"
+
+enum { SNAPSHOT_VERSION = 1, SNAPSHOT_TEXT_MAX = 4096, SNAPSHOT_RANGES_MAX = 100000 };
+enum { FLAG_KILLING = 1, FLAG_REQUEUED = 2, FLAG_SHOWN = 4 };
+
+void snapshot_put_ranges(struct cq_str *out, const struct ranges *r)
+{
+    flat_put_u64(out, r->n);
+    for (size_t i = 0; i < r->n; i++) {
+        flat_put_u64(out, r->items[i].first);
+        flat_put_u64(out, r->items[i].last - r->items[i].first);
+    }
+}
+
+bool snapshot_get_ranges(struct flat_reader *in, struct ranges *r)
+{
+    size_t n = flat_get_count(in, SNAPSHOT_RANGES_MAX);
+    ranges_fini(r);
+    for (size_t i = 0; i < n; i++) {
+        uint64_t first = flat_get_u64(in), more = flat_get_u64(in);
+        if (in->failed || first > UINT32_MAX - 1 || more > SNAPSHOT_RANGES_MAX)
+            return false;
+        ranges_add(r, (uint32_t)first, (uint32_t)(first + more));
+    }
+    return !in->failed;
+}
+
+static void put_task(struct cq_str *out, const struct task *t)
+{
+    flat_put_u64(out, t->number);
+    flat_put_u64(out, t->attempt);
+    flat_put_u64(out, t->state);
+    flat_put_u64(out, t->losses);
+    flat_put_u64(out, t->failures);
+    flat_put_u64(out, t->returns);
+    flat_put_u64(out, (t->is_killing ? FLAG_KILLING : 0u) | (t->is_requeued ? FLAG_REQUEUED : 0u)
+                          | (t->is_shown ? FLAG_SHOWN : 0u));
+    flat_put_i64(out, t->start_us);
+}
+
+void job_snapshot_encode(const struct job *job, struct cq_str *out)
+{
+    flat_put_u64(out, SNAPSHOT_VERSION);
+    flat_put_u64(out, job->is_held);
+    flat_put_u64(out, job->worst);
+    flat_put_i64(out, job->start_us);
+    flat_put_u64(out, job->mean_run_us);
+    flat_put_u64(out, job->last_attempt);
+    flat_put_text(out, job->end_cause);
+    flat_put_text(out, job->node);
+    const struct ranges *all[] = {&job->waiting, &job->blocked, &job->passed,
+                                  &job->failed,  &job->killed,  &job->lost};
+    for (size_t i = 0; i < CQ_COUNT(all); i++)
+        snapshot_put_ranges(out, all[i]);
+    struct task **tasks = job_tasks(job);
+    flat_put_u64(out, job->tasks.n);
+    for (size_t i = 0; i < job->tasks.n; i++)
+        put_task(out, tasks[i]);
+    free(tasks);
+    deps_encode_state(job->deps, job->n_deps, out);
+}
+
+static bool get_task(struct flat_reader *in, struct job *job)
+{
+    uint64_t number = flat_get_u64(in), attempt = flat_get_u64(in), state = flat_get_u64(in);
+    uint64_t losses = flat_get_u64(in), failures = flat_get_u64(in), returns = flat_get_u64(in);
+    uint64_t flags = flat_get_u64(in);
+    int64_t start_us = flat_get_i64(in);
+    bool ok = !in->failed && number < UINT32_MAX && attempt < UINT32_MAX && state < TASK_STATE_COUNT
+              && losses < UINT32_MAX && failures < UINT32_MAX && returns < UINT32_MAX
+              && !job_task(job, (uint32_t)number)
+              && (task_state_is_live((enum task_state)state) || state == TASK_WAITING
+                  || state == TASK_ASKING);
+    if (!ok)
+        return false;
+    struct task *t = CQ_NEW(struct task);
+    *t = (struct task){.number = (uint32_t)number,
+                       .attempt = (uint32_t)attempt,
+                       .state = (enum task_state)state,
+                       .losses = (uint32_t)losses,
+                       .failures = (uint32_t)failures,
+                       .returns = (uint32_t)returns,
+                       .is_killing = flags & FLAG_KILLING,
+                       .is_requeued = flags & FLAG_REQUEUED,
+                       .is_shown = flags & FLAG_SHOWN,
+                       .start_us = start_us};
+    map_put(&job->tasks, number + 1, t);
+    job->n_running += task_state_is_live(t->state);
+    job->n_asking += t->state == TASK_ASKING;
+    return true;
+}
+
+static char *text_or_null(struct flat_reader *in)
+{
+    char *text = flat_get_text(in, SNAPSHOT_TEXT_MAX);
+    if (*text)
+        return text;
+    free(text);
+    return NULL;
+}
+
+static bool decode(struct core *c, struct job *job, struct flat_reader *in)
+{
+    if (flat_get_u64(in) != SNAPSHOT_VERSION)
+        return false;
+    job->is_held = flat_get_u64(in) != 0;
+    uint64_t worst = flat_get_u64(in);
+    job->start_us = flat_get_i64(in);
+    job->mean_run_us = flat_get_u64(in);
+    job->last_attempt = flat_get_u64(in);
+    job->end_cause = text_or_null(in);
+    job->node = text_or_null(in);
+    job->worst = worst < VERDICT_COUNT ? (enum verdict)worst : VERDICT_ERROR;
+    struct ranges *all[] = {&job->waiting, &job->blocked, &job->passed,
+                            &job->failed,  &job->killed,  &job->lost};
+    for (size_t i = 0; i < CQ_COUNT(all); i++)
+        if (!snapshot_get_ranges(in, all[i]))
+            return false;
+    size_t n = flat_get_count(in, SNAPSHOT_RANGES_MAX);
+    for (size_t i = 0; i < n; i++)
+        if (!get_task(in, job))
+            return false;
+    return deps_decode_state(c, job, in) && flat_at_end(in);
+}
+
+int job_snapshot_apply(struct core *c, struct job *job, const struct record_bytes *state,
+                       struct cq_err *err)
+{
+    struct flat_reader in = flat_reader_of(state->data, state->len);
+    if (job->tasks.n > 0 || !decode(c, job, &in))
+        return cq_fail(err, CQ_E_INTERNAL, "the snapshot of job %" PRIu64 " is damaged", job->id);
+    uint64_t ended = job->passed.count + job->failed.count + job->killed.count + job->lost.count;
+    if (ended + job_waiting(job) + job->n_running != job->n_tasks)
+        return cq_fail(err, CQ_E_INTERNAL, "the snapshot of job %" PRIu64 " does not add up",
+                       job->id);
+    if (ended == job->n_tasks)
+        return cq_fail(err, CQ_E_INTERNAL, "the snapshot of job %" PRIu64 " is of one that is over",
+                       job->id);
+    job_refresh(c, job, 0);
+    job->is_new = job->is_dirty = false; /* what the store has is what we hold */
+    depend_seal_never(c, job);
+    return 0;
+}

@@ -1,0 +1,87 @@
+/* Leases: a worker's right to an exact core set and memory, with a queue of attempts of one class.
+ */
+#ifndef CHIPQ_LEASE_H
+#define CHIPQ_LEASE_H
+
+#include "common/base/pure/bitset.h"
+#include "common/base/pure/map.h"
+#include "scheduler/core/effects.h"
+
+struct class;
+struct core;
+struct job;
+struct task;
+struct worker;
+
+enum { LEASE_JOBS_MAX = 1000 }; /* distinct jobs one lease hears of before it drains */
+
+struct lease_item {
+    struct job *job;
+    struct task *task;
+    uint32_t attempt;
+    bool is_unsent; /* joins the grant or extension that this plan sends */
+};
+
+struct lease {
+    uint64_t id;
+    struct worker *worker;
+    struct class *class; /* set by its first attempt */
+    uint64_t enterprise, project, principal;
+    uint64_t first_epoch, epoch; /* of its grant; as re-stamped */
+    struct cq_uuid incarnation;
+    struct bitset cores;
+    char *cores_text;
+    uint64_t mem_mib, n_cores;
+    struct lease_item *queue; /* the first one runs */
+    size_t n, cap;
+    struct map heard;     /* ids of jobs whose run order went out in this reign */
+    uint64_t mean_run_us; /* of attempts that passed here */
+    bool is_touched;      /* in leases.touched: look whether it wants more */
+    bool is_unsent;       /* opened by this plan */
+    bool is_listed;       /* this plan has something to send to it */
+    bool is_changed;      /* since the last core_view_entities */
+    bool is_shown;        /* core_view_entities gave it out */
+};
+
+struct leases {
+    struct map by_id;
+    uint64_t *touched; /* ids */
+    size_t n_touched, cap_touched;
+    uint64_t *gone; /* ids shown once and closed since */
+    size_t n_gone, cap_gone;
+    uint64_t *changed;
+    size_t n_changed, cap_changed;
+};
+
+void leases_fini(struct core *c);
+void lease_free(struct lease *l);
+struct lease *lease_find(const struct core *c, uint64_t id);
+void lease_touch(struct core *c, struct lease *l);
+size_t lease_item_index(const struct lease *l, uint64_t job, uint64_t task,
+                        uint64_t attempt); /* SIZE_MAX: not in its queue */
+
+/* The door for LEASE_* and ATTEMPT_* records. */
+int lease_apply(struct core *c, const struct record *r, struct cq_err *err) CQ_MUST_CHECK;
+
+/* Makes and emits records. lease_lose: every attempt in the queue ends as lost, then it closes. */
+void lease_emit_close(struct core *c, struct lease *l, const char *why, int64_t wall_us,
+                      struct effects *out);
+void lease_emit_loss(struct core *c, struct lease *l, size_t index, const char *cause,
+                     int64_t wall_us, struct effects *out);
+void lease_lose(struct core *c, struct lease *l, const char *cause, int64_t wall_us,
+                struct effects *out);
+
+/* Tells the worker to kill one attempt of the queue. */
+void lease_send_kill(struct core *c, const struct lease *l, const struct out_attempt *at,
+                     const char *cause, struct effects *out);
+struct out *lease_out(const struct core *c, const struct worker *w, enum out_type type,
+                      uint64_t lease, struct effects *out); /* addressed, with epoch */
+
+/* A heap-allocated LEASE_SNAPSHOT. */
+struct record *lease_snapshot(const struct lease *l);
+
+/* Inputs of workers about attempts: events.c. */
+void lease_events_step(struct core *c, const struct input *in, struct now now, struct effects *out);
+void lease_refuse_step(struct core *c, const struct input *in, struct now now, struct effects *out);
+
+#endif

@@ -1,0 +1,66 @@
+/* Who and for whom: enterprises, principals (users, admins, workers' keys), projects. None is ever
+ * deleted; a principal can be revoked. */
+#ifndef CHIPQ_PEOPLE_H
+#define CHIPQ_PEOPLE_H
+
+#include "common/base/pure/map.h"
+#include "scheduler/core/input.h"
+#include "scheduler/core/record.h"
+#include "scheduler/core/view.h"
+
+struct core;
+struct job;
+
+struct enterprise {
+    uint64_t id;
+    char *name;
+    uint64_t next_number;         /* of its jobs */
+    struct map jobs;              /* live ones by number */
+    struct counts counts;         /* of its jobs and leases, kept up to date */
+    bool changed, number_changed; /* since the last core_view_entities */
+};
+
+struct principal {
+    uint64_t id;
+    struct enterprise *enterprise; /* NULL: belongs to none */
+    char *name, *public_key;
+    enum role role;
+    bool revoked, changed;
+    struct principal *next_same_hash;
+};
+
+struct project {
+    uint64_t id;
+    struct enterprise *enterprise;
+    char *name;
+    bool changed;
+};
+
+struct people {
+    struct map by_id;                /* of all three: their ids come from one sequence */
+    struct map by_key;               /* hash of public key -> principals, chained */
+    struct enterprise **enterprises; /* the vectors are in order of creation */
+    size_t n_enterprises, cap_enterprises;
+    struct principal **principals;
+    size_t n_principals, cap_principals;
+    struct project **projects;
+    size_t n_projects, cap_projects;
+};
+
+void people_fini(struct people *p);
+struct enterprise *people_enterprise(const struct core *c, uint64_t id); /* NULL: none */
+struct enterprise *people_enterprise_named(const struct core *c, const char *name);
+struct principal *people_principal(const struct core *c, uint64_t id);
+struct project *people_project(const struct core *c, uint64_t id);
+struct project *people_project_named(const struct core *c, const struct enterprise *e,
+                                     const char *name);
+
+/* The door. */
+int people_apply(struct core *c, const struct record *r, struct cq_err *err) CQ_MUST_CHECK;
+
+/* Inputs. */
+void people_enterprise_add(struct core *c, const struct input *in, struct effects *out);
+void people_user_add(struct core *c, const struct input *in, struct effects *out);
+void people_user_revoke(struct core *c, const struct input *in, struct effects *out);
+
+#endif

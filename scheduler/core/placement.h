@@ -1,0 +1,32 @@
+/* Which worker, which cores. Pure over the books of workers.h. */
+#ifndef CHIPQ_PLACEMENT_H
+#define CHIPQ_PLACEMENT_H
+
+#include "scheduler/core/core_state.h"
+
+struct placement {
+    struct worker *worker;
+    struct bitset cores; /* caller releases with placement_fini */
+    uint64_t mem_mib;
+};
+void placement_fini(struct placement *p);
+
+/* Best fit: of the workers that take work and have room now, the one with the fewest free cores,
+ * then the lowest id; there the lowest free cores. False: nowhere, and why. */
+bool placement_choose(const struct core *c, const struct shape *shape, struct placement *p,
+                      enum wait_reason *why);
+
+/* Room now on `w`, with what `lease` (may be NULL) would give back. */
+bool placement_fits(const struct shape *shape, const struct worker *w, const struct lease *lease);
+/* Room on `w` if it were empty. */
+bool placement_could_fit(const struct shape *shape, const struct worker *w);
+
+/* True when `features` (one a line: "gpu", "tool=verilator=5.006") has each wanted one (one a
+ * line: "gpu", "tool=verilator", "tool=verilator>=5"). */
+bool placement_has_features(const char *features, const char *wanted);
+bool placement_feature_is_valid(const char *wanted);
+
+/* "pack|spread|any[:core|l3|numa|socket|node][!]", or empty. */
+bool placement_topo_is_valid(const char *topo);
+
+#endif

@@ -1,0 +1,240 @@
+/* Rows and answers about jobs: what the store keeps and the shell shows. */
+#include "scheduler/core/view.h"
+
+#include <assert.h>
+#include <inttypes.h>
+
+#include "common/base/pure/mem.h"
+#include "scheduler/core/core_state.h"
+
+static const char *text(const char *t)
+{
+    return t ? t : "";
+}
+
+/* ---- task rows ---- */
+
+static struct task_view live_row(const struct job *job, const struct task *t)
+{
+    return (struct task_view){.task = t->number,
+                              .attempt = t->attempt,
+                              .state = task_state_name(t->state),
+                              .node = t->lease ? t->lease->worker->name : text(job->node),
+                              .cores = t->lease ? t->lease->cores_text : "",
+                              .start_us = t->start_us,
+                              .limit = "",
+                              .summary = "",
+                              .signature = "",
+                              .result = "",
+                              .cause = t->is_killing    ? "being cancelled"
+                                       : t->is_requeued ? "being requeued"
+                                                        : "",
+                              .is_live = true};
+}
+
+static struct task_view ended_row(const struct job *job, const struct ended *e)
+{
+    static const struct attempt_end_rec none = {.exit_code = -1};
+    const struct attempt_end_rec *r = e->end ? &e->end->u.attempt_end_rec : &none;
+    bool is_over = task_state_is_terminal(e->state);
+    enum verdict told = e->end ? (enum verdict)r->verdict : VERDICT_KILLED;
+    return (struct task_view){.task = e->task,
+                              .attempt = e->attempt,
+                              .state = is_over                  ? task_state_name(e->state)
+                                       : told == VERDICT_LOST   ? "lost"
+                                       : told == VERDICT_KILLED ? "killed"
+                                                                : "failed",
+                              .verdict = told,
+                              .node = e->node,
+                              .cores = e->cores,
+                              .exit_code = r->exit_code,
+                              .start_us = r->start_us,
+                              .end_us = r->end_us,
+                              .signal = r->signal,
+                              .cpu_user_us = r->cpu_user_us,
+                              .cpu_system_us = r->cpu_system_us,
+                              .peak_mem_kib = r->peak_mem_kib,
+                              .limit = text(r->limit),
+                              .summary = text(r->summary),
+                              .signature = text(r->signature),
+                              .result = text(r->result),
+                              .cause = e->end ? text(r->cause) : text(job->end_cause),
+                              .is_attempt = !is_over};
+}
+
+/* Attempts that ended come first, then the rows of tasks that go on. */
+static void fill_tasks(struct job *job, struct job_view *v)
+{
+    v->tasks_changed = cq_calloc(job->n_ended + job->n_changed, sizeof *v->tasks_changed);
+    for (size_t i = 0; i < job->n_ended; i++)
+        v->tasks_changed[v->n_tasks_changed++] = ended_row(job, &job->ended[i]);
+    for (size_t i = 0; i < job->n_changed; i++) {
+        struct task *t = job_task(job, job->changed_tasks[i]);
+        if (t == NULL || !t->is_changed)
+            continue;
+        t->is_changed = false;
+        t->is_shown = true;
+        v->tasks_changed[v->n_tasks_changed++] = live_row(job, t);
+    }
+    job->n_changed = 0;
+    v->ended = job->ended;
+    v->n_ended = job->n_ended;
+    job->ended = NULL;
+    job->n_ended = job->cap_ended = 0;
+}
+
+static struct record *snapshot_record(const struct job *job)
+{
+    struct cq_str s = {0};
+    job_snapshot_encode(job, &s);
+    struct record *r = record_new(RECORD_JOB_SNAPSHOT);
+    r->u.job_snapshot.job = job->id;
+    r->u.job_snapshot.state.len = s.len;
+    r->u.job_snapshot.state.data = (uint8_t *)cq_str_take(&s);
+    return r;
+}
+
+static char *format_ranges(const struct ranges *r)
+{
+    struct cq_str s = {0};
+    ranges_format(r, &s);
+    return cq_str_take(&s);
+}
+
+static void fill_request(const struct job *job, struct job_view *v)
+{
+    const struct job_submit *s = &job->submit->u.job_submit;
+    v->id = (struct job_id){job->id};
+    v->enterprise = (struct enterprise_id){job->enterprise->id};
+    v->principal = (struct principal_id){job->principal->id};
+    v->project = (struct project_id){job->project->id};
+    v->number = job->number;
+    v->tasks = job->n_tasks;
+    v->cores = s->cores;
+    v->mem_mib = s->mem_mib;
+    v->time_us = s->time_us;
+    v->enterprise_name = job->enterprise->name;
+    v->user_name = job->principal->name;
+    v->project_name = job->project->name;
+    v->name = text(s->name);
+    v->flow = text(s->flow);
+    v->tool = text(s->tool);
+    v->stage_of = text(s->stage_of);
+    v->is_array = job->is_array;
+    v->expects = s->expects != 0;
+    v->priority = s->priority;
+    v->submit_us = s->at_us;
+    v->client_key = s->client_key;
+    if (s->digest.len == sizeof v->digest)
+        memcpy(v->digest, s->digest.data, sizeof v->digest);
+    v->submit_index = s->submit_index;
+    v->submit_count = s->submit_count;
+    v->submit = job->submit;
+}
+
+void core_view_job(struct core *c, struct job_id id, struct job_view *v)
+{
+    struct job *job = job_find(c, id.v);
+    assert(job);
+    *v = (struct job_view){.is_new = job->is_new};
+    fill_request(job, v);
+    v->waiting = job_waiting(job);
+    v->running = job->n_running;
+    v->passed = job->passed.count;
+    v->failed = job->failed.count;
+    v->killed = job->killed.count;
+    v->lost = job->lost.count;
+    v->state = job->state;
+    v->verdict = job->worst;
+    v->start_us = job->start_us;
+    v->end_us = job->end_us;
+    v->end_cause = text(job->end_cause);
+    v->node = text(job->node);
+    v->passed_ranges = format_ranges(&job->passed);
+    v->failed_ranges = format_ranges(&job->failed);
+    fill_tasks(job, v);
+    if (!job_state_is_terminal(job->state))
+        v->state_record = snapshot_record(job);
+    job->is_new = job->is_dirty = false;
+}
+
+void job_view_fini(struct job_view *v)
+{
+    record_free(v->state_record);
+    free(v->passed_ranges);
+    free(v->failed_ranges);
+    free(v->tasks_changed);
+    job_ended_free(v->ended, v->n_ended);
+    *v = (struct job_view){0};
+}
+
+void core_each_task(const struct core *c, struct job_id id,
+                    void (*fn)(void *arg, const struct task_view *t), void *arg)
+{
+    const struct job *job = job_find(c, id.v);
+    if (job == NULL)
+        return;
+    struct task **tasks = job_tasks(job);
+    for (size_t i = 0; i < job->tasks.n; i++) {
+        struct task_view row = live_row(job, tasks[i]);
+        fn(arg, &row);
+    }
+    free(tasks);
+}
+
+/* ---- orders ---- */
+
+void core_view_order(const struct core *c, struct job_id id, struct order_view *v)
+{
+    const struct job *job = job_find(c, id.v);
+    assert(job);
+    const struct job_submit *s = &job->submit->u.job_submit;
+    *v = (struct order_view){.job = id,
+                             .enterprise = job->enterprise->name,
+                             .name = text(s->name),
+                             .user = job->principal->name,
+                             .tool = text(s->tool),
+                             .number = job->number,
+                             .time_us = s->time_us,
+                             .restart = s->restart,
+                             .is_array = job->is_array,
+                             .run = s->run.data,
+                             .run_bytes = s->run.len,
+                             .deps = cq_calloc(job->n_deps, sizeof(struct order_dep)),
+                             .n_deps = job->n_deps};
+    for (size_t i = 0; i < job->n_deps; i++)
+        v->deps[i] = (struct order_dep){.name = job->deps[i].name,
+                                        .number = job->deps[i].number,
+                                        .attempt = job->deps[i].attempt,
+                                        .is_array = job->deps[i].is_array};
+}
+
+void order_view_fini(struct order_view *v)
+{
+    free(v->deps);
+    *v = (struct order_view){0};
+}
+
+/* ---- counts ---- */
+
+static void add_counts(struct counts *to, const struct counts *from)
+{
+    to->jobs_waiting += from->jobs_waiting;
+    to->jobs_running += from->jobs_running;
+    to->tasks_waiting += from->tasks_waiting;
+    to->tasks_running += from->tasks_running;
+    to->cores_used += from->cores_used;
+}
+
+void core_counts(const struct core *c, struct enterprise_id only, struct counts *out)
+{
+    *out = (struct counts){0};
+    for (size_t i = 0; i < c->people.n_enterprises; i++)
+        if (only.v == 0 || c->people.enterprises[i]->id == only.v)
+            add_counts(out, &c->people.enterprises[i]->counts);
+    for (size_t i = 0; i < c->pool.n; i++) {
+        const struct worker *w = c->pool.workers[i];
+        out->workers_up += w->is_up && w->has_session;
+        out->cores += w->is_up ? w->n_cores : 0;
+    }
+}

@@ -1,0 +1,91 @@
+/* Workers: what they offer, what of it is free, whether they are alive. */
+#ifndef CHIPQ_WORKERS_H
+#define CHIPQ_WORKERS_H
+
+#include "common/base/pure/bitset.h"
+#include "common/base/pure/heap.h"
+#include "common/base/pure/map.h"
+#include "scheduler/core/effects.h"
+
+struct core;
+struct lease;
+struct shape;
+
+/* An end that was accepted: proof for a worker that asks again. */
+struct accepted {
+    uint64_t lease, job, task, attempt;
+};
+
+struct worker {
+    uint64_t id, principal;
+    char *name;
+    /* registered (durable) */
+    bool is_up, is_drained;
+    struct cq_uuid incarnation, boot_id;
+    struct bitset cores;
+    uint64_t n_cores, mem_mib;
+    char *cores_text, *topology, *features, *drain_why;
+    /* books */
+    struct bitset used;
+    uint64_t n_free, mem_used_mib;
+    struct lease **leases; /* by id */
+    size_t n_leases, cap_leases;
+    struct accepted *accepted; /* a ring of the newest */
+    size_t n_accepted, cap_accepted, at_accepted;
+    /* of this reign only */
+    bool has_session; /* said HELLO and not BYE */
+    bool is_suspect;  /* silent for too long */
+    bool is_settling; /* held leases before the restart and has not reported */
+    bool is_grown;    /* in pool.grown */
+    uint64_t heartbeat;
+    int64_t heard_us, due_us; /* boot clock; due: when its silence means the next thing */
+    unsigned refusals;        /* grants refused in a row */
+    size_t fit_index;         /* in pool.fit, SIZE_MAX when it takes no work */
+    size_t due_index;
+    bool is_changed;
+};
+
+struct pool {
+    struct worker **workers; /* by id */
+    size_t n, cap;
+    struct worker **fit; /* those that take work, sorted by (free cores, id) */
+    size_t n_fit, cap_fit;
+    struct heap due;
+    struct worker **grown;
+    size_t n_grown, cap_grown;
+};
+
+void workers_init(struct pool *p);
+void workers_fini(struct pool *p);
+struct worker *worker_find(const struct core *c, uint64_t id);
+struct worker *worker_of_principal(const struct core *c, uint64_t principal);
+struct worker *worker_named(const struct core *c, const char *name);
+struct principal_id worker_address(const struct worker *w);
+
+/* The door for WORKER_* records, and the books of leases (called by lease_apply). */
+int worker_apply(struct core *c, const struct record *r, struct cq_err *err) CQ_MUST_CHECK;
+void worker_take(struct core *c, struct worker *w, struct lease *l);
+void worker_give_back(struct core *c, struct worker *w, struct lease *l);
+void worker_remember_end(struct core *c, struct worker *w, const struct accepted *end);
+bool worker_has_accepted(const struct worker *w, const struct accepted *end);
+
+/* After anything that decides whether it takes work: its place in the index of fits. */
+void worker_update(struct core *c, struct worker *w);
+void workers_mark_grown(struct core *c, struct worker *w); /* parked shapes look at it again */
+void worker_heard(struct core *c, struct worker *w);       /* renews its leases */
+bool worker_takes_work(const struct worker *w);
+
+void workers_load_done(struct core *c);
+void workers_timer(struct core *c, struct now now, struct effects *out);
+int64_t workers_wake_at_us(const struct core *c);
+
+/* Inputs: workers.c and hello.c. */
+void worker_hello_step(struct core *c, const struct input *in, struct now now, struct effects *out);
+void worker_heartbeat_step(struct core *c, const struct input *in, struct effects *out);
+void worker_bye_step(struct core *c, const struct input *in, struct now now, struct effects *out);
+void worker_drain_step(struct core *c, const struct input *in, struct now now, struct effects *out);
+
+/* The worker of an input when it has a session; else NULL, and `out` tells it to say HELLO. */
+struct worker *worker_of_session(struct core *c, const struct input *in, struct effects *out);
+
+#endif
