@@ -94,7 +94,7 @@ static void expand_glob(const struct flow *f, struct flow_at at, const char *pat
     bool is_absolute = pattern[0] == '/';
     CQ_CLEANUP(cq_free_ptr)
     char *full = is_absolute ? cq_strdup(pattern) : rooted_pattern(f, pattern);
-    int rc = glob(full, GLOB_ERR, NULL, &found); /* sorted bytewise: no locale is ever set */
+    int rc = glob(full, 0, NULL, &found); /* sorted bytewise: no locale is ever set */
     if (rc == GLOB_NOMATCH)
         flow_errors_add(e, at, "no file matches '%s' in %s", pattern, is_absolute ? "/" : f->root);
     else if (rc != 0)

@@ -247,13 +247,12 @@ static void read_expect_key(struct reader *r, struct flow_job *job, const yaml_n
     const char *name = flow_scalar(key);
     if (!is_listed(name, known))
         fail_key(r, key, known, "expect");
-    else if (!expect_kind(r, name, value, YAML_SCALAR_NODE, "one value"))
+    if (!is_listed(name, known) || !expect_kind(r, name, value, YAML_SCALAR_NODE, "one value"))
         return;
-    else if (strcmp(name, "verdict") == 0 && strcmp(flow_scalar(value), "fail") != 0)
+    if (strcmp(name, "verdict") == 0 && strcmp(flow_scalar(value), "fail") != 0)
         flow_errors_add(r->e, flow_at_of(value), "expect can only have verdict: fail, not '%s'",
                         flow_scalar(value));
-    else
-        json_object_set_new(job->expect, name, json_string(flow_scalar(value)));
+    json_object_set_new(job->expect, name, json_string(flow_scalar(value)));
 }
 
 static void read_expect(struct reader *r, struct flow_job *job, const yaml_node_t *map)

@@ -104,6 +104,8 @@ void help_command(const struct command *cmd, struct cq_str *out)
 /* Escapes what scdoc would read as markup. */
 static void add_man(struct cq_str *out, const char *text)
 {
+    if (*text == '-') /* would start a list */
+        cq_str_add_char(out, '\\');
     for (; *text; text++) {
         if (strchr("_*\\<>~#[]|`", *text))
             cq_str_add_char(out, '\\');

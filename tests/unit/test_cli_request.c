@@ -1,0 +1,147 @@
+// LINK: cq_cli_parts
+/* Fields of a job request, dependencies, environment, job names. */
+#include "cli/job_ref.h"
+#include "cli/request.h"
+
+#include "common/base/pure/mem.h"
+
+#include <criterion/criterion.h>
+
+static void expect_set(struct request *r, const char *name, const char *text)
+{
+    struct cq_err err = {0};
+    cr_expect_eq(request_set(r, name, text, &err), 0, "%s=%s: %s", name, text, err.text);
+}
+
+static void expect_refused(const char *name, const char *text, const char *part)
+{
+    struct request r = {0};
+    struct cq_err err = {0};
+    cr_expect_eq(request_set(&r, name, text, &err), -1, "%s=%s was taken", name, text);
+    cr_expect_not_null(strstr(err.text, part), "%s=%s: '%s' has no '%s'", name, text, err.text,
+                       part);
+    cr_expect_not(request_is_given(&r, name));
+    request_fini(&r);
+}
+
+Test(cli_request, fields)
+{
+    struct request r = {0};
+    struct job_spec spec = {0};
+    expect_set(&r, "cores", "4");
+    expect_set(&r, "mem", "1.5G");
+    expect_set(&r, "time", "2h");
+    expect_set(&r, "topo", "spread:numa!");
+    expect_set(&r, "array", "1-5000%200");
+    expect_set(&r, "node_has", "gpu,tool=yosys");
+    expect_set(&r, "restart", "never");
+    expect_set(&r, "on_lost", "wait");
+    expect_set(&r, "priority", "-10");
+    expect_set(&r, "hold", "true");
+    request_fill(&r, &spec);
+    cr_expect_eq(spec.cores, 4);
+    cr_expect_eq(spec.mem_mib, 1536);
+    cr_expect_eq(spec.time_us, UINT64_C(7200000000));
+    cr_expect_str_eq(spec.topo, "spread:numa!");
+    cr_expect_str_eq(spec.array, "1-5000");
+    cr_expect_eq(spec.array_max_running, 200);
+    cr_expect_eq(spec.n_node_has, 2);
+    cr_expect_str_eq(spec.node_has[1], "tool=yosys");
+    cr_expect_eq(spec.restart, 1);
+    cr_expect_eq(spec.on_lost, 2);
+    cr_expect_eq(spec.priority, -10);
+    cr_expect(spec.hold);
+    request_fini(&r);
+}
+
+Test(cli_request, bad_fields)
+{
+    char name[302];
+    memset(name, 'n', sizeof name - 1);
+    name[300] = '\0';
+    expect_refused("cores", "0", "out of range");
+    expect_refused("cores", "4x", "not a whole number");
+    expect_refused("cores", "5000", "out of range");
+    expect_refused("mem", "lots", "lots");
+    expect_refused("mem", "0", "not a size");
+    expect_refused("time", "0s", "above zero");
+    expect_refused("topo", "near", "pack, spread or any");
+    expect_refused("array", "0-4", "start at 1");
+    expect_refused("array", "", "not a range");
+    expect_refused("array", "1-5%0", "after %");
+    expect_refused("array", "1-2000000", "1000000");
+    expect_refused("priority", "11", "out of range");
+    expect_refused("name", name, "300 bytes");
+    expect_refused("name", "\xff", "UTF-8");
+    expect_refused("node_has", "a,,b", "empty");
+    expect_refused("restart", "sometimes", "on-loss, never");
+    expect_refused("max_attempts", "101", "out of range");
+}
+
+Test(cli_request, after)
+{
+    struct dep_spec *deps = NULL;
+    size_t n = 0;
+    struct cq_err err = {0};
+    cr_assert_eq(request_parse_after("ok:12,any:13,notok:14,aftercorr:15,16", &deps, &n, &err), 0);
+    cr_expect_eq(n, 5);
+    cr_expect_eq(deps[1].number, 13);
+    cr_expect_eq(deps[1].when, 1);
+    cr_expect_eq(deps[3].when, 3);
+    cr_expect_eq(deps[4].when, 0);
+    free(deps);
+    cr_expect_eq(request_parse_after("late:12", &deps, &n, &err), -1);
+    cr_expect_not_null(strstr(err.text, "ok, any, notok, aftercorr"));
+    cr_expect_eq(request_parse_after("ok:", &deps, &n, &err), -1);
+    cr_expect_eq(request_parse_after("12,", &deps, &n, &err), -1);
+}
+
+Test(cli_request, environment)
+{
+    char *env[] = {(char *)"PATH=/bin",
+                   (char *)"LD_PRELOAD=x",
+                   (char *)"BASH_ENV=x",
+                   (char *)"IFS=x",
+                   (char *)"CHIPQ_KEY=x",
+                   (char *)"BASH_FUNC_f%%=() {",
+                   (char *)"EDITOR=vi",
+                   (char *)"LC_ALL=C",
+                   (char *)"LDFLAGS=-lm",
+                   (char *)"broken",
+                   NULL};
+    size_t n = 0;
+    char **kept = request_environment(env, false, &n);
+    cr_assert_eq(n, 4);
+    cr_expect_str_eq(kept[1], "EDITOR=vi");
+    cr_expect_str_eq(kept[3], "LDFLAGS=-lm");
+    cr_expect_null(kept[4]);
+    for (size_t i = 0; i < n; i++)
+        free(kept[i]);
+    free(kept);
+    kept = request_environment(env, true, &n);
+    cr_expect_eq(n, 2);
+    for (size_t i = 0; i < n; i++)
+        free(kept[i]);
+    free(kept);
+}
+
+Test(cli_request, job_names)
+{
+    struct job_name j = {0};
+    struct cq_err err = {0};
+    uint64_t task = 0;
+    cr_assert_eq(job_name_parse("acme/1207[3]", &j, &err), 0);
+    cr_expect_str_eq(j.enterprise, "acme");
+    cr_expect_eq(j.number, 1207);
+    cr_expect_eq(job_name_one_task(&j, &task, &err), 0);
+    cr_expect_eq(task, 3);
+    job_name_fini(&j);
+    cr_assert_eq(job_name_parse("7[1-5,9]", &j, &err), 0);
+    cr_expect_str_eq(j.tasks, "1-5,9");
+    cr_expect_eq(job_name_one_task(&j, &task, &err), -1);
+    job_name_fini(&j);
+    static const char *const bad[] = {"",      "x",     "0",  "12[",    "12[]",
+                                      "12[x]", "a/b/3", "/3", "12[3]x", "-1"};
+    for (size_t i = 0; i < CQ_COUNT(bad); i++)
+        cr_expect_eq(job_name_parse(bad[i], &j, &err), -1, "'%s' was taken", bad[i]);
+}
