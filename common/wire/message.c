@@ -428,6 +428,29 @@ static int decode_root(const msgpack_object *root, struct msg *m, struct cq_err 
     return 0;
 }
 
+static void open_zone(msgpack_zone *zone, size_t bytes)
+{
+    if (!msgpack_zone_init(zone, bytes < 1024 ? 2048 : 8192))
+        abort();
+}
+
+uint64_t msg_request_of(const void *data, size_t bytes)
+{
+    if (bytes > WIRE_FRAME_MAX || wire_scan(data, bytes, NULL) != 0)
+        return 0;
+    msgpack_zone zone;
+    msgpack_object root;
+    size_t off = 0;
+    uint64_t request = 0;
+    open_zone(&zone, bytes);
+    if (msgpack_unpack(data, bytes, &off, &zone, &root) == MSGPACK_UNPACK_SUCCESS
+        && root.type == MSGPACK_OBJECT_ARRAY && root.via.array.size >= HEADER_FIELDS
+        && root.via.array.ptr[2].type == MSGPACK_OBJECT_POSITIVE_INTEGER)
+        request = root.via.array.ptr[2].via.u64;
+    msgpack_zone_destroy(&zone);
+    return request;
+}
+
 int msg_decode(const void *data, size_t bytes, struct msg *m, struct cq_err *err)
 {
     if (bytes > WIRE_FRAME_MAX)
@@ -435,8 +458,7 @@ int msg_decode(const void *data, size_t bytes, struct msg *m, struct cq_err *err
     if (wire_scan(data, bytes, err) != 0)
         return -1;
     msgpack_zone zone;
-    if (!msgpack_zone_init(&zone, bytes < 1024 ? 2048 : 8192))
-        abort();
+    open_zone(&zone, bytes);
     msgpack_object root;
     size_t off = 0;
     struct msg got = {.arena = wire_arena_new()};

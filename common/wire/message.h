@@ -79,6 +79,10 @@ struct msg {
 int msg_decode(const void *data, size_t bytes, struct msg *m, struct cq_err *err) CQ_MUST_CHECK;
 void msg_fini(struct msg *m); /* accepts zeroed memory and messages that were not decoded */
 
+/* The request id of a frame that msg_decode refused, so that the ERROR reaches the right asker; 0 when
+ * the frame is too broken to have one. */
+uint64_t msg_request_of(const void *data, size_t bytes);
+
 /* Appends the frame to `out`. Fails with CQ_E_LIMIT when the frame or a field is over its bound: nothing is appended. */
 int msg_encode(const struct msg *m, struct cq_str *out, struct cq_err *err) CQ_MUST_CHECK;
 

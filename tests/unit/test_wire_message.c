@@ -245,6 +245,17 @@ Test(wire_message, wrong_frames_are_refused_with_what_and_where)
     REFUSED(CQ_E_PROTOCOL, "not msgpack", "\x93\x01\x02\xc1");
 }
 
+Test(wire_message, a_refused_frame_still_tells_its_request_id)
+{
+    static const char wrong_version[] = "\x93\x02\x02\x2a", missing[] = "\x93\x01\x3e\x2a";
+    cr_assert_eq(msg_request_of(wrong_version, 4), 42);
+    cr_assert_eq(msg_request_of(missing, 4), 42);
+    cr_assert_eq(msg_request_of(missing, 3), 0);
+    cr_assert_eq(msg_request_of("\x01", 1), 0);
+    cr_assert_eq(msg_request_of("\x93\x01\x3e\xc0", 4), 0);
+    cr_assert_eq(msg_request_of("", 0), 0);
+}
+
 Test(wire_message, unknown_trailing_fields_are_skipped)
 {
     struct msg m;
