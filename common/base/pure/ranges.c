@@ -132,51 +132,77 @@ static bool scan_number(const char **p, uint32_t max, uint32_t *value)
     return *p > start;
 }
 
-/* `steps` are the numbers that stepped ranges may still add one by one, repeated ones too, so that
- * a short text cannot cost more than max_count insertions. */
-static bool scan_item(const char **p, uint32_t max, uint64_t max_count, uint64_t *steps,
-                      struct ranges *out)
+/* The items of a text, as written: unsorted, overlapping. They are sorted once at the end, so that
+ * no order of a hostile text costs more than n log n. */
+struct item_list {
+    struct range *items;
+    size_t n, cap;
+    uint64_t max_count;
+};
+
+static bool add_item(struct item_list *list, uint32_t first, uint32_t last)
+{
+    if (list->n >= list->max_count)
+        return false;
+    cq_grow(&list->items, &list->cap, list->n);
+    list->items[list->n++] = (struct range){first, last};
+    return true;
+}
+
+/* "7", "1-5" or "9-20:2". Returns -1 when it is none, 1 when the list is full. */
+static int scan_item(const char **p, uint32_t max, struct item_list *out)
 {
     uint32_t first, last, step = 1;
     if (!scan_number(p, max, &first))
-        return false;
+        return -1;
     last = first;
     if (**p == '-' && ((*p)++, !scan_number(p, max, &last) || last < first))
-        return false;
+        return -1;
     if (**p == ':' && ((*p)++, !scan_number(p, UINT32_MAX, &step) || step == 0))
-        return false;
-    if (step == 1) {
-        ranges_add(out, first, last);
-        return out->count <= max_count;
+        return -1;
+    if (step == 1)
+        return add_item(out, first, last) ? 0 : 1;
+    for (uint64_t n = first; n <= last; n += step)
+        if (!add_item(out, (uint32_t)n, (uint32_t)n))
+            return 1;
+    return 0;
+}
+
+static int scan_items(const char *p, uint32_t max, struct item_list *out)
+{
+    for (;; p++) {
+        int rc = scan_item(&p, max, out);
+        if (rc != 0 || *p == '\0')
+            return rc;
+        if (*p != ',')
+            return -1;
     }
-    for (uint64_t n = first; n <= last; n += step, (*steps)--) {
-        if (*steps == 0)
-            return false;
-        ranges_add(out, (uint32_t)n, (uint32_t)n);
-    }
-    return out->count <= max_count;
+}
+
+static int by_first(const void *a, const void *b)
+{
+    const struct range *x = a, *y = b;
+    return x->first < y->first ? -1 : x->first > y->first;
 }
 
 int ranges_parse(const char *text, uint32_t max_number, uint64_t max_count, struct ranges *out,
                  struct cq_err *err)
 {
+    struct item_list list = {.max_count = max_count};
     struct ranges parsed = {0};
-    const char *p = text;
-    uint64_t steps = max_count;
-    for (;;) {
-        if (!scan_item(&p, max_number, max_count, &steps, &parsed))
-            break;
-        if (*p == '\0') {
-            ranges_fini(out);
-            *out = parsed;
-            return 0;
-        }
-        if (*p++ != ',')
-            break;
+    int rc = scan_items(text, max_number, &list);
+    if (list.n > 1)
+        qsort(list.items, list.n, sizeof *list.items, by_first);
+    for (size_t i = 0; rc == 0 && i < list.n; i++)
+        ranges_add(&parsed, list.items[i].first, list.items[i].last);
+    free(list.items);
+    if (rc == 0 && parsed.count <= max_count) {
+        ranges_fini(out);
+        *out = parsed;
+        return 0;
     }
-    bool too_many = parsed.count > max_count || steps == 0;
     ranges_fini(&parsed);
-    if (too_many)
+    if (rc >= 0)
         return cq_fail(err, CQ_E_LIMIT, "'%.60s' has more than %" PRIu64 " numbers", text,
                        max_count);
     return cq_fail(err, CQ_E_INVALID,
