@@ -1,0 +1,161 @@
+#!/usr/bin/env bats
+# What the command line says and how it ends when there is no pool, or the request is wrong.
+bats_require_minimum_version 1.5.0
+load pool.bash
+
+setup() {
+    T=$(mktemp -d)
+    export CHIPQ_DIR=$T/instance
+}
+
+teardown() {
+    rm -rf "$T"
+}
+
+@test "no arguments: an overview on stderr, exit 2" {
+    run -2 --separate-stderr chipq
+    [ -z "$output" ]
+    [[ $stderr == *"Commands:"* ]]
+}
+
+@test "--help and --version go to stdout, exit 0" {
+    run -0 --separate-stderr chipq --help
+    [[ $output == *"chipq run signoff.yaml"* ]]
+    [ -z "$stderr" ]
+    run -0 chipq --version
+    [[ $output == "chipq "* ]]
+}
+
+@test "every command has help with examples, and a manual page" {
+    for c in $(chipq help --complete -- ""); do
+        run -0 chipq "$c" --help
+        [[ $output == *"Examples:"*"chipq $c"* ]] || [[ $output == *"chipq"*"$c"* ]]
+        run -0 chipq help --man "$c"
+        [[ $output == *"# SYNOPSIS"*"*chipq $c*"* ]]
+    done
+}
+
+@test "manual pages are valid scdoc" {
+    command -v scdoc >/dev/null || skip "no scdoc"
+    for c in "" $(chipq help --complete -- ""); do
+        chipq help --man $c | scdoc >/dev/null
+    done
+}
+
+@test "help appears in less than 10 ms (best of 20)" {
+    best=1000000
+    for _ in {1..20}; do
+        from=${EPOCHREALTIME/[.,]/}
+        chipq --help >/dev/null
+        took=$((${EPOCHREALTIME/[.,]/} - from))
+        ((took < best)) && best=$took
+    done
+    # Sanitizers alone take longer.
+    if nm -D "$(command -v chipq)" | grep -q __asan; then skip "sanitizer build"; fi
+    ((best < 10000))
+}
+
+@test "misspelt commands and options: did you mean, exit 2" {
+    run -2 chipq sbumit
+    [[ $output == *"did you mean 'submit'?"* ]]
+    run -2 chipq submit --coers 2 -- true
+    [[ $output == *"did you mean '--cores'?"* ]]
+    run -2 chipq jobs --format numbr
+    [[ $output == *"did you mean 'number'?"* ]]
+    run -2 chipq submit
+    [[ $output == *"name a command"* ]]
+}
+
+@test "submit without a pool names chipq up, exit 5, nothing on stdout" {
+    run -5 --separate-stderr chipq submit -- true
+    [ -z "$output" ]
+    [[ $stderr == *"chipq up"* ]]
+    [ ! -e "$CHIPQ_DIR" ]
+}
+
+@test "every command that needs a pool says that there is none, exit 5" {
+    for c in "jobs" "job 1" "why 1" "logs 1" "wait 1" "cancel 1" "hold 1" "release 1" "requeue 1" "nodes" "tools" \
+             "status" "admin user list" "node drain x"; do
+        run -5 chipq $c
+        [[ $output == *"chipq up"* ]]
+    done
+}
+
+@test "what this version does not have is refused in plain words" {
+    run -2 chipq submit --licence vcs:2 -- true
+    [[ $output == *"no licence tokens yet; the job was not submitted"* ]]
+    run -2 chipq submit --reserve R -- true
+    [[ $output == *"no reservations yet"* ]]
+}
+
+@test "a job name of 300 characters is refused" {
+    run -2 chipq submit --name "$(printf 'n%.0s' {1..300})" -- true
+    [[ $output == *"300 bytes; at most 255"* ]]
+}
+
+@test "a broken flow is told with line and column, also without a pool" {
+    printf 'flow: x\njobs:\n  a: {run: [true], coers: 2}\n  b: {run: [true], needs: [c]}\n' >"$T/f.yaml"
+    run -2 --separate-stderr chipq run "$T/f.yaml"
+    [ -z "$output" ]
+    [[ $stderr == *"f.yaml:3:20: unknown key 'coers' in job 'a'; did you mean 'cores'?"* ]]
+    [[ $stderr == *"f.yaml:4:28: job 'b' needs 'c', which is not in this flow"* ]]
+    [[ $stderr == *"2 problems; nothing was submitted"* ]]
+    run -3 chipq run "$T/none.yaml"
+}
+
+@test "down without an instance is no error" {
+    run -0 chipq down
+    [[ $output == *"no pool runs"* ]]
+}
+
+@test "up: too long a path, a read-only place, a directory open to others" {
+    long=$T/$(printf 'd%.0s' {1..90})
+    run -2 chipq --dir "$long" up
+    [[ $output == *"at most 80"* ]]
+    mkdir -m 755 "$T/open"
+    run -3 chipq --dir "$T/open" up
+    [[ $output == *"chmod 700 $T/open"* ]]
+    if [ "$(id -u)" != 0 ]; then
+        mkdir -m 500 "$T/ro"
+        run -70 chipq --dir "$T/ro/x" up
+        [[ $output == *"cannot make directory"* ]]
+    fi
+    touch "$T/file"
+    run -70 chipq --dir "$T/file" up
+    [[ $output == *"not a directory"* ]]
+    run -70 chipq --dir /proc/chipq up
+    [[ $output == *"cannot make directory"* ]]
+}
+
+@test "up: keys without a database are a stale instance" {
+    mkdir -m 700 "$CHIPQ_DIR" "$CHIPQ_DIR/keys"
+    touch "$CHIPQ_DIR/keys/user.key"
+    run -7 chipq up
+    [[ $output == *"has keys but no database"* ]]
+}
+
+@test "doctor without an instance: fail lines, exit 1, what to do" {
+    run -1 chipq doctor
+    [[ $output == *"fail"*"run: chipq up"* ]]
+    run -1 --separate-stderr chipq doctor --json
+    json checks.0.status <<<"$output"
+}
+
+@test "a key file that others can read is refused" {
+    printf 'chipq-key 1\n' >"$T/k"
+    chmod 644 "$T/k"
+    run -3 chipq --key "$T/k" jobs
+    [[ $output == *"chmod 600"* ]]
+}
+
+@test "bash completion offers commands and options" {
+    # shellcheck source=/dev/null
+    source "$CHIPQ_ROOT/packaging/completions/chipq.bash"
+    compopt() { :; }
+    COMP_WORDS=(chipq sub) COMP_CWORD=1 COMPREPLY=()
+    _chipq
+    [ "${COMPREPLY[*]}" = submit ]
+    COMP_WORDS=(chipq submit --prio) COMP_CWORD=2 COMPREPLY=()
+    _chipq
+    [ "${COMPREPLY[*]}" = --priority ]
+}
