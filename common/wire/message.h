@@ -1,8 +1,10 @@
-/* Messages as C structs, and their codec. The structs, names, encoder and decoder all come from messages.def.
+/* Messages as C structs, and their codec. The structs, names, encoder and decoder all come from
+ * messages.def.
  *
- * Kinds in C: u64 uint64_t; i64 int64_t; flag bool; str const char * (never NULL after decoding); bin struct wire_bin;
- * strs const char *const * with n_NAME; u64s const uint64_t * with n_NAME; LIST(rec, x) const struct rec * with n_x.
- * A struct that is encoded borrows everything; NULL texts are sent as "". */
+ * Kinds in C: u64 uint64_t; i64 int64_t; flag bool; str const char * (never NULL after decoding);
+ * bin struct wire_bin; strs const char *const * with n_NAME; u64s const uint64_t * with n_NAME;
+ * LIST(rec, x) const struct rec * with n_x. A struct that is encoded borrows everything; NULL texts
+ * are sent as "". */
 #ifndef CHIPQ_MESSAGE_H
 #define CHIPQ_MESSAGE_H
 
@@ -74,16 +76,19 @@ struct msg {
 };
 /* clang-format on */
 
-/* Decodes one frame. The frame is scanned and bounded before anything is allocated. `m` is valid only on success and
- * is released with msg_fini; it does not point into `data`. Errors: CQ_E_PROTOCOL with what and where, CQ_E_VERSION. */
+/* Decodes one frame. The frame is scanned and bounded before anything is allocated. `m` is valid
+ * only on success and is released with msg_fini; it does not point into `data`. Errors:
+ * CQ_E_PROTOCOL with what and where, CQ_E_VERSION. */
 int msg_decode(const void *data, size_t bytes, struct msg *m, struct cq_err *err) CQ_MUST_CHECK;
 void msg_fini(struct msg *m); /* accepts zeroed memory and messages that were not decoded */
 
-/* The request id of a frame that msg_decode refused, so that the ERROR reaches the right asker; 0 when
- * the frame is too broken to have one. */
+/* The request id of a frame that msg_decode refused, so that the ERROR reaches the right asker; 0
+ * when the frame is too broken to have one. */
 uint64_t msg_request_of(const void *data, size_t bytes);
 
-/* Appends the frame to `out`. Fails with CQ_E_LIMIT when the frame or a field is over its bound: nothing is appended. */
+/* Appends the frame to `out`, or nothing. Errors name message and field: CQ_E_LIMIT, the frame or a
+ * field is over its bound; CQ_E_INVALID, a text is not UTF-8 (make it so with cq_str_add_printable
+ * when it comes from a tool). */
 int msg_encode(const struct msg *m, struct cq_str *out, struct cq_err *err) CQ_MUST_CHECK;
 
 const char *msg_code_name(enum msg_code code); /* "SUBMIT"; "?" for an unknown number */

@@ -1,5 +1,6 @@
-/* The run specification: what to execute for one job, made by the client, passed on unread by chipqd's core, read by
- * the worker. Encoded with base/flat; versioned; at most RUN_SPEC_MAX bytes. */
+/* The run specification: what to execute for one job, made by the client, passed on unread by
+ * chipqd's core, read by the worker. Encoded with base/flat; versioned; at most RUN_SPEC_MAX bytes.
+ */
 #ifndef CHIPQ_RUN_SPEC_H
 #define CHIPQ_RUN_SPEC_H
 
@@ -13,18 +14,20 @@ struct run_spec {
     size_t n_argv;
     char **env; /* "NAME=value", NULL-terminated */
     size_t n_env;
-    char *cwd;            /* absolute; "" = a private work directory of the attempt (tool and flow jobs) */
-    char *src_dir;        /* absolute project root, exported as CHIPQ_SRC; "" = none */
-    char *tool;           /* plugin name, "verilator"; "" = run argv */
-    char *task_json;      /* task.json for the plugin; "" otherwise */
+    char *cwd;     /* absolute; "" = a private work directory of the attempt (tool and flow jobs) */
+    char *src_dir; /* absolute project root, exported as CHIPQ_SRC; "" = none */
+    char *tool;    /* plugin name, "verilator"; "" = run argv */
+    char *task_json;         /* task.json for the plugin; "" otherwise */
     uint64_t output_max_mib; /* cap of the attempt's output file; 0 = default */
-    int64_t grace_us;     /* between TERM and KILL; 0 = default */
+    int64_t grace_us;        /* between TERM and KILL; 0 = default */
 };
 
 void run_spec_fini(struct run_spec *s); /* accepts zeroed memory */
 void run_spec_encode(const struct run_spec *s, struct cq_str *out);
 
-/* Bounded and strict: CQ_E_PROTOCOL or CQ_E_LIMIT says which field. `out` is set only on success; caller calls fini. */
-int run_spec_decode(const void *data, size_t bytes, struct run_spec *out, struct cq_err *err) CQ_MUST_CHECK;
+/* Bounded and strict: CQ_E_PROTOCOL or CQ_E_LIMIT says which field. `out` is set only on success;
+ * caller calls fini. */
+int run_spec_decode(const void *data, size_t bytes, struct run_spec *out,
+                    struct cq_err *err) CQ_MUST_CHECK;
 
 #endif
