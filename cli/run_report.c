@@ -25,7 +25,7 @@ static const struct {
     {"timing__setup__ws", "worst slack"},
     {"timing__setup__tns", "TNS"},
     {"timing__violations", "timing violations"},
-    {"layout__instance__count", "placed cells"},
+    {"layout__references", "placed cells"},
     {"drc__errors", "DRC violations"},
     {"lvs__errors", "LVS errors"},
 };
@@ -62,16 +62,29 @@ static void add_failure(json_t *buckets, const struct task_row *t)
     json_array_append_new(json_object_get(bucket, "tasks"), json_integer((json_int_t)t->task));
 }
 
-/* Numbers of the tasks together: the best value is what an array reaches (coverage), unless all are
- * the same. */
+static bool ends_with(const char *text, const char *ending)
+{
+    size_t n = strlen(text), m = strlen(ending);
+    return n >= m && strcmp(text + n - m, ending) == 0;
+}
+
+/* Numbers of several tasks together: counts add up, of others (coverage, slack) the highest is
+ * shown. */
 static void merge_metrics(json_t *into, const json_t *result)
 {
     const char *name;
     json_t *value;
     json_object_foreach(json_object_get(result, "metrics"), name, value)
     {
-        json_t *old = json_object_get(into, name);
-        if (json_is_number(value) && (!old || json_number_value(value) > json_number_value(old)))
+        const json_t *old = json_object_get(into, name);
+        bool is_count = ends_with(name, "__errors") || ends_with(name, "__warnings")
+                        || ends_with(name, "__passed") || ends_with(name, "__failed");
+        if (!json_is_number(value))
+            continue;
+        if (old && is_count)
+            json_object_set_new(into, name,
+                                json_real(json_number_value(old) + json_number_value(value)));
+        else if (!old || json_number_value(value) > json_number_value(old))
             json_object_set(into, name, value);
     }
 }
