@@ -49,11 +49,11 @@ enum shepherd_fd {
 };
 
 /* How the shepherd makes sure that nothing of an attempt stays behind. */
-#define KEEPERS(X)                                                                \
-    X(NONE, "none")                                                               \
-    X(PID_NAMESPACE, "pid-namespace")                                             \
-    X(USER_NAMESPACE, "user-and-pid-namespace") X(CONTROL_GROUP, "control-group") \
-        X(SUBREAPER, "subreaper")
+#define KEEPERS(X)                              \
+    X(NONE, "none")                             \
+    X(PID_NAMESPACE, "pid-namespace")           \
+    X(USER_NAMESPACE, "user-and-pid-namespace") \
+    X(CONTROL_GROUP, "control-group") X(SUBREAPER, "subreaper")
 enum keeper {
 #define X(name, text) KEEPER_##name,
     KEEPERS(X)

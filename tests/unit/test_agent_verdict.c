@@ -1,0 +1,123 @@
+// LINK: cq_agent cq_lease cq_base_sys
+/* Verdicts, plugin results and topologies: the parts of the agent that only compute. */
+#include "worker/agent/topology.h"
+#include "worker/agent/verdict.h"
+
+#include <criterion/criterion.h>
+#include <signal.h>
+
+static struct meaning decide(struct lease_record r, const char *result, const char *why)
+{
+    struct meaning m;
+    struct tool_result t = {0};
+    if (result)
+        cr_assert_eq(tool_result_parse(result, strlen(result), &t, NULL), 0);
+    verdict_decide(&r, &t, why, &m);
+    cq_str_fini(&t.text);
+    return m;
+}
+
+static const char passed[] = "{\"chipq_result\":1,\"verdict\":\"pass\",\"summary\":\"ok\"}";
+
+Test(verdict, a_command_passes_by_exit_0_only)
+{
+    cr_assert_eq(decide((struct lease_record){0}, NULL, NULL).verdict, WORKER_VERDICT_PASS);
+    cr_assert_eq(decide((struct lease_record){.exit_code = 1}, NULL, NULL).verdict,
+                 WORKER_VERDICT_FAIL);
+    struct meaning m =
+        decide((struct lease_record){.exit_code = -1, .signal = SIGSEGV}, NULL, NULL);
+    cr_assert_eq(m.verdict, WORKER_VERDICT_FAIL);
+    cr_assert_str_eq(m.summary, "ended by signal 11 (Segmentation fault)");
+}
+
+Test(verdict, the_shepherd_comes_before_the_result)
+{
+    struct lease_record r = {.flags = LEASE_F_TOOL, .limit = LIMIT_WALL};
+    cr_assert_eq(decide(r, passed, NULL).verdict, WORKER_VERDICT_TIMEOUT);
+    r.limit = LIMIT_MEMORY;
+    cr_assert_eq(decide(r, passed, NULL).verdict, WORKER_VERDICT_OOM);
+    r.limit = LIMIT_LEASE;
+    cr_assert_eq(decide(r, passed, NULL).verdict, WORKER_VERDICT_LOST);
+    r.limit = LIMIT_OUTPUT;
+    cr_assert_eq(decide(r, passed, NULL).verdict, WORKER_VERDICT_ERROR);
+    r.flags |= LEASE_F_KILLED;
+    cr_assert_eq(decide(r, passed, NULL).verdict, WORKER_VERDICT_KILLED);
+}
+
+Test(verdict, a_tool_is_judged_by_its_result_not_by_its_exit)
+{
+    struct lease_record r = {.flags = LEASE_F_TOOL, .exit_code = 1};
+    cr_assert_eq(decide(r, passed, NULL).verdict, WORKER_VERDICT_PASS);
+    r.exit_code = 0;
+    cr_assert_eq(decide(r, NULL, NULL).verdict, WORKER_VERDICT_ERROR);
+    cr_assert_eq(decide(r, NULL, "broken").verdict, WORKER_VERDICT_ERROR);
+}
+
+Test(verdict, what_never_ran_is_lost_and_what_could_not_run_is_an_error)
+{
+    struct lease_record r = {.flags = LEASE_F_NO_START};
+    cr_assert_eq(decide(r, NULL, NULL).verdict, WORKER_VERDICT_LOST);
+    r.flags |= LEASE_F_BROKEN;
+    cr_assert_eq(decide(r, NULL, NULL).verdict, WORKER_VERDICT_ERROR);
+}
+
+Test(verdict, results_are_read_strictly)
+{
+    static const char *const bad[] = {
+        "",
+        "[]",
+        "{}",
+        "{\"chipq_result\":2,\"verdict\":\"pass\"}",
+        "{\"chipq_result\":1,\"verdict\":\"good\"}",
+        "{\"chipq_result\":1,\"verdict\":\"pass\",\"verdict\":\"fail\"}",
+        "{\"chipq_result\":1,\"verdict\":\"pass\",\"summary\":7}",
+        "{\"chipq_result\":1,\"verdict\":\"pass\",\"metrics\":[]}",
+        "{\"chipq_result\":1,\"verdict\":\"pass\"} x",
+    };
+    for (size_t i = 0; i < CQ_COUNT(bad); i++) {
+        struct tool_result t = {0};
+        cr_assert_neq(tool_result_parse(bad[i], strlen(bad[i]), &t, NULL), 0, "%s", bad[i]);
+        cr_assert_not(t.is_there);
+    }
+}
+
+Test(topology, of_a_machine_that_does_not_exist)
+{
+    struct topology t;
+    struct topology_options o = {
+        .source = "synthetic:package:2 [numa(memory=16GB)] l3:2 core:2 pu:2", .cores_max = 6};
+    struct cq_err err = {0};
+    struct cq_str text = {0};
+    cr_assert_eq(topology_load(&o, &t, &err), 0, "%s", err.text);
+    bitset_format(&t.cores, &text);
+    cr_assert_str_eq(text.data, "0-5");
+    cr_assert_str_eq(t.text, "pkg0(numa0:15258(l3(0 1) l3(2 3))) pkg1(numa1:15258(l3(4 5)))");
+    cq_str_fini(&text);
+    topology_cpus(&t, &t.cores, &text);
+    cr_assert_str_eq(cq_str_text(&text), "", "bindings of another machine are not done");
+    topology_fini(&t);
+}
+
+Test(topology, refuses_nonsense)
+{
+    struct topology t;
+    struct topology_options o = {.source = "synthetic:hello"};
+    struct cq_err err = {0};
+    cr_assert_neq(topology_load(&o, &t, &err), 0);
+    cr_assert_not_null(strstr(err.text, "synthetic:hello"));
+}
+
+Test(topology, of_this_machine_can_be_bound)
+{
+    struct topology t;
+    struct topology_options o = {.cores_max = 1};
+    struct cq_err err = {0};
+    struct cq_str text = {0};
+    cr_assert_eq(topology_load(&o, &t, &err), 0, "%s", err.text);
+    cr_assert_eq(bitset_count(&t.cores), 1);
+    cr_assert_gt(t.mem_mib, 0);
+    topology_cpus(&t, &t.cores, &text);
+    cr_assert_neq(text.len, 0);
+    cq_str_fini(&text);
+    topology_fini(&t);
+}

@@ -1,0 +1,203 @@
+/* Leases that this worker holds, from grant to the last ack. */
+#include "worker/agent/agent.h"
+#include "common/base/pure/mem.h"
+#include "common/base/sys/log.h"
+
+#include <unistd.h>
+
+struct lease *lease_new(struct agent *a, uint64_t id, uint64_t epoch)
+{
+    struct lease *l = CQ_NEW(struct lease);
+    *l = (struct lease){.agent = a, .id = id, .epoch = epoch, .socket_fd = -1, .pid_fd = -1};
+    map_put(&a->leases, id, l);
+    return l;
+}
+
+struct lease *lease_find(struct agent *a, uint64_t id)
+{
+    return id ? map_find(&a->leases, id) : NULL;
+}
+
+static void free_jobs(struct lease *l)
+{
+    size_t at = 0;
+    void *value;
+    while (map_next(&l->jobs, &at, &value)) {
+        struct lease_job *job = value;
+        free(job->error);
+        free(job->place);
+        free(job);
+    }
+    map_fini(&l->jobs);
+}
+
+void lease_forget(struct lease *l)
+{
+    while (l->n_attempts)
+        attempt_free(l->attempts[l->n_attempts - 1]);
+    shepherd_link_close(l);
+    loop_fd_close(l->pid_watch);
+    if (l->pid_fd >= 0)
+        close(l->pid_fd);
+    loop_timer_close(l->connect_timer);
+    if (l->is_awaited)
+        scan_lease_known(l);
+    (void)map_remove(&l->agent->leases, l->id);
+    free_jobs(l);
+    bitset_fini(&l->cores);
+    free(l->cores_text);
+    free(l->attempts);
+    free(l->out);
+    free(l);
+}
+
+static void remove_files(const struct lease *l)
+{
+    static const char *const suffixes[] = {"journal", "sock", "journal.new"};
+    for (size_t i = 0; i < CQ_COUNT(suffixes); i++) {
+        char name[64];
+        snprintf(name, sizeof name, "lease-%llu.%s", (unsigned long long)l->id, suffixes[i]);
+        (void)unlinkat(l->agent->leases_fd, name, 0);
+    }
+}
+
+void lease_free_if_over(struct lease *l)
+{
+    if (l->state != LEASE_OVER || (l->n_attempts && !l->is_dropped))
+        return;
+    remove_files(l);
+    lease_forget(l);
+}
+
+void lease_renew(struct lease *l, int64_t until_us)
+{
+    if (until_us <= l->until_us || l->state >= LEASE_DYING)
+        return;
+    l->until_us = until_us;
+    struct shepherd_cmd cmd = shepherd_cmd_of(SHEPHERD_RENEW, 0, 0, 0);
+    cmd.until_us = until_us;
+    shepherd_link_send(l, &cmd, -1);
+}
+
+void lease_renew_all(struct agent *a, int64_t until_us)
+{
+    size_t at = 0;
+    void *value;
+    while (map_next(&a->leases, &at, &value))
+        lease_renew(value, until_us);
+}
+
+void lease_drop(struct lease *l)
+{
+    struct shepherd_cmd cmd = shepherd_cmd_of(SHEPHERD_DROP, 0, 0, 0);
+    log_info("lease.drop lease=%llu", (unsigned long long)l->id);
+    l->is_dropped = true;
+    while (l->n_attempts)
+        attempt_free(l->attempts[l->n_attempts - 1]);
+    if (l->state == LEASE_OVER)
+        lease_free_if_over(l);
+    else
+        shepherd_link_send(l, &cmd, -1); /* freed at its death */
+}
+
+bool lease_uses_cores(const struct lease *l)
+{
+    if (l->state == LEASE_OVER)
+        return false;
+    if (!l->is_closed || l->is_dropped)
+        return true;
+    for (size_t i = 0; i < l->n_attempts; i++)
+        if (l->attempts[i]->state != ATTEMPT_ENDED)
+            return true;
+    return false;
+}
+
+static struct attempt *attempt_of(struct lease *l, const struct lease_record *r)
+{
+    struct attempt *t = attempt_find(l->agent, r->job, r->task, r->attempt);
+    if (t && t->lease != l)
+        return NULL; /* two leases never share an attempt: not ours */
+    return t ? t : attempt_add(l, r->job, r->task, r->attempt);
+}
+
+/* An end of which the ack was given already, told again by a slow packet. */
+static bool is_news(const struct lease *l, const struct lease_record *r)
+{
+    return !l->is_dropped
+           && (l->is_adopted || attempt_find(l->agent, r->job, r->task, r->attempt) != NULL);
+}
+
+void lease_on_record(struct lease *l, const struct lease_record *r)
+{
+    switch ((enum lease_record_type)r->type) {
+    case LEASE_REC_HELLO:
+        l->is_closed |= (r->flags & LEASE_F_CLOSED) != 0;
+        break;
+    case LEASE_REC_QUEUED:
+        if (is_news(l, r))
+            (void)attempt_of(l, r);
+        break;
+    case LEASE_REC_START:
+        if (is_news(l, r) && attempt_of(l, r))
+            attempt_started(attempt_of(l, r), r);
+        break;
+    case LEASE_REC_END:
+        if (is_news(l, r) && attempt_of(l, r))
+            attempt_ended(attempt_of(l, r), r);
+        break;
+    case LEASE_REC_INVENTORY_END:
+        scan_lease_known(l);
+        break;
+    case LEASE_REC_ACK:
+        break;
+    }
+}
+
+static void end_unfinished(struct attempt *t, const char *how)
+{
+    struct lease *l = t->lease;
+    struct lease_record r = {.version = LEASE_RECORD_VERSION,
+                             .type = LEASE_REC_END,
+                             .lease = l->id,
+                             .job = t->job,
+                             .task = t->task,
+                             .attempt = t->attempt,
+                             .flags = t->flags,
+                             .exit_code = -1,
+                             .start_us = t->start_us,
+                             .end_us = loop_now(l->agent->loop).wall_us};
+    r.flags |= t->state == ATTEMPT_RUNNING ? 0U : LEASE_F_NO_START;
+    /* It did not end by itself, and nobody asked for it: lost. */
+    r.limit =
+        loop_now(l->agent->loop).mono_us >= l->until_us && l->until_us ? LIMIT_LEASE : LIMIT_NONE;
+    (void)cq_copy_text(r.cause, sizeof r.cause, how);
+    attempt_ended(t, &r);
+    t->meaning.verdict = WORKER_VERDICT_LOST;
+    (void)cq_copy_text(t->meaning.summary, sizeof t->meaning.summary, how);
+    t->meaning.signature[0] = '\0';
+}
+
+void lease_on_death(struct lease *l, const char *how)
+{
+    if (l->state == LEASE_OVER)
+        return;
+    shepherd_link_drain(l);
+    if (!l->is_dropped)
+        scan_read_journal(l);
+    shepherd_link_close(l);
+    loop_fd_close(l->pid_watch);
+    l->pid_watch = NULL;
+    l->state = LEASE_OVER;
+    size_t lost = 0;
+    for (size_t i = 0; i < l->n_attempts; i++)
+        if (l->attempts[i]->state != ATTEMPT_ENDED) {
+            end_unfinished(l->attempts[i], how);
+            lost++;
+        }
+    if (lost)
+        log_warn("lease.lost lease=%llu attempts=%zu why=\"%s\"", (unsigned long long)l->id, lost,
+                 how);
+    if (l->is_awaited)
+        scan_lease_known(l);
+    lease_free_if_over(l);
+}

@@ -1,0 +1,193 @@
+/* hwloc's tree as a compact text and a core set. */
+#include "worker/agent/topology.h"
+#include "common/base/pure/mem.h"
+#include "common/base/sys/files.h"
+
+#include <errno.h>
+#include <hwloc.h>
+#include <unistd.h>
+
+enum { RESERVE_MIB_MIN = 128, RESERVE_PART = 20 };
+
+static int open_source(hwloc_topology_t hw, const char *source, struct cq_err *err)
+{
+    if (source == NULL)
+        return 0;
+    if (cq_str_starts(source, "synthetic:")) {
+        if (hwloc_topology_set_synthetic(hw, source + strlen("synthetic:")) == 0)
+            return 0;
+        return cq_fail(err, CQ_E_INVALID,
+                       "hwloc does not understand the topology '%s'; for example: "
+                       "synthetic:package:2 [numa(memory=16GB)] l3:2 core:4 pu:1",
+                       source);
+    }
+    if (hwloc_topology_set_xml(hw, source) == 0)
+        return 0;
+    return cq_fail_errno(err, CQ_E_INVALID, errno, "cannot read the topology from %s", source);
+}
+
+/* What this process may use: its affinity, within its cpuset. NULL when everything may be. */
+static hwloc_cpuset_t allowed_set(hwloc_topology_t hw)
+{
+    hwloc_cpuset_t set = hwloc_bitmap_dup(hwloc_topology_get_allowed_cpuset(hw));
+    hwloc_cpuset_t own = hwloc_bitmap_alloc();
+    if (hwloc_topology_is_thissystem(hw) && hwloc_get_cpubind(hw, own, HWLOC_CPUBIND_PROCESS) == 0)
+        hwloc_bitmap_and(set, set, own);
+    hwloc_bitmap_free(own);
+    return set;
+}
+
+static void choose_cores(hwloc_topology_t hw, uint64_t cores_max, struct topology *t)
+{
+    int n = hwloc_get_nbobjs_by_type(hw, HWLOC_OBJ_CORE);
+    hwloc_cpuset_t allowed = allowed_set(hw);
+    uint64_t chosen = 0;
+    t->n_cpu_of = n > 0 ? (size_t)n : 0;
+    t->cpu_of = cq_calloc(t->n_cpu_of + 1, sizeof *t->cpu_of);
+    for (int i = 0; i < n && i < BITSET_MAX; i++) {
+        hwloc_obj_t core = hwloc_get_obj_by_type(hw, HWLOC_OBJ_CORE, (unsigned)i);
+        hwloc_cpuset_t usable = hwloc_bitmap_dup(core->cpuset);
+        hwloc_bitmap_and(usable, usable, allowed);
+        int first = hwloc_bitmap_first(usable);
+        hwloc_bitmap_free(usable);
+        if (first < 0 || (cores_max && chosen >= cores_max))
+            continue;
+        t->cpu_of[i] = (uint32_t)first;
+        bitset_set(&t->cores, (size_t)i);
+        chosen++;
+    }
+    hwloc_bitmap_free(allowed);
+}
+
+/* The levels that placement knows; others are passed through. */
+static const char *level_name(const struct hwloc_obj *o)
+{
+    if (o->type == HWLOC_OBJ_PACKAGE)
+        return "pkg";
+    return o->type == HWLOC_OBJ_L3CACHE ? "l3" : NULL;
+}
+
+static bool has_usable_core(hwloc_topology_t hw, const struct topology *t, hwloc_const_cpuset_t set)
+{
+    for (size_t i = bitset_next(&t->cores, 0); i != SIZE_MAX; i = bitset_next(&t->cores, i + 1))
+        if (hwloc_bitmap_intersects(hwloc_get_obj_by_type(hw, HWLOC_OBJ_CORE, (unsigned)i)->cpuset,
+                                    set))
+            return true;
+    return false;
+}
+
+static void separate(struct cq_str *out)
+{
+    if (out->len && out->data[out->len - 1] != '(')
+        cq_str_add_char(out, ' ');
+}
+
+/* Depth is bounded by the machine's levels (hwloc: at most some 16). */
+static void add_object(hwloc_topology_t hw, const struct topology *t, hwloc_obj_t o,
+                       struct cq_str *out) // NOLINT(misc-no-recursion)
+{
+    if (o->type == HWLOC_OBJ_CORE) {
+        if (!bitset_has(&t->cores, o->logical_index))
+            return;
+        separate(out);
+        cq_str_printf(out, "%u", o->logical_index);
+        return;
+    }
+    if (!has_usable_core(hw, t, o->cpuset))
+        return;
+    const char *name = level_name(o);
+    unsigned opened = 0;
+    if (name) {
+        separate(out);
+        if (o->type == HWLOC_OBJ_PACKAGE)
+            cq_str_printf(out, "%s%u(", name, o->logical_index);
+        else
+            cq_str_printf(out, "%s(", name);
+        opened++;
+    }
+    if (o->memory_arity > 0) {
+        hwloc_obj_t node = o->memory_first_child;
+        while (node && node->type != HWLOC_OBJ_NUMANODE) /* a memory-side cache above it */
+            node = node->memory_first_child;
+        separate(out);
+        cq_str_printf(out, "numa%u:%llu(", node ? node->logical_index : 0,
+                      node ? (unsigned long long)(node->attr->numanode.local_memory >> 20) : 0ULL);
+        opened++;
+    }
+    for (hwloc_obj_t child = o->first_child; child; child = child->next_sibling)
+        add_object(hw, t, child, out);
+    while (opened-- > 0)
+        cq_str_add_char(out, ')');
+}
+
+static uint64_t number_in_file(const char *path)
+{
+    struct cq_str text = {0};
+    uint64_t n = UINT64_MAX;
+    if (file_read(path, 64, &text, NULL) == 0 && text.len && text.data[0] >= '0'
+        && text.data[0] <= '9')
+        n = strtoull(text.data, NULL, 10);
+    cq_str_fini(&text);
+    return n;
+}
+
+static uint64_t default_memory_mib(hwloc_topology_t hw)
+{
+    uint64_t total = hwloc_get_root_obj(hw)->total_memory;
+    if (hwloc_topology_is_thissystem(hw)) {
+        uint64_t v2 = number_in_file("/sys/fs/cgroup/memory.max");
+        uint64_t v1 = number_in_file("/sys/fs/cgroup/memory/memory.limit_in_bytes");
+        total = v2 < total ? v2 : total;
+        total = v1 < total ? v1 : total;
+    }
+    uint64_t mib = total >> 20;
+    uint64_t reserve = mib / RESERVE_PART > RESERVE_MIB_MIN ? mib / RESERVE_PART : RESERVE_MIB_MIN;
+    return mib > 2 * reserve ? mib - reserve : mib;
+}
+
+int topology_load(const struct topology_options *o, struct topology *out, struct cq_err *err)
+{
+    hwloc_topology_t hw;
+    struct topology t = {0};
+    struct cq_str text = {0};
+    if (hwloc_topology_init(&hw) != 0)
+        return cq_fail(err, CQ_E_INTERNAL, "hwloc cannot be initialised");
+    hwloc_topology_set_flags(hw, HWLOC_TOPOLOGY_FLAG_INCLUDE_DISALLOWED);
+    if (open_source(hw, o->source, err) != 0 || hwloc_topology_load(hw) != 0) {
+        hwloc_topology_destroy(hw);
+        return o->source && err && err->code
+                   ? -1
+                   : cq_fail(err, CQ_E_INVALID, "cannot load the topology");
+    }
+    t.is_real = hwloc_topology_is_thissystem(hw) != 0;
+    choose_cores(hw, o->cores_max, &t);
+    add_object(hw, &t, hwloc_get_root_obj(hw), &text);
+    t.text = text.data ? cq_str_take(&text) : cq_strdup("");
+    t.mem_mib = o->mem_mib ? o->mem_mib : default_memory_mib(hw);
+    hwloc_topology_destroy(hw);
+    if (bitset_count(&t.cores) == 0) {
+        topology_fini(&t);
+        return cq_fail(err, CQ_E_IMPOSSIBLE, "this worker may not use any core");
+    }
+    *out = t;
+    return 0;
+}
+
+void topology_fini(struct topology *t)
+{
+    bitset_fini(&t->cores);
+    free(t->text);
+    free(t->cpu_of);
+    *t = (struct topology){0};
+}
+
+void topology_cpus(const struct topology *t, const struct bitset *cores, struct cq_str *out)
+{
+    struct bitset cpus = {0};
+    for (size_t i = bitset_next(cores, 0); t->is_real && i != SIZE_MAX;
+         i = bitset_next(cores, i + 1))
+        if (i < t->n_cpu_of && t->cpu_of[i] < BITSET_MAX)
+            bitset_set(&cpus, t->cpu_of[i]);
+    bitset_format(&cpus, out);
+    bitset_fini(&cpus);
+}

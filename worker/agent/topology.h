@@ -1,0 +1,33 @@
+/* The machine as jobs may use it: physical cores, their places, and which processors to bind to.
+ * The only user of hwloc. A core's number is its place in hwloc's order of all cores of the
+ * machine, so that it does not change with what this worker may use. */
+#ifndef CHIPQ_WORKER_TOPOLOGY_H
+#define CHIPQ_WORKER_TOPOLOGY_H
+
+#include "common/base/pure/bitset.h"
+
+struct topology {
+    struct bitset cores; /* usable: allowed by affinity and cpuset, lowest N of them */
+    char *text;          /* compact form, docs/WORKER.md */
+    uint64_t mem_mib;    /* of the machine, or of the control group when that is less */
+    uint32_t *cpu_of;    /* per core number: the kernel's processor number of its first thread */
+    size_t n_cpu_of;
+    bool is_real; /* false: synthetic or from a file; nothing is bound */
+};
+
+struct topology_options {
+    const char *source; /* NULL = this machine; "synthetic:pack:2 core:4"; or an XML file */
+    uint64_t cores_max; /* 0 = all */
+    uint64_t mem_mib;   /* 0 = what the machine has, less a reserve for itself */
+};
+
+/* Blocks (some ms on this machine). Errors: CQ_E_INVALID for a bad source, CQ_E_IMPOSSIBLE when no
+ * core is left. Caller calls fini. */
+int topology_load(const struct topology_options *o, struct topology *out,
+                  struct cq_err *err) CQ_MUST_CHECK;
+void topology_fini(struct topology *t); /* accepts zeroed memory */
+
+/* "0,2-3": the processors to bind these cores to; "" when they are not to be bound. */
+void topology_cpus(const struct topology *t, const struct bitset *cores, struct cq_str *out);
+
+#endif

@@ -1,0 +1,88 @@
+/* The verdict of an attempt. */
+#include "worker/agent/verdict.h"
+
+#include <string.h>
+
+static void say(struct meaning *m, enum worker_verdict verdict, const char *summary)
+{
+    m->verdict = verdict;
+    (void)cq_copy_text(m->summary, sizeof m->summary, summary);
+}
+
+/* True when the shepherd's record decides alone. */
+static bool decide_by_keeper(const struct lease_record *r, struct meaning *m)
+{
+    (void)cq_copy_text(m->cause, sizeof m->cause, r->cause);
+    if (r->flags & LEASE_F_KILLED) {
+        say(m, WORKER_VERDICT_KILLED, r->cause);
+        return true;
+    }
+    switch ((enum limit_kind)r->limit) {
+    case LIMIT_WALL:
+        say(m, WORKER_VERDICT_TIMEOUT, r->cause);
+        return true;
+    case LIMIT_MEMORY:
+        say(m, WORKER_VERDICT_OOM, r->cause);
+        return true;
+    case LIMIT_OUTPUT:
+    case LIMIT_PIDS:
+        say(m, WORKER_VERDICT_ERROR, r->cause);
+        return true;
+    case LIMIT_LEASE:
+        say(m, WORKER_VERDICT_LOST, r->cause);
+        return true;
+    case LIMIT_NONE:
+        break;
+    }
+    if (r->flags & LEASE_F_BROKEN)
+        say(m, WORKER_VERDICT_ERROR, r->cause);
+    else if (r->flags & LEASE_F_NO_START)
+        say(m, WORKER_VERDICT_LOST, r->cause);
+    return m->verdict != WORKER_VERDICT_NONE;
+}
+
+static void decide_by_tool(const struct lease_record *r, const struct tool_result *result,
+                           const char *why, struct meaning *m)
+{
+    if (result->is_there) {
+        say(m, result->verdict, result->summary);
+        (void)cq_copy_text(m->signature, sizeof m->signature, result->signature);
+        return;
+    }
+    char text[LINE_BYTES];
+    if (why)
+        snprintf(text, sizeof text, "the plugin's result is not valid: %s", why);
+    else if (r->signal)
+        snprintf(text, sizeof text, "the plugin wrote no result: it was ended by signal %u (%s)",
+                 r->signal, strsignal((int)r->signal));
+    else
+        snprintf(text, sizeof text, "the plugin wrote no result (exit status %d)", r->exit_code);
+    say(m, WORKER_VERDICT_ERROR, text);
+    (void)cq_copy_text(m->signature, sizeof m->signature, "the plugin wrote no result");
+}
+
+static void decide_by_exit(const struct lease_record *r, struct meaning *m)
+{
+    char text[LINE_BYTES] = "";
+    if (r->signal)
+        snprintf(text, sizeof text, "ended by signal %u (%s)", r->signal,
+                 strsignal((int)r->signal));
+    else if (r->exit_code != 0)
+        snprintf(text, sizeof text, "exit status %d", r->exit_code);
+    say(m, text[0] ? WORKER_VERDICT_FAIL : WORKER_VERDICT_PASS, text);
+}
+
+void verdict_decide(const struct lease_record *r, const struct tool_result *result, const char *why,
+                    struct meaning *out)
+{
+    memset(out, 0, sizeof *out);
+    if (decide_by_keeper(r, out)) {
+        if (result->is_there) /* what the tool saved before it was stopped is worth keeping */
+            (void)cq_copy_text(out->signature, sizeof out->signature, result->signature);
+        return;
+    }
+    if (r->flags & LEASE_F_TOOL)
+        decide_by_tool(r, result, why, out);
+    else
+        decide_by_exit(r, out);
+}
