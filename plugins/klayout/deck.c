@@ -5,7 +5,7 @@
 #include "common/base/sys/files.h"
 #include "plugins/sdk/lines.h"
 
-#define DECK_MAX_BYTES (16 * 1024 * 1024)
+#define DECK_MAX_BYTES ((size_t)16 * 1024 * 1024)
 
 struct deck {
     const struct lyrdb *report;

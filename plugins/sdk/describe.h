@@ -5,7 +5,7 @@
 #include "plugins/sdk/plugin.h"
 #include "plugins/sdk/probe.h"
 
-#define DESCRIBE_MAX_BYTES (64 * 1024)
+#define DESCRIBE_MAX_BYTES ((size_t)64 * 1024)
 
 /* The JSON text (docs/PLUGINS.md has its shape); caller frees. */
 char *describe_text(const struct plugin *plugin, const struct probe *probe);

@@ -39,13 +39,14 @@ static int ensure_link(const char *target, const char *name, struct cq_err *err)
                          name, target);
 }
 
-static int project_root(const char **root, struct cq_err *err)
+static const char *project_root(struct cq_err *err)
 {
-    *root = getenv("CHIPQ_SRC");
-    if (!*root || (*root)[0] != '/')
-        return cq_fail(err, CQ_E_INVALID,
-                       "CHIPQ_SRC does not name the project's directory (by hand: run --src DIR)");
-    return 0;
+    const char *root = getenv("CHIPQ_SRC");
+    if (root && root[0] == '/')
+        return root;
+    (void)cq_fail(err, CQ_E_INVALID,
+                  "CHIPQ_SRC does not name the project's directory (by hand: run --src DIR)");
+    return NULL;
 }
 
 static char *dep_variable(const char *job)
@@ -57,8 +58,7 @@ static char *dep_variable(const char *job)
     return name;
 }
 
-int input_dep_dir(const struct taskfile *task, const char *job, const char **dir,
-                  struct cq_err *err)
+const char *input_dep_dir(const struct taskfile *task, const char *job, struct cq_err *err)
 {
     const char *found = json_string_value(json_object_get(task->deps, job));
     if (!found) {
@@ -66,12 +66,11 @@ int input_dep_dir(const struct taskfile *task, const char *job, const char **dir
         found = getenv(variable);
         free(variable);
     }
-    if (!found || found[0] != '/')
-        return cq_fail(err, CQ_E_NOT_FOUND,
-                       "no outputs of a job '%.64s' are here; name it in the flow job's `needs`",
-                       job);
-    *dir = found;
-    return 0;
+    if (found && found[0] == '/')
+        return found;
+    (void)cq_fail(err, CQ_E_NOT_FOUND,
+                  "no outputs of a job '%.64s' are here; name it in the flow job's `needs`", job);
+    return NULL;
 }
 
 static int check_there(const char *path, const char *value, struct cq_err *err)
@@ -85,59 +84,54 @@ static int check_there(const char *path, const char *value, struct cq_err *err)
     return 0;
 }
 
-/* "JOB/rest" below dep/; `job` is cut from `value` at the first slash. */
-static int find_in_dep(const struct taskfile *task, const char *value, char **path,
-                       struct cq_err *err)
+/* "JOB/rest" below dep/. */
+static char *find_in_dep(const struct taskfile *task, const char *value, struct cq_err *err)
 {
     size_t len = strcspn(value, "/");
-    if (len == 0 || len > 128 || value[0] == '.')
-        return cq_fail(err, CQ_E_INVALID, "expected dep:JOB/FILE");
-    char *CQ_CLEANUP(cq_free_ptr) job = cq_strndup(value, len);
-    const char *dir = NULL;
-    if (input_dep_dir(task, job, &dir, err) || dir_make("dep", 0755, err))
-        return -1;
-    char *CQ_CLEANUP(cq_free_ptr) link = path_format("dep/%s", job);
-    if (ensure_link(dir, link, err))
-        return -1;
-    *path = path_format("dep/%s", value);
-    return 0;
-}
-
-static int find_in_project(const char *value, char **path, struct cq_err *err)
-{
-    const char *root = NULL;
-    if (project_root(&root, err) || ensure_link(root, "src", err))
-        return -1;
-    *path = path_format("src/%s", value);
-    return 0;
-}
-
-static int find(const struct taskfile *task, const char *value, char **path, struct cq_err *err)
-{
-    if (value[0] == '/') {
-        *path = cq_strdup(value);
-        return 0;
+    if (len == 0 || len > 128 || value[0] == '.') {
+        (void)cq_fail(err, CQ_E_INVALID, "expected dep:JOB/FILE");
+        return NULL;
     }
-    if (has_dot_dot(value))
-        return cq_fail(err, CQ_E_INVALID, "'%.200s': '..' leads out of the project", value);
+    char *CQ_CLEANUP(cq_free_ptr) job = cq_strndup(value, len);
+    const char *dir = input_dep_dir(task, job, err);
+    if (!dir || dir_make("dep", 0755, err))
+        return NULL;
+    char *CQ_CLEANUP(cq_free_ptr) link = path_format("dep/%s", job);
+    return ensure_link(dir, link, err) ? NULL : path_format("dep/%s", value);
+}
+
+static char *find_in_project(const char *value, struct cq_err *err)
+{
+    const char *root = project_root(err);
+    if (!root || ensure_link(root, "src", err))
+        return NULL;
+    return path_format("src/%s", value);
+}
+
+static char *find(const struct taskfile *task, const char *value, struct cq_err *err)
+{
+    if (value[0] == '/')
+        return cq_strdup(value);
+    if (has_dot_dot(value)) {
+        (void)cq_fail(err, CQ_E_INVALID, "'%.200s': '..' leads out of the project", value);
+        return NULL;
+    }
     if (cq_str_starts(value, "dep:"))
-        return find_in_dep(task, value + 4, path, err);
+        return find_in_dep(task, value + strlen("dep:"), err);
     if (cq_str_starts(value, "$CHIPQ_DEP_"))
-        return find_in_dep(task, value + 11, path, err);
+        return find_in_dep(task, value + strlen("$CHIPQ_DEP_"), err);
     if (cq_str_starts(value, "$CHIPQ_SRC/"))
-        return find_in_project(value + 11, path, err);
-    return find_in_project(value, path, err);
+        return find_in_project(value + strlen("$CHIPQ_SRC/"), err);
+    return find_in_project(value, err);
 }
 
 int input_find(const struct taskfile *task, const char *where, const char *value, char **path,
                struct cq_err *err)
 {
-    char *found = NULL;
-    if (find(task, value, &found, err) || check_there(found, value, err)) {
-        free(found);
+    char *CQ_CLEANUP(cq_free_ptr) found = find(task, value, err);
+    if (!found || check_there(found, value, err))
         return cq_wrap(err, "%s", where);
-    }
-    *path = found;
+    *path = cq_steal(&found);
     return 0;
 }
 

@@ -16,9 +16,10 @@
 int input_find(const struct taskfile *task, const char *where, const char *value, char **path,
                struct cq_err *err) CQ_MUST_CHECK;
 
-/* The absolute directory that job `job` published to; borrowed. */
-int input_dep_dir(const struct taskfile *task, const char *job, const char **dir,
-                  struct cq_err *err) CQ_MUST_CHECK;
+/* The absolute directory that job `job` published to; borrowed. NULL when it is not among the
+ * dependencies: CQ_E_NOT_FOUND. */
+const char *input_dep_dir(const struct taskfile *task, const char *job,
+                          struct cq_err *err) CQ_MUST_CHECK;
 
 /* Links project file `value` to the same relative name in the work directory, for programs that
  * open files by name. */

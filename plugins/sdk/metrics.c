@@ -29,21 +29,28 @@ static struct metric *find(const struct metrics *m, const char *name)
     return NULL;
 }
 
+/* A new one at the end; NULL when the list is full. */
+static struct metric *append(struct metrics *m, const char *name)
+{
+    if (m->count == METRICS_MAX)
+        return NULL;
+    cq_grow(&m->items, &m->cap, m->count);
+    struct metric *metric = &m->items[m->count++];
+    (void)cq_copy_text(metric->name, sizeof metric->name, name);
+    return metric;
+}
+
 void metrics_set(struct metrics *m, const char *name, double value)
 {
     char clean[METRIC_NAME_MAX];
     clean_name(name, clean);
-    struct metric *old = find(m, clean);
-    if (!isfinite(value) || (!old && m->count == METRICS_MAX)) {
+    struct metric *metric = isfinite(value) ? find(m, clean) : NULL;
+    if (!metric && isfinite(value))
+        metric = append(m, clean);
+    if (metric)
+        metric->value = value;
+    else
         m->left_off++;
-        return;
-    }
-    if (!old) {
-        cq_grow(&m->items, &m->cap, m->count);
-        old = &m->items[m->count++];
-        (void)cq_copy_text(old->name, sizeof old->name, clean);
-    }
-    old->value = value;
 }
 
 bool metrics_get(const struct metrics *m, const char *name, double *value)

@@ -8,7 +8,7 @@
 
 #include <jansson.h>
 
-#define RESULT_MAX_BYTES (64 * 1024)
+#define RESULT_MAX_BYTES ((size_t)64 * 1024)
 
 struct result {
     const struct outcome *outcome;     /* after gates_apply */

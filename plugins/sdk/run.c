@@ -87,10 +87,10 @@ int run_inputs(const struct run *run, const char *name, const char *prefix, stru
     return 0;
 }
 
-int run_stage_dir(const struct run *run, const char *stage, const char **dir, struct cq_err *err)
+const char *run_stage_dir(const struct run *run, const char *stage, struct cq_err *err)
 {
     char *CQ_CLEANUP(cq_free_ptr) job = path_format("%s.%s", run->file.job, stage);
-    return input_dep_dir(&run->file, job, dir, err);
+    return input_dep_dir(&run->file, job, err);
 }
 
 struct judging {

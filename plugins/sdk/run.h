@@ -40,9 +40,10 @@ int run_input(const struct run *run, const char *name, char **path,
 int run_inputs(const struct run *run, const char *name, const char *prefix, struct args *args,
                struct cq_err *err) CQ_MUST_CHECK;
 
-/* The directory in which an earlier stage of this same task left its outputs; borrowed. */
-int run_stage_dir(const struct run *run, const char *stage, const char **dir,
-                  struct cq_err *err) CQ_MUST_CHECK;
+/* The directory in which an earlier stage of this same task left its outputs; borrowed; NULL when
+ * it is not among the dependencies. */
+const char *run_stage_dir(const struct run *run, const char *stage,
+                          struct cq_err *err) CQ_MUST_CHECK;
 
 /* A line of our own in the log, and the live line of `chipq run`. */
 void run_note(const char *fmt, ...) CQ_PRINTF(1, 2);

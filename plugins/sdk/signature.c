@@ -137,7 +137,9 @@ static char printable(char c)
 {
     if (isspace((unsigned char)c))
         return ' ';
-    return (unsigned char)c < 0x20 || (unsigned char)c >= 0x7f ? '?' : c;
+    if ((unsigned char)c < 0x20 || (unsigned char)c >= 0x7f)
+        return '?';
+    return c;
 }
 
 void signature_make(const char *message, char *out)

@@ -6,7 +6,7 @@
 
 #include <jansson.h>
 
-#define TASKFILE_MAX_BYTES (1024 * 1024)
+#define TASKFILE_MAX_BYTES ((size_t)1024 * 1024)
 #define TASKFILE_VERSION   1
 
 struct taskfile {

@@ -180,8 +180,8 @@ static int link_files(const struct run *run, struct cq_err *err)
 static int start_simulation(struct run *run, bool waves, struct outcome *out, struct cq_err *err)
 {
     struct args CQ_CLEANUP(args_fini) args = {0};
-    const char *dir = NULL;
-    if (run_stage_dir(run, "build", &dir, err))
+    const char *dir = run_stage_dir(run, "build", err);
+    if (!dir)
         return -1;
     args_addf(&args, "%s/sim", dir);
     if (access(args.items[0], X_OK))
@@ -214,9 +214,9 @@ static int add_coverage(struct run *run, struct cq_err *err)
 
 static void read_version(struct run *run)
 {
-    const char *dir = NULL;
+    const char *dir = run_stage_dir(run, "build", NULL);
     struct cq_str CQ_CLEANUP(cq_str_fini) text = {0};
-    if (run_stage_dir(run, "build", &dir, NULL))
+    if (!dir)
         return;
     char *CQ_CLEANUP(cq_free_ptr) path = path_format("%s/%s", dir, VERILATOR_VERSION_FILE);
     if (file_read(path, sizeof run->tool_version - 1, &text, NULL) == 0)

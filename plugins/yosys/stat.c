@@ -5,7 +5,7 @@
 #include "common/base/sys/files.h"
 #include "plugins/sdk/match.h"
 
-#define STAT_MAX_BYTES (16 * 1024 * 1024)
+#define STAT_MAX_BYTES ((size_t)16 * 1024 * 1024)
 
 /* Calls `fn` for each line of a bounded file. */
 static int each_line(const char *path, lines_fn fn, void *context, struct cq_err *err)
