@@ -3,7 +3,7 @@ create_clock -name clk -period 5.0 [get_ports clk]
 
 # No wires and an ideal clock: a tenth of the period stands for skew, jitter and what wires will
 # add.
-set_clock_uncertainty 0.5 [get_clocks clk]
+set_clock_uncertainty -setup 0.5 [get_clocks clk]
 
 # The neighbours on the chip have a fifth of the period on each side.
 set_input_delay 1.0 -clock clk [get_ports {rst_n divisor* tx_valid tx_data* rx_ready rxd cts_n}]
