@@ -1,4 +1,5 @@
 /* chipq node: take a machine out of service, and back. */
+#include "cli/columns.h"
 #include "cli/commands.h"
 #include "cli/session.h"
 
@@ -10,6 +11,11 @@ static int send_action(struct cli *c, const char *node, uint64_t action, struct 
     int rc = s ? session_call(s, &ask, MSG_OK, &reply, err) : -1;
     if (rc == 0)
         msg_fini(&reply);
+    if (rc == 0 && c->output == CLI_JSON) {
+        json_t *o = json_pack("{s:s, s:b}", "node", node, "drains", action == 0);
+        json_print(c, o);
+        json_decref(o);
+    }
     net_client_close(s);
     return rc;
 }
@@ -32,7 +38,6 @@ const struct command cmd_node = {
     .summary = "Take a machine out of service, or back",
     .text = "A draining machine gets no new jobs; what runs there goes on. Needs the admin key.",
     .examples = "chipq node drain farm3\nchipq node resume farm3",
-    .flags = COMMAND_NO_JSON,
     .min_args = 2,
     .max_args = 2,
     .run = run,

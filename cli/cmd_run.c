@@ -3,6 +3,7 @@
 #include "cli/flow.h"
 #include "cli/run_report.h"
 #include "cli/run_view.h"
+#include "cli/to_json.h"
 
 #include "common/base/sys/files.h"
 
@@ -65,7 +66,18 @@ static int ask_nodes(struct net_client *s, struct flow_pool *pool, struct cq_err
 
 /* ---- steps ---- */
 
-static int fail_with_errors(struct flow_errors *e, const char *path, struct cq_err *err)
+static json_t *errors_json(const struct flow_errors *e)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < e->n; i++)
+        json_array_append_new(
+            list, json_pack("{s:I, s:I, s:o}", "line", (json_int_t)e->items[i].at.line, "column",
+                            (json_int_t)e->items[i].at.col, "text", json_text(e->items[i].text)));
+    return json_pack("{s:o}", "errors", list);
+}
+
+static int fail_with_errors(const struct cli *c, struct flow_errors *e, const char *path,
+                            struct cq_err *err)
 {
     struct cq_str text = {0};
     size_t n = e->n + e->more;
@@ -73,6 +85,11 @@ static int fail_with_errors(struct flow_errors *e, const char *path, struct cq_e
     flow_errors_format(e, path, &text);
     fputs(cq_str_text(&text), stderr);
     cq_str_fini(&text);
+    if (c->output == CLI_JSON) {
+        json_t *object = errors_json(e);
+        json_print(c, object);
+        json_decref(object);
+    }
     return cq_fail(err, CQ_E_INVALID, "%s: %zu problem%s; nothing was submitted", path, n,
                    n == 1 ? "" : "s");
 }
@@ -178,7 +195,7 @@ static int load(struct cli *c, const char *path, struct flow *f, struct flow_pla
     if (rc == 0 && e->n == 0)
         flow_plan_make(f, environ, plan, e);
     if (rc == 0 && e->n)
-        rc = fail_with_errors(e, path, err);
+        rc = fail_with_errors(c, e, path, err);
     /* The plan has its own copies of all that it needs from the pool. */
     flow_pool_fini(&pool);
     return rc;

@@ -223,6 +223,8 @@ static int submit(struct cli *c, struct net_client *s, struct opts *o, char **ar
     uint64_t number = 0;
     if (send_job(s, o, args, run, &number, err) != 0)
         return -1;
+    if (c->output == CLI_JSON && o->waits)
+        return follow_wait(c, s, NULL, &number, 1, 0, err); /* one object: the job's own */
     if (c->output == CLI_JSON) {
         json_t *object = json_pack("{s:I}", "number", (json_int_t)number);
         json_print(c, object);
@@ -231,7 +233,7 @@ static int submit(struct cli *c, struct net_client *s, struct opts *o, char **ar
         printf("%" PRIu64 "\n", number);
     }
     fflush(stdout);
-    return o->waits ? follow_wait(s, NULL, &number, 1, 0, err) : 0;
+    return o->waits ? follow_wait(c, s, NULL, &number, 1, 0, err) : 0;
 }
 
 static int run(struct cli *c, void *opts, size_t n_args, char **args, struct cq_err *err)

@@ -47,7 +47,7 @@ static int run(struct cli *c, void *opts, size_t n_args, char **args, struct cq_
     uint64_t numbers[JOBS_MAX];
     int rc = jobs ? check_names(jobs, n_args, numbers, err) : -1;
     struct net_client *s = rc == 0 ? session_open(c, AS_USER, err) : NULL;
-    rc = s ? follow_wait(s, jobs[0].enterprise, numbers, n_args, o->timeout_us, err) : -1;
+    rc = s ? follow_wait(c, s, jobs[0].enterprise, numbers, n_args, o->timeout_us, err) : -1;
     net_client_close(s);
     job_names_free(jobs, n_args);
     return rc;
@@ -60,7 +60,6 @@ const struct command cmd_wait = {
     .examples = "chipq wait 12\nchipq wait 12 13 14 --timeout 2h\n"
                 "chipq wait $(chipq submit -- make sim) && echo good",
     .options = options,
-    .flags = COMMAND_NO_JSON,
     .min_args = 1,
     .max_args = JOBS_MAX,
     .opts_bytes = sizeof(struct opts),

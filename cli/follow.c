@@ -1,6 +1,7 @@
 /* The watch loop of `wait`, `run` and `submit --wait`. */
 #include "cli/follow.h"
 
+#include "cli/columns.h"
 #include "cli/to_json.h"
 #include "common/base/sys/clock.h"
 
@@ -159,12 +160,25 @@ static int report_failed(const struct follow *f)
     return rc;
 }
 
-int follow_wait(struct net_client *s, const char *enterprise, const uint64_t *numbers, size_t n,
-                int64_t timeout_us, struct cq_err *err)
+static void print_rows(const struct cli *c, const struct follow *f)
+{
+    json_t *rows = json_array(), *object = json_pack("{s:o}", "jobs", rows);
+    for (size_t i = 0; i < f->n; i++) {
+        json_embed(f->rows[i], "metrics");
+        json_array_append(rows, f->rows[i]);
+    }
+    json_print(c, object);
+    json_decref(object);
+}
+
+int follow_wait(const struct cli *c, struct net_client *s, const char *enterprise,
+                const uint64_t *numbers, size_t n, int64_t timeout_us, struct cq_err *err)
 {
     struct follow f = {.session = s, .enterprise = enterprise, .numbers = numbers, .n = n};
     session_catch_interrupts(s);
     int rc = follow_run(&f, timeout_us, 0, NULL, NULL, err);
+    if (rc == 0 && c->output == CLI_JSON)
+        print_rows(c, &f);
     if (rc == 0)
         rc = report_failed(&f);
     else if (f.interrupts)

@@ -30,9 +30,11 @@ int follow_run(struct follow *f, int64_t timeout_us, int64_t tick_us, follow_fn 
 void follow_fini(struct follow *f);
 
 /* Waits for jobs and returns 0 when all passed, 1 when one did not (said on stderr), -1 on errors.
- */
-int follow_wait(struct net_client *s, const char *enterprise, const uint64_t *numbers, size_t n,
-                int64_t timeout_us, struct cq_err *err) CQ_MUST_CHECK;
+ * With --json prints
+ * {"jobs": [...]} in between. */
+int follow_wait(const struct cli *c, struct net_client *s, const char *enterprise,
+                const uint64_t *numbers, size_t n, int64_t timeout_us,
+                struct cq_err *err) CQ_MUST_CHECK;
 
 bool job_has_ended(const json_t *row);
 bool job_has_passed(const json_t *row);
