@@ -1,0 +1,232 @@
+#!/usr/bin/env bats
+# The command line against a pool of its own: one pool for the file, each test with jobs of its own.
+bats_require_minimum_version 1.5.0
+load pool.bash
+
+setup_file() {
+    pool_up
+}
+
+teardown_file() {
+    BATS_TEST_COMPLETED=1 pool_down
+}
+
+setup() {
+    T=$(mktemp -d)
+}
+
+teardown() {
+    rm -rf "$T"
+}
+
+@test "up again: already running, exit 0, same processes" {
+    before=$(pool_pid chipqd)
+    run -0 chipq up
+    [[ $output == *"already running"* ]]
+    [ "$(pool_pid chipqd)" = "$before" ]
+}
+
+@test "submit prints the number alone; wait and exit statuses" {
+    run -0 --separate-stderr chipq submit -- true
+    [[ $output =~ ^[0-9]+$ ]]
+    run -0 chipq wait "$output"
+    bad=$(chipq submit -- sh -c 'exit 3')
+    run -1 chipq wait "$bad"
+    [[ $output == *"job $bad: fail"* ]]
+    run -0 chipq job "$bad" --json
+    [ "$(json exit_code <<<"$output")" = 3 ]
+    [ "$(json verdict <<<"$output")" = fail ]
+    run -3 chipq wait 999999
+    run -1 chipq submit --wait -- false
+}
+
+@test "logs: whole, followed, and escaped names of jobs" {
+    job=$(chipq submit --name $'evil\e[31m\nname' -- sh -c 'echo one; echo two')
+    run -0 chipq logs -f "$job"
+    [ "$output" = $'one\ntwo' ]
+    run -0 chipq logs "$job"
+    [ "$output" = $'one\ntwo' ]
+    run -0 chipq jobs --format number,name
+    [[ $output == *'evil\x1b[31m\x0aname'* ]]
+    log=$(chipq job "$job" --json | json log_path)
+    [ "$(cat "$log")" = $'one\ntwo' ]
+}
+
+@test "the job gets the caller's environment without LD_* and CHIPQ_KEY" {
+    job=$(GREETING=hallo LD_LIBRARY_PATH=/nowhere BASH_ENV=/x chipq submit -- env)
+    run -0 chipq logs -f "$job"
+    [[ $output == *"GREETING=hallo"* ]]
+    [[ $output == *"CHIPQ_JOB=$job"* ]]
+    [[ $output != *"LD_LIBRARY_PATH"* && $output != *"BASH_ENV"* ]]
+}
+
+@test "arrays: tasks, verdict, failed tasks, logs of one" {
+    job=$(chipq submit --array 1-6%2 -- sh -c 'echo task $CHIPQ_TASK; test $CHIPQ_TASK != 4')
+    run -1 chipq wait "$job"
+    [[ $output == *"tasks 4"* ]]
+    run -0 chipq job "$job" --json
+    [ "$(json tasks_passed <<<"$output")" = 5 ]
+    [ "$(json failed_tasks <<<"$output")" = 4 ]
+    run -0 chipq logs "$job[4]"
+    [ "$output" = "task 4" ]
+}
+
+@test "hold, why, release; cancel; requeue" {
+    job=$(chipq submit --hold -- true)
+    run -0 chipq why "$job"
+    [[ $output == *"held"* ]]
+    run -6 chipq wait "$job" --timeout 100ms
+    run -0 chipq release "$job"
+    run -0 chipq wait "$job"
+    job=$(chipq submit -- sleep 600)
+    run -0 chipq cancel "$job"
+    run -1 chipq wait "$job"
+    [[ $output == *"killed"* ]]
+    run -3 chipq cancel 999999
+    run -7 chipq release "$job"
+}
+
+@test "dependencies: ok, notok, and a job that can never start" {
+    a=$(chipq submit -- false)
+    b=$(chipq submit --after "notok:$a" -- true)
+    c=$(chipq submit --after "ok:$a" -- true)
+    run -0 chipq wait "$b"
+    run -1 chipq wait "$c"
+    run -0 chipq job "$c" --json
+    [ "$(json state <<<"$output")" = expired ]
+}
+
+@test "an impossible request is refused with the size of the largest worker" {
+    run -4 chipq submit --cores 64 -- true
+    [[ $output == *"64"* && $output == *"2"* ]]
+    printf 'jobs:\n  a: {run: [true], cores: 64}\n' >"$T/f.yaml"
+    run -2 chipq run "$T/f.yaml"
+    [[ $output == *"f.yaml:2:27: job 'a' asks 64 cores; the largest worker has 2"* ]]
+    run -2 --separate-stderr chipq run "$T/f.yaml" --json
+    [ "$(json errors.0.line <<<"$output")" = 2 ]
+}
+
+@test "a flow of plain commands: followed, reported, outputs of needs visible" {
+    cat >"$T/f.yaml" <<'YAML'
+flow: plain
+jobs:
+  make: {run: [sh, -c, 'mkdir -p out && echo data > out/x && cat "$CHIPQ_SRC/f.yaml" > /dev/null']}
+  use: {run: [sh, -c, 'grep data "$CHIPQ_DEP_make/x"'], needs: [make]}
+  many: {run: [sh, -c, 'test $CHIPQ_TASK -gt 0'], needs: [use], array: 1-5}
+YAML
+    run -0 --separate-stderr chipq run "$T/f.yaml"
+    [[ $output == *"plain: pass, 3 of 3 jobs passed"* ]]
+    [[ $output == *"5/5"* ]]
+    [[ $stderr == *"many"*"5/5 passed"* ]]
+    run -0 --separate-stderr chipq run "$T/f.yaml" --json
+    [ "$(json verdict <<<"$output")" = pass ]
+    [ -r "$(json jobs.0.log_path <<<"$output")" ]
+}
+
+@test "a flow with a failing job: exit 1, dependents skipped, the log named" {
+    cat >"$T/f.yaml" <<'YAML'
+jobs:
+  bad: {run: [sh, -c, 'echo boom; exit 9']}
+  after: {run: ["true"], needs: [bad]}
+  anyway: {run: ["true"], needs: [{job: bad, when: any}]}
+YAML
+    run -1 --separate-stderr chipq run "$T/f.yaml"
+    [[ $output == *"failures"* ]]
+    [[ $output == *"1 of 3 jobs passed"* ]]
+    log=$(grep -o '/.*\.log' <<<"$output" | head -n 1)
+    [ "$(cat "$log")" = boom ]
+}
+
+@test "run --no-follow prints the numbers" {
+    printf 'jobs:\n  a: {run: ["true"]}\n' >"$T/f.yaml"
+    run -0 --separate-stderr chipq run "$T/f.yaml" --no-follow
+    [[ $output =~ ^([0-9]+)\ a$ ]]
+    run -0 chipq wait "${BASH_REMATCH[1]}"
+}
+
+@test "nodes, tools, status, doctor" {
+    run -0 chipq nodes --json
+    [ "$(json nodes.0.cores <<<"$output")" = 2 ]
+    run -0 chipq tools --format name
+    [[ $output == *"verilator"* ]]
+    run -0 chipq tools verilator.sim
+    [[ $output == *"seeds"* ]]
+    run -0 chipq status --json
+    [ "$(json workers_up <<<"$output")" = 1 ]
+    [ "$(json enterprise <<<"$output")" = local ]
+    run -0 chipq doctor --json
+    [[ $output != *'"fail"'* ]]
+}
+
+@test "node drain and resume: a drained machine takes no job" {
+    node=$(chipq nodes --json | json nodes.0.name)
+    run -0 chipq node drain "$node"
+    job=$(chipq submit -- true)
+    run -0 chipq why "$job"
+    run -6 chipq wait "$job" --timeout 100ms
+    run -0 chipq node resume "$node"
+    run -0 chipq wait "$job"
+    run -3 chipq node drain nosuchnode
+}
+
+@test "another enterprise's job is no such job" {
+    mine=$(chipq submit -- true)
+    key=$(pool_as acme/ann designer)
+    [ "$(stat -c %a "$key")" = 600 ]
+    run -3 chipq --key "$key" job "$((mine + 1000))"
+    theirs=$output
+    run -3 chipq --key "$key" job "$mine"
+    [ "${output//$mine/N}" = "${theirs//$((mine + 1000))/N}" ]
+    run -3 chipq --key "$key" cancel "$mine"
+    run -0 --separate-stderr chipq --key "$key" jobs --jsonl
+    [ -z "$output" ]
+    run -3 chipq --key "$key" admin enterprise add evil
+    run -0 chipq admin user list acme
+    [[ $output == *ann* ]]
+    run -0 chipq admin user revoke acme/ann
+    run -3 chipq --key "$key" jobs
+}
+
+@test "jobs: filters, CSV, JSON lines" {
+    job=$(chipq submit --name 'a,"b' --project chips -- true)
+    chipq wait "$job"
+    run -0 chipq jobs --project chips --format csv
+    [[ $output == *'"a,""b"'* ]]
+    run -0 --separate-stderr chipq jobs --project chips --jsonl
+    [ "$(head -n 1 <<<"$output" | json number)" = "$job" ]
+    run -0 --separate-stderr chipq jobs --state pending --project chips --jsonl
+    [ -z "$output" ]
+    run -2 chipq jobs --state runing
+    [[ $output == *"did you mean 'running'?"* ]]
+}
+
+@test "Ctrl-C on wait leaves the job running and says how to cancel it" {
+    job=$(chipq submit -- sleep 600)
+    chipq wait "$job" 2>"$T/said" &
+    waiter=$!
+    until (("0x$(awk '/SigCgt/ {print $2}' "/proc/$waiter/status")" & 2)); do :; done # SIGINT is caught
+    kill -INT "$waiter"
+    rc=0
+    wait "$waiter" || rc=$?
+    [ "$rc" = 6 ]
+    grep -q "chipq cancel $job" "$T/said"
+    [ "$(chipq job "$job" --json | json state)" != killed ]
+    chipq cancel "$job"
+}
+
+@test "no colour in a pipe" {
+    run -0 chipq jobs
+    [[ $output != *$'\e'* ]]
+}
+
+@test "down ends everything, up goes on with the same jobs" {
+    job=$(chipq submit --hold -- true)
+    run -0 chipq down
+    run -0 chipq down
+    [[ $output == *"no pool runs"* ]]
+    run -5 chipq jobs
+    [[ $output == *"chipq up"* ]]
+    chipq up
+    run -0 chipq release "$job"
+    run -0 chipq wait "$job"
+}

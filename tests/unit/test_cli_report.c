@@ -1,0 +1,109 @@
+// LINK: cq_cli
+/* The report of a flow and the live line, from answers of the scheduler. */
+#include "cli/follow.h"
+#include "cli/run_report.h"
+#include "cli/run_view.h"
+
+#include <criterion/criterion.h>
+
+static json_t *row(const char *state, const char *verdict, int passed, int failed, int running,
+                   int total)
+{
+    return json_pack("{s:s,s:s,s:i,s:i,s:i,s:i,s:b}", "state", state, "verdict", verdict,
+                     "tasks_passed", passed, "tasks_failed", failed, "tasks_running", running,
+                     "tasks", total, "is_array", 1);
+}
+
+Test(cli_report, bar_counts)
+{
+    struct cq_str out = {0};
+    json_t *r = row("running", "", 48, 2, 2, 100);
+    run_view_bar(r, &out);
+    cr_expect_str_eq(cq_str_text(&out),
+                     "[==========>         ] 50/100  48 pass  2 fail  2 running");
+    cq_str_clear(&out);
+    json_decref(r);
+    r = row("done", "pass", 3, 0, 0, 3);
+    run_view_bar(r, &out);
+    cr_expect_str_eq(cq_str_text(&out), "[====================] 3/3  3 pass");
+    json_decref(r);
+    cq_str_fini(&out);
+}
+
+Test(cli_report, outcomes)
+{
+    static const struct {
+        const char *state, *verdict, *outcome;
+        bool has_ended, has_passed;
+    } cases[] = {
+        {"pending", "", "pending", false, false}, {"running", "fail", "running", false, false},
+        {"done", "pass", "pass", true, true},     {"failed", "timeout", "timeout", true, false},
+        {"killed", "", "killed", true, false},    {"expired", "", "skipped", true, false},
+        {"lost", "lost", "lost", true, false},
+    };
+    for (size_t i = 0; i < CQ_COUNT(cases); i++) {
+        json_t *r = row(cases[i].state, cases[i].verdict, 0, 0, 0, 1);
+        cr_expect_str_eq(job_outcome(r), cases[i].outcome);
+        cr_expect_eq(job_has_ended(r), cases[i].has_ended);
+        cr_expect_eq(job_has_passed(r), cases[i].has_passed);
+        json_decref(r);
+    }
+}
+
+static struct task_row task(uint64_t number, const char *verdict, const char *signature,
+                            const char *result)
+{
+    return (struct task_row){.task = number,
+                             .attempt = 1,
+                             .state = "done",
+                             .verdict = verdict,
+                             .node = "",
+                             .cores = "",
+                             .limit = "",
+                             .summary = "",
+                             .signature = signature,
+                             .result = result,
+                             .log_path = "/log/x",
+                             .output_dir = "",
+                             .cause = ""};
+}
+
+Test(cli_report, failures_are_bucketed_and_metrics_merged)
+{
+    static const char one[] =
+        "{\"metrics\":{\"sim__tests__passed\":1,\"sim__coverage__line__pct\":80},"
+        "\"gates\":[{\"metric\":\"x\",\"rule\":\">= 0\",\"value\":1,\"ok\":true}]}";
+    static const char two[] =
+        "{\"metrics\":{\"sim__tests__passed\":1,\"sim__coverage__line__pct\":90},"
+        "\"gates\":[{\"metric\":\"x\",\"rule\":\">= 0\",\"value\":-1,\"ok\":false}]}";
+    struct task_row tasks[] = {task(1, "pass", "", one), task(2, "pass", "", two),
+                               task(3, "fail", "boom", ""), task(4, "fail", "boom", ""),
+                               task(5, "error", "crash", "not json")};
+    struct job_row job = {.number = 7,
+                          .name = "sim",
+                          .state = "failed",
+                          .verdict = "fail",
+                          .is_array = true,
+                          .tasks = 5,
+                          .enterprise = "",
+                          .user = "",
+                          .project = "",
+                          .reason = "",
+                          .metrics = ""};
+    struct msg_job m = {.job = &job, .n_job = 1, .tasks = tasks, .n_tasks = CQ_COUNT(tasks)};
+    json_t *report = run_report_job(&m, false);
+    const json_t *failures = json_object_get(report, "failures"),
+                 *metrics = json_object_get(report, "metrics");
+    cr_assert_eq(json_array_size(failures), 2);
+    cr_expect_str_eq(row_text(json_array_get(failures, 0), "signature"), "boom");
+    cr_expect_eq(row_number(json_array_get(failures, 0), "count"), 2);
+    cr_expect_float_eq(json_number_value(json_object_get(metrics, "sim__tests__passed")), 2, 1e-9);
+    cr_expect_float_eq(json_number_value(json_object_get(metrics, "sim__coverage__line__pct")), 90,
+                       1e-9);
+    const json_t *gates = json_object_get(report, "gates");
+    cr_assert_eq(json_array_size(gates), 1);
+    cr_expect(json_is_false(json_object_get(json_array_get(gates, 0), "ok")),
+              "the missed gate is what counts");
+    cr_expect_str_eq(row_text(report, "verdict"), "fail");
+    json_decref(report);
+}
