@@ -48,6 +48,13 @@ static void note_broken(struct sim *s, const char *text)
         (void)cq_copy_text(s->broken, sizeof s->broken, text);
 }
 
+static void note_missing_image(struct sim *s, const char *text)
+{
+    char hint[OUTCOME_TEXT_MAX];
+    (void)snprintf(hint, sizeof hint, "%.300s; name it in `files`", text);
+    note_broken(s, hint);
+}
+
 static void read_message(struct sim *s, const struct vmessage *m)
 {
     bool echo = s->errors > 0 && strstr(m->text, ": Verilog $stop"); /* how $error ends a run */
@@ -56,7 +63,7 @@ static void read_message(struct sim *s, const struct vmessage *m)
     else if (m->kind == VMESSAGE_ERROR && !m->located)
         note_broken(s, m->text);
     else if (strstr(m->text, "$readmem file not found"))
-        note_broken(s, m->text);
+        note_missing_image(s, m->text);
 }
 
 static void sim_line(void *state, const char *line)
