@@ -41,6 +41,12 @@ struct job_options {
     const char *cwd;
 };
 
+/* The strongest keeper that this account may have. */
+static inline enum keeper driver_keeper(void)
+{
+    return geteuid() == 0 ? KEEPER_PID_NAMESPACE : KEEPER_USER_NAMESPACE;
+}
+
 static inline char *driver_program(const char *name)
 {
     char path[PATH_MAX];

@@ -9,7 +9,7 @@ static struct driver d;
 
 static void start(void)
 {
-    driver_start(&d, KEEPER_PID_NAMESPACE, 3600 * US_PER_S);
+    driver_start(&d, driver_keeper(), 3600 * US_PER_S);
 }
 
 static void end(void)
@@ -125,7 +125,7 @@ Test(shepherd, outlives_its_agent_and_keeps_the_exit_code)
     driver_shell(&d, (struct job_options){0}, "while ! test -e go; do sleep 0.01; done; exit 42");
     (void)driver_next(&d, LEASE_REC_START);
     driver_connect(&d); /* drops the old connection first */
-    cr_assert_eq(driver_next(&d, LEASE_REC_HELLO).limit, KEEPER_PID_NAMESPACE);
+    cr_assert_eq(driver_next(&d, LEASE_REC_HELLO).limit, driver_keeper());
     cr_assert_eq(driver_next(&d, LEASE_REC_START).task, 1);
     close(d.socket_fd);
     d.socket_fd = -1;
@@ -246,7 +246,7 @@ Test(shepherd, notices_output_that_grows_after_silence)
 Test(shepherd, kills_at_the_end_of_the_lease_without_an_agent)
 {
     driver_end(&d);
-    driver_start(&d, KEEPER_PID_NAMESPACE, 300 * 1000);
+    driver_start(&d, driver_keeper(), 300 * 1000);
     driver_shell(&d, (struct job_options){0}, "sleep 1; touch survived");
     (void)driver_next(&d, LEASE_REC_START);
     close(d.socket_fd);
@@ -265,7 +265,7 @@ Test(shepherd, kills_at_the_end_of_the_lease_without_an_agent)
 Test(shepherd, a_renewed_lease_goes_on)
 {
     driver_end(&d);
-    driver_start(&d, KEEPER_PID_NAMESPACE, 300 * 1000);
+    driver_start(&d, driver_keeper(), 300 * 1000);
     struct shepherd_cmd cmd = {.version = SHEPHERD_PROTO_VERSION,
                                .type = SHEPHERD_RENEW,
                                .until_us = clock_mono_us() + 60 * US_PER_S};
@@ -322,6 +322,26 @@ Test(shepherd, runs_a_queue_in_order_without_loss)
     }
 }
 
+Test(shepherd, keeps_its_journal_small)
+{
+    enum { TASKS = 4000, AHEAD = 64 };
+    const char *argv[] = {"/no/such/program", NULL};
+    struct stat st;
+    driver_order(&d, (struct job_options){0}, argv);
+    for (uint64_t task = 1, sent = 0; task <= TASKS; task++) {
+        while (sent < TASKS && sent < task + AHEAD)
+            driver_send(&d, SHEPHERD_QUEUE, 1, ++sent, -1);
+        cr_assert_eq(driver_next(&d, LEASE_REC_END).task, task);
+        driver_send(&d, SHEPHERD_ACK, 1, task, -1);
+    }
+    cr_assert_eq(fstatat(d.leases_fd, "lease-7.journal", &st, 0), 0);
+    cr_assert_lt(st.st_size, JOURNAL_COMPACT_BYTES + 512 * 1024);
+    bool is_held = false;
+    int fd = journal_open(d.leases_fd, "lease-7.journal", &is_held, NULL);
+    cr_assert(is_held, "the new file is locked as the old one was");
+    close(fd);
+}
+
 static enum keeper keepers[] = {KEEPER_PID_NAMESPACE, KEEPER_USER_NAMESPACE, KEEPER_SUBREAPER};
 
 ParameterizedTestParameters(shepherd_keepers, each_kills_leftovers)
@@ -331,6 +351,8 @@ ParameterizedTestParameters(shepherd_keepers, each_kills_leftovers)
 
 ParameterizedTest(enum keeper *keeper, shepherd_keepers, each_kills_leftovers)
 {
+    if (*keeper == KEEPER_PID_NAMESPACE && geteuid() != 0)
+        cr_skip_test("only root makes a PID namespace without a user namespace");
     driver_start(&d, *keeper, 3600 * US_PER_S);
     cr_assert_eq(driver_next(&d, LEASE_REC_HELLO).limit, *keeper);
     driver_shell(&d, (struct job_options){0},

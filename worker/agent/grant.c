@@ -183,7 +183,7 @@ static void remove_journal(struct agent *a, uint64_t lease)
 static struct lease *open_lease(struct agent *a, const struct msg_lease_grant *m,
                                 struct bitset *cores, struct cq_err *err)
 {
-    int64_t until_us;
+    int64_t until_us = 0;
     if (check_time(a, m->heartbeat, &until_us, err) != 0 || check_cores(a, cores, err) != 0)
         return NULL;
     if (m->mem_mib > a->topology.mem_mib) {

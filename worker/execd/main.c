@@ -99,6 +99,7 @@ static void open_groups(struct execd *x)
         snprintf(tag, sizeof tag, "%llx-%llx", (unsigned long long)st.st_dev,
                  (unsigned long long)st.st_ino);
     group_root_open(&x->groups, tag);
+    group_sweep(&x->groups);
 }
 
 static int set_up(struct execd *x, const struct arguments *a, struct cq_err *err)
@@ -217,5 +218,6 @@ int main(int argc, char **argv)
         turn(&x);
     stop_agent(&x);
     shepherds_stop_all(&x);
+    group_sweep(&x.groups);
     return 0;
 }

@@ -2,6 +2,7 @@
 #include "worker/shepherd/group.h"
 #include "common/base/pure/str.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -151,4 +152,17 @@ void group_remove(const struct group_root *root, uint64_t lease)
         return;
     group_name(root, lease, "", name, sizeof name);
     (void)unlinkat(root->fd, name, AT_REMOVEDIR);
+}
+
+void group_sweep(const struct group_root *root)
+{
+    int copy = root->fd >= 0 ? openat(root->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    DIR *dir = copy >= 0 ? fdopendir(copy) : NULL;
+    char start[80];
+    snprintf(start, sizeof start, "%s-lease-", root->prefix);
+    for (struct dirent *e = dir ? readdir(dir) : NULL; e; e = readdir(dir))
+        if (cq_str_starts(e->d_name, start))
+            (void)unlinkat(root->fd, e->d_name, AT_REMOVEDIR); /* one in use refuses */
+    if (dir)
+        closedir(dir);
 }

@@ -29,6 +29,9 @@ void group_kill(const struct group_root *root, uint64_t lease);
 bool group_is_empty(const struct group_root *root, uint64_t lease); /* true when there is none */
 void group_remove(const struct group_root *root, uint64_t lease);   /* only when empty */
 
+/* Removes what an instance left of empty groups: of shepherds that nobody reaped. */
+void group_sweep(const struct group_root *root);
+
 /* Kills all that cgroup.procs (open, readable) lists but ourselves; returns how many. */
 size_t group_kill_others(int procs_fd);
 

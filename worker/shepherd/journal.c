@@ -103,16 +103,25 @@ bool journal_keeper_lives(const struct lease_header *header)
            && process_born(header->keeper_pid) == header->keeper_born;
 }
 
+/* Cuts off what is no whole record at the end. */
+static void cut_torn(int fd)
+{
+    struct stat st;
+    if (fstat(fd, &st) != 0 || st.st_size < (off_t)sizeof(struct lease_header))
+        return;
+    off_t torn =
+        (st.st_size - (off_t)sizeof(struct lease_header)) % (off_t)sizeof(struct lease_record);
+    if (torn && ftruncate(fd, st.st_size - torn) != 0)
+        return; /* readers skip it as well */
+}
+
 int journal_append(int fd, const struct lease_record *r, bool sync, struct cq_err *err)
 {
-    off_t before = lseek(fd, 0, SEEK_END);
-    if (before < 0 || write_all(fd, r, sizeof *r) != 0 || (sync && fdatasync(fd) != 0)) {
-        int why = errno;
-        int cut = before >= 0 ? ftruncate(fd, before) : 0;
-        (void)cut; /* a torn record at the end is skipped by readers as well */
-        return cq_fail_errno(err, CQ_E_IO, why, "cannot write the journal of the lease");
-    }
-    return 0;
+    if (write_all(fd, r, sizeof *r) == 0 && (!sync || fdatasync(fd) == 0))
+        return 0;
+    int why = errno;
+    cut_torn(fd);
+    return cq_fail_errno(err, CQ_E_IO, why, "cannot write the journal of the lease");
 }
 
 int journal_read(int fd, journal_fn fn, void *arg, struct cq_err *err)

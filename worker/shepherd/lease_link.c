@@ -223,20 +223,26 @@ static bool greet(struct shepherd *s)
     return true;
 }
 
-/* One packet of the start and the ends that are not told; false when there was no room. */
+static bool has_untold_start(const struct shepherd *s)
+{
+    return s->now_running.is_on && s->now_running.pid > 0 && !s->now_running.is_told;
+}
+
+/* One packet of ends that are not told, then of the start that followed them; false when there was
+ * no room. */
 static bool tell_some(struct shepherd *s)
 {
     static size_t told[SHEPHERD_RECORDS_MAX];
     size_t n_told = 0;
-    bool tells_start = s->now_running.is_on && s->now_running.pid > 0 && !s->now_running.is_told;
-    if (tells_start)
-        add(&s->now_running.record);
     for (size_t i = 0; i < s->n_ended && outgoing.n < SHEPHERD_RECORDS_MAX; i++) {
         if (s->ended_told[i])
             continue;
         add(&s->ended[i]);
         told[n_told++] = i;
     }
+    bool tells_start = has_untold_start(s) && outgoing.n < SHEPHERD_RECORDS_MAX;
+    if (tells_start)
+        add(&s->now_running.record);
     (void)CQ_FP("worker.exit.before_report");
     if (!send_packet(s))
         return false;
@@ -256,7 +262,7 @@ void link_flush(struct shepherd *s)
     do {
         if (!tell_some(s))
             return;
-    } while (s->n_untold > 0);
+    } while (s->n_untold > 0 || has_untold_start(s));
     if (!s->is_greeting)
         return;
     struct waiting nobody = {0};

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { START_TELL_US = 2000, END_TELL_US = 1000 };
+enum { END_TELL_US = 1000, COMPACT_EVERY_ACKS = 256 };
 
 struct job_slot *queue_find_job(struct shepherd *s, uint64_t job)
 {
@@ -187,10 +187,11 @@ void queue_ack(struct shepherd *s, const struct shepherd_cmd *cmd)
         ack.type = LEASE_REC_ACK;
         journal_note(s, &ack);
         s->n_untold -= s->ended_told[i] ? 0 : 1;
-        s->n_ended--;
-        s->ended[i] = s->ended[s->n_ended];
-        s->ended_told[i] = s->ended_told[s->n_ended];
-        journal_compact(s);
+        s->n_ended--; /* ends stay in their order; acks come in it, so few bytes move */
+        memmove(&s->ended[i], &s->ended[i + 1], (s->n_ended - i) * sizeof s->ended[0]);
+        memmove(&s->ended_told[i], &s->ended_told[i + 1], s->n_ended - i);
+        if (++s->n_acks % COMPACT_EVERY_ACKS == 0)
+            journal_compact(s);
         return;
     }
 }

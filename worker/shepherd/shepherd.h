@@ -53,7 +53,7 @@ struct shepherd {
     struct running now_running;
     struct lease_record ended[SHEPHERD_ENDED_MAX];
     bool ended_told[SHEPHERD_ENDED_MAX];
-    size_t n_ended, n_untold;
+    size_t n_ended, n_untold, n_acks;
 
     bool is_greeting;    /* the inventory is being sent */
     bool has_said_hello; /* its first record is out */
