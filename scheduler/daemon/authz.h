@@ -1,0 +1,38 @@
+/* Who may do what: one table, one function, deny by default. Called by every entry. Identity comes
+ * from the key alone; the enterprise of an object from the core or the store, never from a peer. */
+#ifndef CHIPQ_AUTHZ_H
+#define CHIPQ_AUTHZ_H
+
+#include "scheduler/core/view.h"
+
+#define VERBS(X)                                                                \
+    X(JOB_SUBMIT)  /* queue jobs in this enterprise */                          \
+    X(JOB_SEE)     /* everything of a job: name, command, results */            \
+    X(JOB_SHAPE)   /* number, state, resources; no names */                     \
+    X(JOB_STOP)    /* cancel, hold, release */                                  \
+    X(JOB_REQUEUE) /* call its running tasks back */                            \
+    X(JOB_LOG)     /* its output */                                             \
+    X(POOL_SEE)    /* nodes, tools, counts */                                   \
+    X(NODE_CHANGE) /* drain, resume */                                          \
+    X(ENTERPRISE_ADD)                                                           \
+    X(USERS_SEE)    /* the users of this enterprise */                          \
+    X(USERS_CHANGE) /* add or revoke designers and admins of this enterprise */ \
+    X(KEYS_CHANGE)  /* add or revoke platform admins and workers */             \
+    X(WORK)         /* speak the worker protocol */
+
+enum verb {
+#define X(name) VERB_##name,
+    VERBS(X)
+#undef X
+        VERB_COUNT
+};
+
+struct authz_object {
+    struct enterprise_id enterprise; /* {0}: belongs to none (nodes, the pool) */
+    const char *owner;               /* user name of a job's owner; NULL = nobody's */
+};
+
+bool authz(const struct principal_view *who, enum verb verb, const struct authz_object *what);
+const char *verb_name(enum verb verb); /* "JOB_SEE" */
+
+#endif

@@ -1,0 +1,201 @@
+/* chipqd's shell around the core: what its files share.
+ *
+ * A message comes in (client_session.c, worker_session.c), is checked (authz.c), becomes an input
+ * (turn_step). Records join the filling batch, messages join the outbox behind them. At the end of
+ * the loop's turn the policy runs and the batch goes to the store thread, if that is free. When a
+ * batch is on disk, the messages that reflect it leave. */
+#ifndef CHIPQ_DAEMON_H
+#define CHIPQ_DAEMON_H
+
+#include "common/base/pure/map.h"
+#include "common/net/zap.h"
+#include "common/net/zsock.h"
+#include "common/wire/message.h"
+#include "scheduler/core/core.h"
+#include "scheduler/daemon/authz.h"
+#include "scheduler/daemon/options.h"
+#include "scheduler/store/store.h"
+
+struct watches;
+struct logs;
+struct outbox;
+struct ask;
+
+enum port { PORT_CLIENT, PORT_WORKER };
+
+struct daemon {
+    const struct daemon_options *options;
+    struct core *core;
+    struct store *store;
+    struct loop *loop;
+    struct zap *zap;
+    struct zsock *ports[2]; /* by enum port */
+    struct loop_fd *store_watch;
+    struct loop_timer *timer;
+    int64_t start_mono_us;
+    bool is_stopping;
+    /* the turn */
+    struct effects effects;
+    bool must_plan;
+    struct store_batch *filling;
+    struct job_id *dirty; /* jobs whose rows the filling batch must bring */
+    size_t n_dirty, cap_dirty;
+    struct map is_dirty;
+    struct store_query *held, **held_last; /* wait for the filling batch to be handed over */
+    size_t n_asks;                         /* queries that are not answered yet */
+    struct map asks_of;                    /* principal -> how many of them, as a pointer */
+    struct outbox *outbox;
+    struct map replies; /* handle given to the core -> struct reply_to */
+    uint64_t last_handle;
+    /* sessions */
+    struct map worker_sessions; /* principal -> struct worker_session */
+    struct watches *watches;
+    struct logs *logs;
+    struct map progress;   /* job id -> char *, of running single tasks */
+    uint64_t bad_messages; /* malformed ones, refused */
+};
+
+/* Who asks, and where the answer goes. `who` borrows from the core; checked against the registry
+ * when the message came. */
+struct asker {
+    struct zpeer peer;
+    uint64_t request;
+    struct principal_view who;
+};
+
+/* ---- turn.c ---- */
+
+/* Feeds one input. Returns the core's -1 for a broken contract (see core.h), effects taken. */
+int turn_step(struct daemon *d, const struct input *in, struct cq_err *err) CQ_MUST_CHECK;
+void turn_take_effects(struct daemon *d);
+void turn_end(void *daemon);               /* the loop's hook */
+uint64_t turn_tag(const struct daemon *d); /* newest record that anything said now may reflect */
+bool turn_is_congested(const struct daemon *d); /* the disk is far behind: refuse new work */
+void turn_on_store(void *daemon, int fd, unsigned events);
+void turn_on_timer(void *daemon);
+void turn_drain(struct daemon *d); /* at the end: everything to disk, everything sent. Blocks */
+
+/* ---- outbox.c: the FIFO between deciding and telling ---- */
+
+struct outbox *outbox_new(struct daemon *d);
+void outbox_free(struct outbox *o);
+/* Encodes and queues. A message over the frame's bound becomes an ERROR (clients) or is logged. */
+void send_to(struct daemon *d, enum port port, const struct zpeer *peer, const struct msg *m);
+void send_now(struct daemon *d, enum port port, const struct zpeer *peer,
+              const struct msg *m);  /* reflects nothing that is not on disk */
+void outbox_flush(struct daemon *d); /* sends what is durable */
+bool outbox_is_stalled(const struct daemon *d, const struct zpeer *peer); /* a slow peer */
+bool outbox_is_empty(const struct daemon *d);
+
+void reply(struct daemon *d, const struct asker *a, struct msg *m); /* sets the request id */
+void reply_error(struct daemon *d, const struct asker *a, const struct cq_err *err);
+void reply_ok(struct daemon *d, const struct asker *a);
+
+/* ---- outs.c: the core's messages and replies ---- */
+
+struct action_batch {
+    struct asker asker;
+    struct action_result *results;
+    size_t n, left;
+};
+struct reply_to {
+    struct asker asker;
+    struct action_batch *batch; /* NULL: a reply of its own */
+    size_t index;
+};
+uint64_t reply_handle(struct daemon *d, const struct asker *a, struct action_batch *batch,
+                      size_t index);
+void outs_send(struct daemon *d, const struct effects *e);
+void action_result_set(struct daemon *d, struct action_batch *b, size_t index, enum cq_code code,
+                       const char *text); /* sends and frees the batch with its last result */
+
+/* ---- ask.c: questions to the store ---- */
+
+/* `q` and `ask` are freed after it returns; `ask->data` is its own to free. */
+typedef void (*ask_done_fn)(struct daemon *d, struct ask *ask, struct store_query *q);
+struct ask {
+    struct asker asker;
+    ask_done_fn done;
+    bool shape_only; /* the asker may see numbers and resources, no names */
+    void *data;
+};
+/* Takes q. False, with an ERROR sent, when this principal has too many open questions. `done` is
+ * not called when the principal was revoked meanwhile; `free_data` then frees `data`. */
+bool ask_store(struct daemon *d, const struct asker *a, struct store_query *q, ask_done_fn done,
+               bool shape_only, void *data, void (*free_data)(void *data));
+bool ask_has_room(const struct daemon *d, const struct asker *a);
+void ask_answered(struct daemon *d, struct store_query *q);
+void ask_release_held(struct daemon *d); /* the filling batch is on its way */
+
+/* ---- sessions ---- */
+
+void client_on_message(void *daemon, const struct zpeer *peer, const char *user_id,
+                       const void *data, size_t bytes);
+void worker_on_message(void *daemon, const struct zpeer *peer, const char *user_id,
+                       const void *data, size_t bytes);
+bool session_find(struct daemon *d, const char *user_id, enum port port, struct principal_view *v);
+bool session_on_connect(void *daemon, const char *domain, const uint8_t key[CURVE_KEY_BYTES],
+                        char *user_id); /* zap's check */
+/* Answers a frame that could not be decoded, when it shows a request id. */
+void session_refuse_frame(struct daemon *d, enum port port, const struct zpeer *peer,
+                          const void *data, size_t bytes, const struct cq_err *err);
+
+struct worker_session {
+    struct principal_id principal;
+    struct zpeer peer;
+    bool is_open;    /* HELLO came, and the connection is not known to be gone */
+    bool is_welcome; /* the core has settled it */
+    char *node;
+    struct tool_row *tools; /* owned texts */
+    size_t n_tools;
+};
+struct worker_session *worker_session_of(struct daemon *d, struct principal_id p); /* or NULL */
+struct worker_session *worker_session_named(struct daemon *d, const char *node);
+void worker_session_lost(struct daemon *d, const struct zpeer *peer); /* its connection is gone */
+void worker_sessions_free(struct daemon *d);
+void worker_send(struct daemon *d, struct principal_id p, const struct msg *m);
+
+/* ---- requests (one file each; handlers take a decoded message they may keep by zeroing it) ----
+ */
+
+typedef void (*client_handler)(struct daemon *d, const struct asker *a, struct msg *m);
+void on_submit(struct daemon *d, const struct asker *a, struct msg *m);
+void on_job_action(struct daemon *d, const struct asker *a, struct msg *m);
+void on_jobs_query(struct daemon *d, const struct asker *a, struct msg *m);
+void on_job_query(struct daemon *d, const struct asker *a, struct msg *m);
+void on_why_query(struct daemon *d, const struct asker *a, struct msg *m);
+void on_nodes_query(struct daemon *d, const struct asker *a, struct msg *m);
+void on_tools_query(struct daemon *d, const struct asker *a, struct msg *m);
+void on_status_query(struct daemon *d, const struct asker *a, struct msg *m);
+void on_node_action(struct daemon *d, const struct asker *a, struct msg *m);
+void on_enterprise_add(struct daemon *d, const struct asker *a, struct msg *m);
+void on_user_add(struct daemon *d, const struct asker *a, struct msg *m);
+void on_user_revoke(struct daemon *d, const struct asker *a, struct msg *m);
+void on_principals_query(struct daemon *d, const struct asker *a, struct msg *m);
+void on_watch(struct daemon *d, const struct asker *a, struct msg *m);
+void on_unwatch(struct daemon *d, const struct asker *a, struct msg *m);
+void on_log_query(struct daemon *d, const struct asker *a, struct msg *m);
+
+/* The enterprise that a request names ("" = one's own), if the asker may `verb` there; else
+ * NOT_FOUND, in the same words as for a job that does not exist. */
+int scope_find(struct daemon *d, const struct asker *a, const char *enterprise, uint64_t number,
+               enum verb verb, struct enterprise_id *e, struct cq_err *err) CQ_MUST_CHECK;
+int no_such_job(const char *enterprise, uint64_t number, struct cq_err *err);
+
+/* ---- watch.c, logs.c ---- */
+
+struct watches *watches_new(void);
+void watches_free(struct watches *w);
+void watches_note(struct daemon *d, const struct job_view *v, const char *metrics);
+void watches_note_progress(struct daemon *d, struct job_id id);
+void watches_flush(struct daemon *d);
+void watches_drop_peer(struct daemon *d, const struct zpeer *peer);
+
+struct logs *logs_new(void);
+void logs_free(struct logs *l);
+void logs_note(struct daemon *d,
+               struct job_id id); /* the job changed: waiting follows look again */
+void logs_on_chunk(struct daemon *d, struct worker_session *s, const struct msg *m);
+void logs_on_worker(struct daemon *d, struct worker_session *s); /* a new session: ask again */
+
+#endif

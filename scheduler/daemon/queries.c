@@ -1,0 +1,308 @@
+/* JOBS_QUERY, JOB_QUERY, WHY_QUERY: rows of the store, completed by what only the core knows. */
+#include "scheduler/daemon/views.h"
+
+#include "common/base/pure/mem.h"
+#include "common/base/sys/files.h"
+
+#include <inttypes.h>
+
+enum { REASONS_MAX = 64, ROWS_MAX = QUERY_ROWS_MAX, JOB_BYTES_MAX = 800 * 1024 };
+
+/* May the asker see all of a job there, or its shape only? */
+static bool is_shape_only(const struct asker *a, struct enterprise_id e)
+{
+    struct authz_object what = {.enterprise = e};
+    return !authz(&a->who, VERB_JOB_SEE, &what);
+}
+
+/* ---- JOBS ---- */
+
+static bool state_from_name(const char *name, enum job_state *state)
+{
+    for (unsigned i = JOB_NONE + 1; i < JOB_STATE_COUNT; i++)
+        if (strcmp(job_state_name((enum job_state)i), name) == 0) {
+            *state = (enum job_state)i;
+            return true;
+        }
+    return false;
+}
+
+static void send_rows(struct daemon *d, const struct ask *ask, const struct store_query *q)
+{
+    const char *enterprise = view_enterprise_name(d, q->enterprise);
+    struct job_row *rows CQ_CLEANUP(cq_free_ptr) = cq_calloc(q->n_jobs + 1, sizeof *rows);
+    struct reason *reasons CQ_CLEANUP(cq_free_ptr) = cq_calloc(q->n_jobs + 1, sizeof *reasons);
+    size_t bytes = 0, n = 0;
+    for (; n < q->n_jobs && bytes < JOB_BYTES_MAX; n++) {
+        rows[n] = view_job_row(&q->jobs[n], enterprise);
+        view_job_row_live(d, core_find_job(d->core, q->enterprise, q->jobs[n].number), &rows[n],
+                          &reasons[n]);
+        if (ask->shape_only)
+            view_job_row_shape_only(&rows[n]);
+        bytes += 512 + strlen(rows[n].metrics) + strlen(rows[n].failed_tasks);
+    }
+    struct msg m = {.code = MSG_JOBS};
+    m.u.jobs.jobs = rows;
+    m.u.jobs.n_jobs = n;
+    m.u.jobs.has_more = q->has_more || n < q->n_jobs;
+    reply(d, &ask->asker, &m);
+}
+
+static void on_jobs(struct daemon *d, struct ask *ask, struct store_query *q)
+{
+    send_rows(d, ask, q);
+}
+
+void on_jobs_query(struct daemon *d, const struct asker *a, struct msg *m)
+{
+    const struct msg_jobs_query *j = &m->u.jobs_query;
+    struct cq_err err = {0};
+    struct enterprise_id e;
+    enum job_state state = JOB_NONE;
+    if (j->state[0] && !state_from_name(j->state, &state))
+        (void)cq_fail(&err, CQ_E_INVALID, "'%s' is no state of a job", j->state);
+    else if (scope_find(d, a, j->enterprise, 0, VERB_JOB_SHAPE, &e, &err) == 0) {
+        struct store_query *q = store_query_new(QUERY_JOBS, NULL);
+        q->enterprise = e;
+        q->state = state;
+        q->live_only = j->live_only;
+        q->before = j->before;
+        q->limit = j->limit;
+        bool shape_only = is_shape_only(a, e);
+        q->user = cq_strdup(shape_only ? "" : j->user);
+        q->project = cq_strdup(shape_only ? "" : j->project);
+        q->flow = cq_strdup(shape_only ? "" : j->flow);
+        (void)ask_store(d, a, q, on_jobs, shape_only, NULL, NULL);
+        return;
+    }
+    reply_error(d, a, &err);
+}
+
+/* ---- one job ---- */
+
+struct one_job { /* what the question was, for the answer */
+    char *enterprise;
+    uint64_t number;
+};
+
+static void one_job_free(void *data)
+{
+    struct one_job *o = data;
+    free(o->enterprise);
+    free(o);
+}
+
+static void ask_one(struct daemon *d, const struct asker *a, const char *enterprise,
+                    uint64_t number, struct ranges *wanted, ask_done_fn done)
+{
+    struct cq_err err = {0};
+    struct enterprise_id e;
+    if (scope_find(d, a, enterprise, number, VERB_JOB_SHAPE, &e, &err) != 0) {
+        reply_error(d, a, &err);
+        return;
+    }
+    struct one_job *o = CQ_NEW(struct one_job);
+    o->enterprise = cq_strdup(enterprise);
+    o->number = number;
+    struct store_query *q = store_query_new(QUERY_JOB, NULL);
+    q->enterprise = e;
+    q->numbers = cq_calloc(1, sizeof *q->numbers);
+    q->numbers[0] = number;
+    q->n_numbers = 1;
+    q->wanted = *wanted;
+    *wanted = (struct ranges){0};
+    (void)ask_store(d, a, q, done, is_shape_only(a, e), o, one_job_free);
+}
+
+/* Everything that the JOB answer borrows. */
+struct job_answer {
+    struct daemon *d;
+    const struct store_query *q;
+    struct job_row row;
+    struct reason reasons[REASONS_MAX];
+    struct reason_row reason_rows[REASONS_MAX];
+    size_t n_reasons;
+    struct task_row tasks[ROWS_MAX], earlier[ROWS_MAX];
+    size_t n_tasks, n_earlier, bytes;
+    char *paths[2 * 2 * ROWS_MAX];
+    size_t n_paths;
+    struct order_view order;
+    struct dep_dir *deps;
+    struct cq_str argv;
+};
+
+static void answer_fini(struct job_answer *w)
+{
+    for (size_t i = 0; i < w->n_paths; i++)
+        free(w->paths[i]);
+    order_view_fini(&w->order);
+    free(w->deps);
+    cq_str_fini(&w->argv);
+    free(w);
+}
+
+static void add_paths(struct job_answer *w, struct task_row *t)
+{
+    const char *dir = w->d->options->dir, *e = w->row.enterprise;
+    uint64_t number = w->row.number;
+    t->log_path = w->paths[w->n_paths++] =
+        path_format("%s/output/%s/%" PRIu64 "/%" PRIu64 ".%" PRIu64 ".log", dir, e, number, t->task,
+                    t->attempt);
+    t->output_dir = w->paths[w->n_paths++] =
+        path_format("%s/results/%s/%" PRIu64 "/%" PRIu64, dir, e, number, t->task);
+}
+
+/* False when the frame's bound would be passed. */
+static bool add_task(struct job_answer *w, struct task_row *rows, size_t *n, struct task_row t)
+{
+    size_t bytes = 700 + strlen(t.result ? t.result : "");
+    if (*n == ROWS_MAX || w->bytes + bytes > JOB_BYTES_MAX)
+        return false;
+    w->bytes += bytes;
+    rows[*n] = t;
+    add_paths(w, &rows[(*n)++]);
+    return true;
+}
+
+static void add_live_task(void *arg, const struct task_view *t)
+{
+    struct job_answer *w = arg;
+    if (w->q->wanted.n > 0 && !ranges_has(&w->q->wanted, (uint32_t)t->task))
+        return;
+    (void)add_task(w, w->tasks, &w->n_tasks, view_task_row_live(t));
+}
+
+static int by_task(const void *a, const void *b)
+{
+    const struct task_row *x = a, *y = b;
+    return (x->task > y->task) - (x->task < y->task);
+}
+
+static void add_tasks(struct job_answer *w, struct job_id id)
+{
+    if (id.v != 0)
+        core_each_task(w->d->core, id, add_live_task, w);
+    for (size_t i = 0; i < w->q->n_tasks; i++)
+        if (!add_task(w, w->tasks, &w->n_tasks, view_task_row(&w->q->tasks[i])))
+            break;
+    for (size_t i = 0; i < w->q->n_earlier; i++)
+        if (!add_task(w, w->earlier, &w->n_earlier, view_task_row(&w->q->earlier[i])))
+            break;
+    qsort(w->tasks, w->n_tasks, sizeof w->tasks[0], by_task);
+}
+
+static void add_reasons(struct job_answer *w, struct job_id id)
+{
+    if (id.v != 0)
+        w->n_reasons = core_explain(w->d->core, id, loop_now(w->d->loop), w->reasons, REASONS_MAX);
+    for (size_t i = 0; i < w->n_reasons; i++)
+        w->reason_rows[i] = (struct reason_row){.code = w->reasons[i].code,
+                                                .text = w->reasons[i].text,
+                                                .advice = w->reasons[i].advice,
+                                                .tasks = w->reasons[i].tasks};
+}
+
+static void add_deps(struct job_answer *w, struct job_id id)
+{
+    core_view_order(w->d->core, id, &w->order);
+    size_t n = w->order.n_deps;
+    w->deps = cq_calloc(n + 1, sizeof *w->deps);
+    for (size_t i = 0; i < n; i++)
+        w->deps[i] = (struct dep_dir){.name = w->order.deps[i].name,
+                                      .number = w->order.deps[i].number,
+                                      .is_array = w->order.deps[i].is_array,
+                                      .attempt = w->order.deps[i].attempt};
+}
+
+static struct job_answer *answer_new(struct daemon *d, const struct ask *ask,
+                                     const struct store_query *q, struct job_id id)
+{
+    struct job_answer *w = CQ_NEW(struct job_answer);
+    w->d = d;
+    w->q = q;
+    w->row = view_job_row(&q->jobs[0], view_enterprise_name(d, q->enterprise));
+    view_job_row_live(d, id, &w->row, &w->reasons[0]);
+    if (ask->shape_only)
+        view_job_row_shape_only(&w->row);
+    add_reasons(w, id);
+    if (w->n_reasons > 0 && !ask->shape_only) {
+        w->row.reason = w->reasons[0].text; /* add_reasons has written that place anew */
+        w->row.reason_code = w->reasons[0].code;
+    }
+    return w;
+}
+
+static void on_job(struct daemon *d, struct ask *ask, struct store_query *q)
+{
+    struct one_job *o = ask->data;
+    if (q->n_jobs == 0) {
+        struct cq_err err = {0};
+        (void)no_such_job(o->enterprise, o->number, &err);
+        reply_error(d, &ask->asker, &err);
+        one_job_free(o);
+        return;
+    }
+    struct job_id id = core_find_job(d->core, q->enterprise, o->number);
+    struct job_answer *w = answer_new(d, ask, q, id);
+    struct msg m = {.code = MSG_JOB};
+    m.u.job.job = &w->row;
+    m.u.job.n_job = 1;
+    if (!ask->shape_only) {
+        add_tasks(w, id);
+        if (id.v != 0)
+            add_deps(w, id);
+        view_argv(q->submit->u.job_submit.run.data, q->submit->u.job_submit.run.len, &w->argv);
+        m.u.job.tasks = w->tasks;
+        m.u.job.n_tasks = w->n_tasks;
+        m.u.job.earlier = w->earlier;
+        m.u.job.n_earlier = w->n_earlier;
+        m.u.job.deps = w->deps;
+        m.u.job.n_deps = w->order.n_deps;
+        m.u.job.argv = cq_str_text(&w->argv);
+        m.u.job.passed = q->jobs[0].passed_ranges;
+    }
+    m.u.job.reasons = w->reason_rows;
+    m.u.job.n_reasons = w->n_reasons;
+    reply(d, &ask->asker, &m);
+    answer_fini(w);
+    one_job_free(o);
+}
+
+void on_job_query(struct daemon *d, const struct asker *a, struct msg *m)
+{
+    struct ranges wanted = {0};
+    struct cq_err err = {0};
+    if (m->u.job_query.tasks[0]
+        && ranges_parse(m->u.job_query.tasks, INT32_MAX, 1000000, &wanted, &err) != 0) {
+        reply_error(d, a, &err);
+        return;
+    }
+    ask_one(d, a, m->u.job_query.enterprise, m->u.job_query.number, &wanted, on_job);
+}
+
+static void on_why(struct daemon *d, struct ask *ask, struct store_query *q)
+{
+    struct one_job *o = ask->data;
+    if (q->n_jobs == 0) {
+        struct cq_err err = {0};
+        (void)no_such_job(o->enterprise, o->number, &err);
+        reply_error(d, &ask->asker, &err);
+    } else {
+        struct job_id id = core_find_job(d->core, q->enterprise, o->number);
+        struct job_answer *w = answer_new(d, ask, q, id);
+        struct msg m = {.code = MSG_WHY};
+        m.u.why.job = &w->row;
+        m.u.why.n_job = 1;
+        m.u.why.reasons = w->reason_rows;
+        m.u.why.n_reasons = w->n_reasons;
+        reply(d, &ask->asker, &m);
+        answer_fini(w);
+    }
+    one_job_free(o);
+}
+
+void on_why_query(struct daemon *d, const struct asker *a, struct msg *m)
+{
+    struct ranges all = {0};
+    ask_one(d, a, m->u.why_query.enterprise, m->u.why_query.number, &all, on_why);
+}
