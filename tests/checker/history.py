@@ -97,19 +97,20 @@ def truth(directory):
 
 
 def dump(path):
-    """(journal records in order, job rows) of `chipqd --dump`."""
+    """(journal records in order, job rows) of `chipqd --dump`. Lines are
+    {"seq", "at_us", "record": {"record": TYPE, fields}} and then {"job": {columns}}."""
     records, jobs = [], []
-    for row in json_lines(path):
-        if "seq" in row:
-            if jobs:
-                raise Unreadable(f"{path}: a journal record after the job rows")
-            records.append(row)
-        else:
-            jobs.append(row)
-    for record in records:
+    for line in json_lines(path):
+        if "job" in line and "seq" not in line:
+            jobs.append(line["job"])
+            continue
+        if jobs:
+            raise Unreadable(f"{path}: a journal record after the job rows")
+        record = {**line["record"], "seq": line["seq"], "type": line["record"]["record"]}
         verdict = record.get("verdict")
         if isinstance(verdict, int):
             record["verdict"] = VERDICTS[verdict] if verdict < len(VERDICTS) else "?"
+        records.append(record)
     return records, jobs
 
 

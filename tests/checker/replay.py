@@ -16,6 +16,9 @@ class Attempt:
         self.end = None
         self.called_back = False  # by TASK_REQUEUE
 
+    def has_started(self):
+        return self.started_seq is not None or bool(self.end and self.end.get("start_us"))
+
 
 class Task:
     def __init__(self, number):
@@ -35,7 +38,7 @@ class Task:
         if self.outcome or not self.attempts or self.attempts[-1].end is None:
             return self.outcome
         last = self.attempts[-1]
-        return "lost" if last.end["verdict"] == "lost" and last.started_seq is None else None
+        return "lost" if last.end["verdict"] == "lost" and not last.has_started() else None
 
 
 class Job:
@@ -210,7 +213,7 @@ class Model:
             return "lost"
         if on_lost == 1:
             return "failed"
-        if attempt.started_seq is None or on_lost == 2:
+        if not attempt.has_started() or on_lost == 2:
             return None
         task.losses += 1
         return "lost" if task.losses >= (job.record.get("max_attempts") or 3) else None

@@ -310,9 +310,9 @@ def check_row(job, row, report):
     started = any(task.attempts for task in job.tasks.values())
     if state != wanted and (state != "expired" or started):
         report.add("R10", f"{job}: its row says {state}, its tasks say {wanted}")
-    counts = {"tasks": len(ends), "tasks_passed": ends.count("done"),
-              "tasks_lost": ends.count("lost"), "tasks_failed": ends.count("failed"),
-              "tasks_waiting": 0, "tasks_running": 0}
+    counts = {"tasks": len(ends), "passed": ends.count("done"), "failed": ends.count("failed"),
+              "killed": ends.count("killed"), "lost": ends.count("lost"), "waiting": 0,
+              "running": 0}
     for name, count in counts.items():
         if name in row and row[name] != count and state != "expired":
             report.add("R10", f"{job}: its row says {name} {row[name]}, the journal {count}")
