@@ -25,6 +25,8 @@ void dependents_fini(struct dependents *d)
     for (size_t i = 0; map_next(&d->by_job, &i, &w);)
         waiters_free(w);
     map_fini(&d->by_job);
+    for (size_t k = d->at; k < d->n_doomed; k++)
+        ranges_fini(&d->doomed[k].tasks);
     free(d->doomed);
 }
 
@@ -186,11 +188,17 @@ void depend_unregister(struct core *c, struct job *job)
 
 /* ---- ends ---- */
 
-static void doom(struct core *c, struct doom d)
+/* `tasks` (copied): NULL dooms the whole job. */
+static void doom(struct core *c, uint64_t job, size_t dep, const struct ranges *tasks)
 {
     struct dependents *all = &c->dependents;
+    if (tasks && ranges_is_empty(tasks))
+        return;
     cq_grow(&all->doomed, &all->cap_doomed, all->n_doomed);
-    all->doomed[all->n_doomed++] = d;
+    struct doom *d = &all->doomed[all->n_doomed++];
+    *d = (struct doom){.job = job, .dep = dep};
+    if (tasks)
+        ranges_copy(&d->tasks, tasks);
 }
 
 static bool task_is_blocked(const struct job *job, uint32_t task)
@@ -205,7 +213,8 @@ static void counterpart_ended(struct core *c, struct job *job, size_t dep, uint3
                               bool passed)
 {
     if (!passed) {
-        doom(c, (struct doom){.job = job->id, .dep = dep, .what = DOOM_TASK, .task = task});
+        struct range one = {task, task};
+        doom(c, job->id, dep, &(struct ranges){.items = &one, .n = 1, .count = 1});
         return;
     }
     if (!ranges_remove(&job->deps[dep].left, task))
@@ -228,20 +237,29 @@ void depend_task_ended(struct core *c, const struct job *on, uint32_t task, bool
     }
 }
 
+void depend_tasks_killed(struct core *c, const struct job *on)
+{
+    const struct waiters *w = map_find(&c->dependents.by_job, on->id);
+    for (size_t i = 0; w && i < w->n; i++) {
+        const struct job *job = job_find(c, w->jobs[i]);
+        for (size_t d = 0; job && d < job->n_deps; d++)
+            if (job->deps[d].job == on->id && job->deps[d].when == DEP_AFTERCORR)
+                doom(c, job->id, d, &on->killed);
+    }
+}
+
 static void dep_resolve(struct core *c, struct job *job, size_t i, const struct job *on)
 {
     struct dep *d = &job->deps[i];
     d->attempt = on->is_array ? 0 : on->last_attempt;
     if (d->when == DEP_AFTERCORR) { /* its tasks were told one by one */
         d->state = DEP_MET;
-        if (!ranges_is_empty(&d->left))
-            doom(c, (struct doom){.job = job->id, .dep = i, .what = DOOM_REST});
     } else {
         d->state = dep_judge(d->when, on->state == JOB_DONE);
         job->n_unmet -= d->state == DEP_MET;
     }
     if (d->state == DEP_NEVER)
-        doom(c, (struct doom){.job = job->id, .dep = i, .what = DOOM_JOB});
+        doom(c, job->id, i, NULL);
     job_mark_dirty(c, job);
 }
 
@@ -261,17 +279,21 @@ void depend_job_ended(struct core *c, const struct job *on)
     waiters_free(w);
 }
 
-/* The tasks to end: those of `left` that have not ended yet. */
-static void format_rest(const struct job *job, const struct dep *dep, struct cq_str *out)
+/* Keeps of d->tasks what still waits for its counterpart. False: nothing is left to end. */
+static bool is_due(const struct job *job, struct doom *d)
 {
-    struct ranges rest = {0};
-    ranges_copy(&rest, &dep->left);
-    for (size_t i = 0; i < dep->left.n; i++)
-        for (uint64_t k = dep->left.items[i].first; k <= dep->left.items[i].last; k++)
-            if (!ranges_has(&job->blocked, (uint32_t)k))
-                ranges_remove(&rest, (uint32_t)k);
-    ranges_format(&rest, out);
-    ranges_fini(&rest);
+    if (job == NULL || job_state_is_terminal(job->state))
+        return false;
+    if (ranges_is_empty(&d->tasks))
+        return true;
+    struct ranges due = {0};
+    for (size_t i = 0; i < d->tasks.n; i++)
+        for (uint64_t k = d->tasks.items[i].first; k <= d->tasks.items[i].last; k++)
+            if (ranges_has(&job->blocked, (uint32_t)k))
+                ranges_add(&due, (uint32_t)k, (uint32_t)k);
+    ranges_fini(&d->tasks);
+    d->tasks = due;
+    return !ranges_is_empty(&due);
 }
 
 static void format_cause(const struct dep *dep, const struct doom *d, struct cq_str *out)
@@ -281,21 +303,17 @@ static void format_cause(const struct dep *dep, const struct doom *d, struct cq_
         cq_str_add_printable(out, dep->name, strlen(dep->name));
     else
         cq_str_printf(out, "%" PRIu64, dep->number);
-    if (d->what == DOOM_TASK)
-        cq_str_printf(out, "[%" PRIu32 "]", d->task);
+    if (d->tasks.count == 1)
+        cq_str_printf(out, "[%" PRIu32 "]", d->tasks.items[0].first);
     cq_str_add(out, dep->when == DEP_NOTOK ? " passed" : " failed");
 }
 
 static void cancel_doomed(struct core *c, const struct job *job, const struct doom *d,
                           int64_t wall_us, struct effects *out)
 {
-    const struct dep *dep = &job->deps[d->dep];
     struct cq_str cause = {0}, tasks = {0};
-    if (d->what == DOOM_TASK)
-        cq_str_printf(&tasks, "%" PRIu32, d->task);
-    else if (d->what == DOOM_REST)
-        format_rest(job, dep, &tasks);
-    format_cause(dep, d, &cause);
+    ranges_format(&d->tasks, &tasks);
+    format_cause(&job->deps[d->dep], d, &cause);
     struct record *r = record_new(RECORD_JOB_CANCEL);
     r->u.job_cancel = (struct job_cancel){.job = job->id,
                                           .tasks = cq_str_take(&tasks),
@@ -304,28 +322,11 @@ static void cancel_doomed(struct core *c, const struct job *job, const struct do
     core_emit(c, out, r);
 }
 
-/* True when the doom still has something to end. */
-static bool is_due(const struct job *job, const struct doom *d)
-{
-    if (job == NULL || job_state_is_terminal(job->state))
-        return false;
-    if (d->what == DOOM_TASK)
-        return ranges_has(&job->blocked, d->task);
-    if (d->what == DOOM_JOB)
-        return true;
-    const struct ranges *left = &job->deps[d->dep].left;
-    for (size_t i = 0; i < left->n; i++)
-        for (uint64_t k = left->items[i].first; k <= left->items[i].last; k++)
-            if (ranges_has(&job->blocked, (uint32_t)k))
-                return true;
-    return false;
-}
-
 void depend_seal_never(struct core *c, const struct job *job)
 {
     for (size_t i = 0; i < job->n_deps; i++)
         if (job->deps[i].state == DEP_NEVER)
-            doom(c, (struct doom){.job = job->id, .dep = i, .what = DOOM_JOB});
+            doom(c, job->id, i, NULL);
 }
 
 /* What an array depended on has already done when the job arrives. */
@@ -341,10 +342,7 @@ static void start_left(struct core *c, struct job *job, size_t i)
             ranges_remove(&d->left, (uint32_t)k);
     const struct ranges *bad[] = {&on->failed, &on->killed, &on->lost};
     for (size_t b = 0; b < CQ_COUNT(bad); b++)
-        for (size_t r = 0; r < bad[b]->n; r++)
-            for (uint64_t k = bad[b]->items[r].first; k <= bad[b]->items[r].last; k++)
-                doom(c, (struct doom){
-                            .job = job->id, .dep = i, .what = DOOM_TASK, .task = (uint32_t)k});
+        doom(c, job->id, i, bad[b]);
 }
 
 void depend_start(struct core *c, struct job *job)
@@ -376,6 +374,7 @@ void depend_settle(struct core *c, int64_t wall_us, struct effects *out)
         const struct job *job = job_find(c, d.job);
         if (is_due(job, &d))
             cancel_doomed(c, job, &d, wall_us, out);
+        ranges_fini(&d.tasks);
     }
     all->at = all->n_doomed = 0;
 }

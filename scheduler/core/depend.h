@@ -24,16 +24,10 @@ struct dep {
 };
 
 /* A dependency that can never be met: its job, or tasks of it, are to be ended. */
-enum doom_what {
-    DOOM_JOB,
-    DOOM_TASK, /* one task: its counterpart did not pass */
-    DOOM_REST  /* all tasks whose counterpart has not passed; the job depended on is over */
-};
 struct doom {
     uint64_t job;
-    size_t dep; /* index */
-    enum doom_what what;
-    uint32_t task;
+    size_t dep;          /* index */
+    struct ranges tasks; /* aftercorr: tasks whose counterpart did not pass; empty: the whole job */
 };
 
 struct dependents {
@@ -66,6 +60,7 @@ void depend_unregister(struct core *c, struct job *job);
 
 /* A task or job is over: those that wait for it learn it. */
 void depend_task_ended(struct core *c, const struct job *on, uint32_t task, bool passed);
+void depend_tasks_killed(struct core *c, const struct job *on); /* some of on->killed are new */
 void depend_job_ended(struct core *c, const struct job *on);
 
 /* Ends what can never be met, in order, until nothing is left; a chain of any length costs no

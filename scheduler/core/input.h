@@ -14,11 +14,11 @@ enum role {
         ROLE_COUNT
 };
 
-#define VERDICTS(X)                                                                           \
-    X(NONE, "")                                                                               \
-    X(PASS, "pass")                                                                           \
-    X(FAIL, "fail") X(ERROR, "error") X(TIMEOUT, "timeout") X(OOM, "oom") X(KILLED, "killed") \
-        X(LOST, "lost")
+#define VERDICTS(X) \
+    X(NONE, "")     \
+    X(PASS, "pass") \
+    X(FAIL, "fail") \
+    X(ERROR, "error") X(TIMEOUT, "timeout") X(OOM, "oom") X(KILLED, "killed") X(LOST, "lost")
 enum verdict {
 #define X(name, text) VERDICT_##name,
     VERDICTS(X)

@@ -401,6 +401,7 @@ static int apply_cancel(struct core *c, struct job *job, const struct job_cancel
     kill_started(c, job, all ? NULL : &set);
     kill_waiting(job, &job->waiting, all ? NULL : &set);
     kill_waiting(job, &job->blocked, all ? NULL : &set);
+    depend_tasks_killed(c, job);
     job_refresh(c, job, r->at_us);
     ranges_fini(&set);
     return 0;

@@ -360,7 +360,8 @@ static struct record_bytes deps_of(const struct submit *s, size_t i)
         }
     }
     deps_encode(s->deps[i], n, &bytes);
-    return (struct record_bytes){.len = bytes.len, .data = (uint8_t *)cq_str_take(&bytes)};
+    size_t len = bytes.len;
+    return (struct record_bytes){.data = (uint8_t *)cq_str_take(&bytes), .len = len};
 }
 
 static struct record *make_record(const struct submit *s, size_t i, uint64_t project)
