@@ -149,7 +149,8 @@ class Model:
         expected = task.attempts[-1].number + 1 if task.attempts else 1
         if r["attempt"] != expected:
             self.report("R6", f"{what}: expected attempt {expected} (record {r['seq']})")
-        if job.never and task.attempts:
+        if job.never and any(a.end is None or a.end["verdict"] != "returned"
+                             for a in task.attempts):
             self.report("R4", f"{what}: restart=never, and it was assigned before")
         lease = self.leases.get(r["lease"])
         if lease is None or lease.closed_seq is not None:
@@ -181,7 +182,7 @@ class Model:
         if live is None:
             return
         live.end, live.ended_seq = r, r["seq"]
-        self.live_on[live.lease].discard((job.id, task.number))
+        self.live_on.get(live.lease, set()).discard((job.id, task.number))
         outcome = self.outcome_of(job, task, live)
         if outcome:
             task.outcome, task.over_seq = outcome, r["seq"]
@@ -257,9 +258,19 @@ class Model:
             self.report("R11", f"lease {r['lease']} closed, but it is not open (record {r['seq']})")
             return
         lease.closed_seq = r["seq"]
-        for job_id, number in sorted(self.live_on.get(lease.id, ())):
-            self.report("R5", f"{self.jobs[job_id]}[{number}] is live on lease {lease.id}, "
+        for job_id, number in sorted(self.live_on.pop(lease.id, ())):
+            self.give_back(self.jobs[job_id], number, r)
+
+    def give_back(self, job, number, r):
+        """What is still queued in a lease that closes was never started, and waits again."""
+        task = job.tasks[number]
+        live = task.live()
+        if live.started_seq is not None:
+            self.report("R5", f"{job}[{number}] attempt {live.number} runs on lease {live.lease}, "
                               f"which closed (record {r['seq']})")
+        live.end, live.ended_seq = {**r, "verdict": "returned"}, r["seq"]
+        if task.cancelled_seq is not None:
+            task.outcome, task.over_seq = "killed", r["seq"]
 
     def on_lease_adopt(self, r):
         lease = self.leases.get(r["lease"])

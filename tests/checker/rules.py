@@ -194,12 +194,15 @@ def check_truth(h, model, report):
 
 
 def check_starts(job, task, attempts, report):
-    known = {attempt.number for attempt in task.attempts}
+    known = {attempt.number: attempt for attempt in task.attempts}
     what = f"{job}[{task.number}]"
     for number, seen in attempts.items():
         report.count("R6")
         if number not in known:
             report.add("R6", f"{what} attempt {number} ran, the journal never assigned it")
+        elif seen.starts and (known[number].end or {}).get("verdict") == "returned":
+            report.add("R6", f"{what} attempt {number} ran, and its lease was closed as if it "
+                             f"had not (record {known[number].ended_seq})")
         if len(seen.starts) > 1:
             report.add("R6", f"{what} attempt {number} started {len(seen.starts)} times")
     if job.never:
