@@ -8,6 +8,7 @@
 #include "plugins/klayout/klayout.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 #define DRC_REPORT            "out/drc.lyrdb"
 #define DRC_LISTED_IN_SUMMARY 5
@@ -124,6 +125,7 @@ int drc_run(struct run *run, struct cq_err *err)
 {
     char *CQ_CLEANUP(cq_free_ptr) deck = NULL;
     struct args CQ_CLEANUP(args_fini) args = {0};
+    (void)unlink(DRC_REPORT_PART);
     if (run_input(run, "deck", &deck, err) || add_deck_args(run, deck, &args, err)
         || run_judged(run, &args, &klayout_judge, &run->outcome, err))
         return -1;

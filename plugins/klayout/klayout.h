@@ -6,6 +6,7 @@
 
 /* One judge for both tasks: did the script run to its end? What it wrote is looked at afterwards.
  */
+extern const struct plugin klayout_plugin;
 extern const struct judge klayout_judge;
 
 int layout_run(struct run *run, struct cq_err *err);

@@ -5,6 +5,8 @@
 #include "common/base/sys/files.h"
 #include "plugins/klayout/gds.h"
 
+#include <unistd.h>
+
 static int add_path_variable(const struct run *run, const char *name, struct args *args,
                              struct cq_err *err)
 {
@@ -44,6 +46,7 @@ int layout_run(struct run *run, struct cq_err *err)
     char *CQ_CLEANUP(cq_free_ptr) part = path_format("%s.part.gds", top);
     char *CQ_CLEANUP(cq_free_ptr) gds = path_format("out/%s.gds", top);
     args_add_all(&args, (const char *const[]){"klayout", "-b", "-r", script, "-rd", NULL});
+    (void)unlink(part);
     args_addf(&args, "top=%s", top);
     args_add(&args, "-rd");
     args_addf(&args, "out=%s", part);

@@ -6,6 +6,7 @@
 #include "common/base/sys/files.h"
 
 #include <ctype.h>
+#include <unistd.h>
 
 #define INFO_MAX_BYTES 65536
 
@@ -28,26 +29,44 @@ static void add_command(struct cq_str *out, const char *command, const char *wor
 /* What yosys.synth left for us: top, netlist and library, for what the flow does not say. */
 struct defaults {
     json_t *info;
-    const char *job;
+    char *dir; /* owned: where that job's outputs are */
 };
 
+static void defaults_fini(struct defaults *d)
+{
+    json_decref(d->info);
+    free(d->dir);
+}
+
+/* Keeps the first one found; `dir` may hold the outputs of any kind of job. */
+static void look_in(struct defaults *d, const char *dir)
+{
+    struct cq_str CQ_CLEANUP(cq_str_fini) text = {0};
+    char *CQ_CLEANUP(cq_free_ptr) path = path_format("%s/synth.json", dir);
+    if (d->info || file_read(path, INFO_MAX_BYTES, &text, NULL))
+        return;
+    json_t *info = json_loadb(cq_str_text(&text), text.len, 0, NULL);
+    if (!json_is_integer(json_object_get(info, "chipq_synth"))) {
+        json_decref(info);
+        return;
+    }
+    d->info = info;
+    d->dir = cq_strdup(dir);
+}
+
+/* Dependencies stand in task.json, in the environment, or in both. */
 static void find_defaults(const struct run *run, struct defaults *d)
 {
     const char *job;
     json_t *dir;
     json_object_foreach(run->file.deps, job, dir)
     {
-        struct cq_str CQ_CLEANUP(cq_str_fini) text = {0};
-        char *CQ_CLEANUP(cq_free_ptr) path = path_format("%s/synth.json", json_string_value(dir));
-        if (file_read(path, INFO_MAX_BYTES, &text, NULL))
-            continue;
-        json_t *info = json_loadb(cq_str_text(&text), text.len, 0, NULL);
-        if (json_is_integer(json_object_get(info, "chipq_synth")) && !d->info) {
-            d->info = info;
-            d->job = job;
-        } else {
-            json_decref(info);
-        }
+        look_in(d, json_string_value(dir));
+    }
+    for (char **variable = environ; *variable; variable++) {
+        const char *value = strchr(*variable, '=');
+        if (value && value[1] == '/' && cq_str_starts(*variable, "CHIPQ_DEP_"))
+            look_in(d, value + 1);
     }
 }
 
@@ -89,7 +108,7 @@ static int add_netlist(const struct run *run, const struct defaults *d, struct c
     if (params_has(&run->params, "netlist"))
         value = cq_strdup(params_text(&run->params, "netlist"));
     else if (default_text(d, "netlist"))
-        value = path_format("dep:%s/%s", d->job, default_text(d, "netlist"));
+        value = path_format("%s/%s", d->dir, default_text(d, "netlist"));
     if (!value)
         return missing("netlist", err);
     if (input_find(&run->file, "params.netlist", value, &path, err))
@@ -152,7 +171,7 @@ static int write_script(const struct run *run, struct cq_err *err)
     struct defaults defaults = {0};
     find_defaults(run, &defaults);
     int rc = add_design(run, &defaults, &script, err);
-    json_decref(defaults.info);
+    defaults_fini(&defaults);
     if (rc)
         return -1;
     add_measurements((int)params_int(&run->params, "paths"), &script);

@@ -4,6 +4,7 @@
 
 #include "plugins/sdk/run.h"
 
+extern const struct plugin opensta_plugin;
 extern const struct judge check_judge;
 
 int check_run(struct run *run, struct cq_err *err);

@@ -66,7 +66,8 @@ void probe_tool(const struct plugin *plugin, struct probe *out)
                                    .on_line = on_version_line,
                                    .context = out,
                                    .quiet = true,
-                                   .limit_ms = PROBE_LIMIT_MS};
+                                   .limit_ms = PROBE_LIMIT_MS,
+                                   .grace_ms = PROBE_GRACE_MS};
     struct proc_end end;
     if (proc_run(&spec, &end, NULL) || end.timed_out)
         out->version[0] = '\0';

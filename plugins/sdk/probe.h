@@ -7,7 +7,8 @@
 #include <limits.h>
 
 #define PROBE_VERSION_MAX 64
-#define PROBE_LIMIT_MS    20000
+#define PROBE_LIMIT_MS    5000 /* the worker gives `describe` 10 s */
+#define PROBE_GRACE_MS    500
 
 struct probe {
     bool found;

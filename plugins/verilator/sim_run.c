@@ -128,13 +128,17 @@ static void sim_end(const void *state, const struct proc_end *end, struct outcom
 const struct judge sim_run_judge = {
     .state_bytes = sizeof(struct sim), .begin = sim_begin, .line = sim_line, .end = sim_end};
 
+/* A job that is no array has task and seed 0; it runs with seed 1. */
 static int add_seed(const struct run *run, struct args *args, struct cq_err *err)
 {
-    if (run->file.seed < 1 || run->file.seed > INT_MAX)
+    uint64_t seed = run->file.seed;
+    if (seed == 0 && !params_has(&run->params, "seeds"))
+        seed = 1;
+    if (seed < 1 || seed > INT_MAX)
         return cq_fail(err, CQ_E_LIMIT,
                        "seed %llu: Verilator takes 1..%d (0 would pick another one each time)",
-                       (unsigned long long)run->file.seed, INT_MAX);
-    args_addf(args, "+verilator+seed+%llu", (unsigned long long)run->file.seed);
+                       (unsigned long long)seed, INT_MAX);
+    args_addf(args, "+verilator+seed+%llu", (unsigned long long)seed);
     return 0;
 }
 

@@ -4,6 +4,7 @@
 
 #include "plugins/sdk/run.h"
 
+extern const struct plugin verilator_plugin;
 extern const struct judge lint_judge, sim_build_judge, sim_run_judge;
 
 int lint_run(struct run *run, struct cq_err *err);

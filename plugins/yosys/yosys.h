@@ -4,6 +4,7 @@
 
 #include "plugins/sdk/run.h"
 
+extern const struct plugin yosys_plugin;
 extern const struct judge synth_judge;
 
 int synth_run(struct run *run, struct cq_err *err);
