@@ -18,7 +18,8 @@ struct scan {
     size_t text_len;
     bool text_cut;
     char name[LYRDB_DEPTH_MAX][LYRDB_NAME_MAX];
-    size_t nesting; /* of categories */
+    size_t nesting;          /* of categories */
+    struct lyrdb_rule *last; /* of the item before: items come rule by rule */
     bool root_seen, root_closed;
 };
 
@@ -70,6 +71,7 @@ static int add_rule(struct scan *s, const char *name, struct cq_err *err)
         return 0;
     if (db->count == LYRDB_RULES_MAX)
         return cq_fail(err, CQ_E_LIMIT, "more than %d categories", LYRDB_RULES_MAX);
+    s->last = NULL; /* the list may move */
     cq_grow(&db->rules, &db->cap, db->count);
     struct lyrdb_rule *rule = &db->rules[db->count++];
     *rule = (struct lyrdb_rule){0};
@@ -95,7 +97,9 @@ static int end_category_name(struct scan *s, struct cq_err *err)
 static int end_item_category(struct scan *s, struct cq_err *err)
 {
     unquote(s->text);
-    struct lyrdb_rule *rule = lyrdb_find(s->db, s->text);
+    struct lyrdb_rule *rule = s->last;
+    if (!rule || strcmp(rule->name, s->text) != 0)
+        rule = s->last = lyrdb_find(s->db, s->text);
     if (!rule)
         return malformed("an item of a category that is not declared", err);
     rule->items++;
