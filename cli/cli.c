@@ -94,10 +94,10 @@ void cli_talk(const char *fmt, ...)
     char text[1024];
     va_list args;
     va_start(args, fmt);
-    vsnprintf(text, sizeof text, fmt, args);
+    (void)vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
     CQ_CLEANUP(cq_free_ptr) char *line = cli_printable(text);
-    fprintf(stderr, "chipq: %s\n", line);
+    (void)fprintf(stderr, "chipq: %s\n", line);
 }
 
 void cli_say_error(const struct cq_err *err)

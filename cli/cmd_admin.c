@@ -55,8 +55,8 @@ static int split_user(const char *text, char enterprise[64], char user[64], stru
 {
     const char *slash = strchr(text, '/');
     if (slash && slash - text < 64 && strlen(slash + 1) < 64) {
-        snprintf(enterprise, 64, "%.*s", (int)(slash - text), text);
-        snprintf(user, 64, "%s", slash + 1);
+        (void)snprintf(enterprise, 64, "%.*s", (int)(slash - text), text);
+        (void)snprintf(user, 64, "%s", slash + 1);
         if (is_name(enterprise) && is_name(user))
             return 0;
     }
@@ -81,8 +81,8 @@ static int make_key(struct cli *c, const char *principal, const char *role, stru
     CQ_CLEANUP(cq_free_ptr) char *path = cli_key_path(c, AS_ADMIN, err);
     if (path == NULL || curve_key_read(path, key, err) != 0)
         return -1;
-    snprintf(key->principal, sizeof key->principal, "%s", principal);
-    snprintf(key->role, sizeof key->role, "%s", role);
+    (void)snprintf(key->principal, sizeof key->principal, "%s", principal);
+    (void)snprintf(key->role, sizeof key->role, "%s", role);
     return curve_key_generate(key, err);
 }
 

@@ -45,7 +45,7 @@ static int run(struct cli *c, void *opts, size_t n_args, char **args, struct cq_
     struct cq_str text = {0};
     (void)c;
     int rc = add_text(opts, n_args, args, &text, err);
-    fputs(cq_str_text(&text), stdout);
+    (void)fputs(cq_str_text(&text), stdout);
     cq_str_fini(&text);
     return rc;
 }

@@ -57,13 +57,13 @@ static json_t *how_it_ended(const struct task_row *t)
     if (t->end_us == 0)
         return json_string("");
     if (*t->limit)
-        snprintf(text, sizeof text, "%s limit", t->limit);
+        (void)snprintf(text, sizeof text, "%s limit", t->limit);
     else if (*t->cause)
-        snprintf(text, sizeof text, "%s", t->cause);
+        (void)snprintf(text, sizeof text, "%s", t->cause);
     else if (t->signal)
-        snprintf(text, sizeof text, "signal %llu", (unsigned long long)t->signal);
+        (void)snprintf(text, sizeof text, "signal %llu", (unsigned long long)t->signal);
     else
-        snprintf(text, sizeof text, "exit %lld", (long long)t->exit_code);
+        (void)snprintf(text, sizeof text, "exit %lld", (long long)t->exit_code);
     return json_text(text);
 }
 
@@ -143,7 +143,7 @@ static void print_lines(const struct cli *c, const json_t *job)
         column_format(job, column, &out);
         cq_str_printf(&out, "%s\n", *color ? color_end(true) : "");
     }
-    fputs(cq_str_text(&out), stdout);
+    (void)fputs(cq_str_text(&out), stdout);
     cq_str_fini(&out);
 }
 

@@ -83,7 +83,7 @@ static int fail_with_errors(const struct cli *c, struct flow_errors *e, const ch
     size_t n = e->n + e->more;
     flow_errors_sort(e);
     flow_errors_format(e, path, &text);
-    fputs(cq_str_text(&text), stderr);
+    (void)fputs(cq_str_text(&text), stderr);
     cq_str_fini(&text);
     if (c->output == CLI_JSON) {
         json_t *object = errors_json(e);
@@ -172,68 +172,76 @@ static int follow(const struct cli *c, struct net_client *s, const struct flow *
     return was_left ? 130 : rc;
 }
 
-/* Reads and checks the file; connects in between, so that a broken file is told even without a
+struct loaded {
+    struct flow flow;
+    struct flow_plan plan;
+    struct flow_errors errors;
+    struct net_client *session;
+};
+
+/* What the pool adds to the checks, and the plan. The plan has copies of all that it needs of the
  * pool. */
-static int load(struct cli *c, const char *path, struct flow *f, struct flow_plan *plan,
-                struct flow_errors *e, struct net_client **s, struct cq_err *err)
+static int check(struct loaded *l, struct cq_err *err)
 {
-    struct cq_str text = {0};
     struct flow_pool pool = {0};
-    struct cq_err no_pool = {0};
-    if (file_read(path, FLOW_FILE_MAX, &text, err) != 0)
-        return -1;
-    flow_read(path, cq_str_text(&text), text.len, f, e);
-    cq_str_fini(&text);
-    *s = session_open(c, AS_USER, &no_pool);
-    if (*s == NULL && e->n == 0)
-        return cq_fail(err, no_pool.code, "%s", no_pool.text);
-    int rc = *s ? ask_tools(*s, &pool, err) : 0;
-    if (rc == 0 && *s)
-        rc = ask_nodes(*s, &pool, err);
-    if (rc == 0 && *s)
-        flow_check(f, &pool, e);
-    if (rc == 0 && e->n == 0)
-        flow_plan_make(f, environ, plan, e);
-    if (rc == 0 && e->n)
-        rc = fail_with_errors(c, e, path, err);
-    /* The plan has its own copies of all that it needs from the pool. */
+    int rc = ask_tools(l->session, &pool, err);
+    if (rc == 0)
+        rc = ask_nodes(l->session, &pool, err);
+    if (rc == 0)
+        flow_check(&l->flow, &pool, &l->errors);
+    if (rc == 0 && l->errors.n == 0)
+        flow_plan_make(&l->flow, environ, &l->plan, &l->errors);
     flow_pool_fini(&pool);
     return rc;
 }
 
-static int run_flow(struct cli *c, const struct opts *o, struct net_client *s, const struct flow *f,
-                    const struct flow_plan *plan, struct cq_err *err)
+/* Reads the file before it connects, so that a broken one is told even without a pool. */
+static int load(struct cli *c, const char *path, struct loaded *l, struct cq_err *err)
 {
+    struct cq_str text = {0};
+    struct cq_err no_pool = {0};
+    if (file_read(path, FLOW_FILE_MAX, &text, err) != 0)
+        return -1;
+    flow_read(path, cq_str_text(&text), text.len, &l->flow, &l->errors);
+    cq_str_fini(&text);
+    l->session = session_open(c, AS_USER, &no_pool);
+    if (l->session == NULL && l->errors.n == 0)
+        return cq_fail(err, no_pool.code, "%s", no_pool.text);
+    if (l->session && check(l, err) != 0)
+        return -1;
+    return l->errors.n ? fail_with_errors(c, &l->errors, path, err) : 0;
+}
+
+static int run_flow(struct cli *c, const struct opts *o, const struct loaded *l, struct cq_err *err)
+{
+    const struct flow_plan *plan = &l->plan;
     if (o->only_checks) {
-        cli_talk("%s: no problem found, %zu jobs", f->name, plan->n);
+        cli_talk("%s: no problem found, %zu jobs", l->flow.name, plan->n);
         return 0;
     }
     CQ_CLEANUP(cq_free_ptr) uint64_t *numbers = cq_calloc(plan->n + 1, sizeof *numbers);
-    if (submit(s, f, plan, numbers, err) != 0)
+    if (submit(l->session, &l->flow, plan, numbers, err) != 0)
         return -1;
     if (o->no_follow) {
-        print_numbers(c, f, plan, numbers);
+        print_numbers(c, &l->flow, plan, numbers);
         return 0;
     }
-    cli_talk("flow %s: %zu jobs, numbers %" PRIu64 " to %" PRIu64, f->name, plan->n, numbers[0],
-             numbers[plan->n - 1]);
-    return follow(c, s, f, plan, numbers, err);
+    cli_talk("flow %s: %zu jobs, numbers %" PRIu64 " to %" PRIu64, l->flow.name, plan->n,
+             numbers[0], numbers[plan->n - 1]);
+    return follow(c, l->session, &l->flow, plan, numbers, err);
 }
 
 static int run(struct cli *c, void *opts, size_t n_args, char **args, struct cq_err *err)
 {
-    struct flow f = {0};
-    struct flow_plan plan = {0};
-    struct flow_errors e = {0};
-    struct net_client *s = NULL;
+    struct loaded l = {0};
     (void)n_args;
-    int rc = load(c, args[0], &f, &plan, &e, &s, err);
+    int rc = load(c, args[0], &l, err);
     if (rc == 0)
-        rc = run_flow(c, opts, s, &f, &plan, err);
-    net_client_close(s);
-    flow_plan_fini(&plan);
-    flow_fini(&f);
-    flow_errors_fini(&e);
+        rc = run_flow(c, opts, &l, err);
+    net_client_close(l.session);
+    flow_plan_fini(&l.plan);
+    flow_fini(&l.flow);
+    flow_errors_fini(&l.errors);
     return rc;
 }
 

@@ -217,14 +217,39 @@ static int send_job(struct net_client *s, struct opts *o, char **args, const str
     return *number ? 0 : cq_fail(err, CQ_E_PROTOCOL, "the scheduler accepted without a number");
 }
 
+/* A request that no machine of today can meet is queued, for the pool may grow; but it is said at
+ * once. */
+static void warn_if_too_large(struct net_client *s, const struct request *r, uint64_t number)
+{
+    struct msg ask = {.code = MSG_NODES_QUERY}, reply = {0};
+    uint64_t cores = 0, mem_mib = 0;
+    if ((r->cores <= 1 && r->mem_mib == 0) || session_call(s, &ask, MSG_NODES, &reply, NULL) != 0)
+        return;
+    for (size_t i = 0; i < reply.u.nodes.n_nodes; i++) {
+        const struct node_row *n = &reply.u.nodes.nodes[i];
+        cores = n->cores > cores ? n->cores : cores;
+        mem_mib = n->mem_mib > mem_mib ? n->mem_mib : mem_mib;
+    }
+    msg_fini(&reply);
+    if (cores && r->cores > cores)
+        cli_talk("job %" PRIu64 " waits: it asks %" PRIu64
+                 " cores; the largest worker has %" PRIu64,
+                 number, r->cores, cores);
+    if (mem_mib && r->mem_mib > mem_mib)
+        cli_talk("job %" PRIu64 " waits: it asks %" PRIu64 " MiB; the largest worker has %" PRIu64,
+                 number, r->mem_mib, mem_mib);
+}
+
 static int submit(struct cli *c, struct net_client *s, struct opts *o, char **args,
                   const struct cq_str *run, struct cq_err *err)
 {
     uint64_t number = 0;
+    struct follow watch = {.session = s, .numbers = &number, .n = 1};
     if (send_job(s, o, args, run, &number, err) != 0)
         return -1;
+    warn_if_too_large(s, &o->request, number);
     if (c->output == CLI_JSON && o->waits)
-        return follow_wait(c, s, NULL, &number, 1, 0, err); /* one object: the job's own */
+        return follow_wait(c, &watch, 0, err); /* one object: the job's own */
     if (c->output == CLI_JSON) {
         json_t *object = json_pack("{s:I}", "number", (json_int_t)number);
         json_print(c, object);
@@ -232,8 +257,8 @@ static int submit(struct cli *c, struct net_client *s, struct opts *o, char **ar
     } else {
         printf("%" PRIu64 "\n", number);
     }
-    fflush(stdout);
-    return o->waits ? follow_wait(c, s, NULL, &number, 1, 0, err) : 0;
+    (void)fflush(stdout);
+    return o->waits ? follow_wait(c, &watch, 0, err) : 0;
 }
 
 static int run(struct cli *c, void *opts, size_t n_args, char **args, struct cq_err *err)

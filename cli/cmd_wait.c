@@ -47,7 +47,10 @@ static int run(struct cli *c, void *opts, size_t n_args, char **args, struct cq_
     uint64_t numbers[JOBS_MAX];
     int rc = jobs ? check_names(jobs, n_args, numbers, err) : -1;
     struct net_client *s = rc == 0 ? session_open(c, AS_USER, err) : NULL;
-    rc = s ? follow_wait(c, s, jobs[0].enterprise, numbers, n_args, o->timeout_us, err) : -1;
+    struct follow watch = {.session = s, .numbers = numbers, .n = n_args};
+    if (jobs)
+        watch.enterprise = jobs[0].enterprise;
+    rc = s ? follow_wait(c, &watch, o->timeout_us, err) : -1;
     net_client_close(s);
     job_names_free(jobs, n_args);
     return rc;

@@ -298,7 +298,7 @@ int columns_print(const struct cli *c, const char *name, json_t *rows, const str
 {
     struct cq_str text = {0};
     int rc = columns_render(c, name, rows, columns, &text, err);
-    fputs(cq_str_text(&text), stdout);
+    (void)fputs(cq_str_text(&text), stdout);
     cq_str_fini(&text);
     return rc;
 }
@@ -307,6 +307,6 @@ void json_print(const struct cli *c, const json_t *object)
 {
     struct cq_str text = {0};
     add_json(c, object, JSON_INDENT(2), &text);
-    fputs(cq_str_text(&text), stdout);
+    (void)fputs(cq_str_text(&text), stdout);
     cq_str_fini(&text);
 }

@@ -48,11 +48,16 @@ const struct command *command_find(const char *name); /* NULL when there is none
 /* Fills `err` with "no command 'sbumit'; did you mean 'submit'?" and returns -1. */
 int command_fail_unknown(const char *name, struct cq_err *err);
 
-/* Parses argv (argv[0] is the command's name) into `c` and `opts`; *args and *n_args are what is
- * left, borrowed from argv, NULL-terminated. Returns 0, 1 when --help was asked, or -1 with
- * CQ_E_INVALID. */
-int command_parse(const struct command *cmd, struct cli *c, void *opts, int argc, char **argv,
-                  char ***args, size_t *n_args, struct cq_err *err) CQ_MUST_CHECK;
+struct command_line {
+    void *opts;  /* zeroed memory for `set`; the caller's */
+    char **args; /* what is no option: borrowed from argv, NULL-terminated */
+    size_t n_args;
+};
+
+/* Parses argv (argv[0] is the command's name) into `c` and `line`. Returns 0, 1 when --help was
+ * asked, or -1 with CQ_E_INVALID. */
+int command_parse(const struct command *cmd, struct cli *c, int argc, char **argv,
+                  struct command_line *line, struct cq_err *err) CQ_MUST_CHECK;
 
 /* Texts made from the rows, appended to `out`. */
 void help_overview(struct cq_str *out);

@@ -43,7 +43,7 @@ static int print_help(const struct command *cmd)
 {
     struct cq_str text = {0};
     help_command(cmd, &text);
-    fputs(cq_str_text(&text), stdout);
+    (void)fputs(cq_str_text(&text), stdout);
     cq_str_fini(&text);
     return 0;
 }
@@ -51,17 +51,15 @@ static int print_help(const struct command *cmd)
 static int run_command(const struct command *cmd, struct cli *c, int argc, char **argv,
                        struct cq_err *err)
 {
-    void *opts = cq_calloc(1, cmd->opts_bytes + 1);
-    char **args = NULL;
-    size_t n_args = 0;
-    int rc = command_parse(cmd, c, opts, argc, argv, &args, &n_args, err);
+    struct command_line line = {.opts = cq_calloc(1, cmd->opts_bytes + 1)};
+    int rc = command_parse(cmd, c, argc, argv, &line, err);
     if (rc == 1)
         rc = print_help(cmd);
     else if (rc == 0)
-        rc = cmd->run(c, opts, n_args, args, err);
+        rc = cmd->run(c, line.opts, line.n_args, line.args, err);
     if (cmd->fini)
-        cmd->fini(opts);
-    free(opts);
+        cmd->fini(line.opts);
+    free(line.opts);
     return rc;
 }
 
@@ -90,7 +88,7 @@ static int run_without_command(int argc, char **argv, struct cq_err *err)
         if (strcmp(argv[i], "--help") != 0 && strcmp(argv[i], "-h") != 0)
             return cq_fail(err, CQ_E_INVALID, "say which command; see: chipq help");
     help_overview(&text);
-    fputs(cq_str_text(&text), argc > 1 ? stdout : stderr);
+    (void)fputs(cq_str_text(&text), argc > 1 ? stdout : stderr);
     cq_str_fini(&text);
     return argc > 1 ? 0 : cq_code_exit_status(CQ_E_INVALID);
 }

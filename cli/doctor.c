@@ -20,7 +20,7 @@ void doctor_add(struct doctor *d, enum doctor_status status, const char *check, 
     char text[512];
     va_list args;
     va_start(args, fmt);
-    vsnprintf(text, sizeof text, fmt, args);
+    (void)vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
     d->failed += status == DOCTOR_FAIL;
     json_array_append_new(d->rows,
@@ -52,7 +52,7 @@ static void check_key(struct doctor *d, const char *dir, const char *name)
     struct cq_err err = {0};
     char check[32];
     CQ_CLEANUP(cq_free_ptr) char *path = path_format("%s/keys/%s.key", dir, name);
-    snprintf(check, sizeof check, "key %s", name);
+    (void)snprintf(check, sizeof check, "key %s", name);
     if (curve_key_read(path, &key, &err) == 0)
         doctor_add(d, DOCTOR_OK, check, NULL, "%s%s%s", key.principal, *key.principal ? ", " : "",
                    key.role);
@@ -69,7 +69,7 @@ static void check_disk(struct doctor *d, const char *dir)
     struct statvfs fs;
     if (statvfs(dir, &fs) != 0)
         return;
-    uint64_t mib = (uint64_t)fs.f_bavail * fs.f_frsize / (1024 * 1024);
+    uint64_t mib = (uint64_t)fs.f_bavail * fs.f_frsize / 1048576;
     enum doctor_status status = mib < 256 ? DOCTOR_FAIL : mib < 2048 ? DOCTOR_WARN : DOCTOR_OK;
     doctor_add(d, status, "disk", status == DOCTOR_OK ? NULL : "make room, or choose another --dir",
                "%" PRIu64 " MiB free in %s", mib, dir);

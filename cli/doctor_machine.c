@@ -40,7 +40,7 @@ static void check_files(struct doctor *d)
 static bool can_unshare(int flags)
 {
     int status = 0;
-    fflush(NULL);
+    (void)fflush(NULL);
     pid_t pid = fork();
     if (pid == 0)
         _exit(unshare(flags) == 0 ? 0 : 1);
@@ -85,14 +85,14 @@ static void check_tool(struct doctor *d, const char *bin, const char *name)
     char check[80];
     CQ_CLEANUP(cq_free_ptr) char *path = path_format("%s/%s", bin, name);
     char *argv[] = {path, (char *)"describe", NULL};
-    snprintf(check, sizeof check, "tool %s", name + strlen("chipq-tool-"));
+    (void)snprintf(check, sizeof check, "tool %s", name + strlen("chipq-tool-"));
     int status = instance_capture(argv, DESCRIBE_MAX, DESCRIBE_US, &text, &err);
     json_t *describe = status == 0 ? json_loads(cq_str_text(&text), 0, NULL) : NULL;
     const json_t *tool = json_object_get(describe, "tool");
     char advice[128] = "see its README";
     if (*row_text(tool, "package"))
-        snprintf(advice, sizeof advice, "install it: apt-get install %s",
-                 row_text(tool, "package"));
+        (void)snprintf(advice, sizeof advice, "install it: apt-get install %s",
+                       row_text(tool, "package"));
     if (describe == NULL)
         doctor_add(d, DOCTOR_FAIL, check, "reinstall the plugin", "%s",
                    *err.text ? err.text : "its description cannot be read");

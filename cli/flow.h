@@ -15,7 +15,7 @@
 #include <jansson.h>
 #include <yaml.h>
 
-#define FLOW_FILE_MAX   (1024 * 1024)
+#define FLOW_FILE_MAX   1048576 /* bytes */
 #define FLOW_JOBS_MAX   1000
 #define FLOW_ERRORS_MAX 20
 
@@ -109,10 +109,16 @@ bool flow_is_plain(const yaml_node_t *node); /* a scalar without quotes */
 json_t *flow_param_value(struct flow *f, const struct flow_job *job, const struct flow_param *param,
                          const json_t *described, struct flow_errors *e);
 
+struct flow_context { /* whose input it is */
+    struct flow *flow;
+    const struct flow_job *job;
+    struct flow_errors *errors;
+};
+
 /* Expands a glob, or checks a single input, relative to the flow's root, and appends what it means
  * to `out`: sorted paths relative to the root (or absolute, or dep:JOB/file, as written). */
-void flow_expand_path(struct flow *f, const struct flow_job *job, struct flow_at at,
-                      const char *pattern, bool is_glob, json_t *out, struct flow_errors *e);
+void flow_expand_path(const struct flow_context *c, struct flow_at at, const char *pattern,
+                      bool is_glob, json_t *out);
 
 /* ---- the plan: what SUBMIT carries ---- */
 

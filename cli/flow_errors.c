@@ -14,7 +14,7 @@ void flow_errors_add(struct flow_errors *e, struct flow_at at, const char *fmt, 
     char text[500];
     va_list args;
     va_start(args, fmt);
-    vsnprintf(text, sizeof text, fmt, args);
+    (void)vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
     e->items[e->n++] = (struct flow_error){.at = at, .text = cq_strdup(text)};
 }

@@ -104,8 +104,9 @@ static json_t *read_path(const struct param_context *c, const yaml_node_t *node)
     const char *text = flow_scalar(node);
     if (text == NULL)
         return fail_type(c, node, "one file"), NULL;
+    const struct flow_context at = {c->f, c->job, c->e};
     json_t *list = json_array();
-    flow_expand_path(c->f, c->job, flow_at_of(node), text, false, list, c->e);
+    flow_expand_path(&at, flow_at_of(node), text, false, list);
     json_t *value = json_incref(json_array_get(list, 0));
     json_decref(list);
     return value;
@@ -118,6 +119,7 @@ static json_t *read_list(const struct param_context *c, const yaml_node_t *node,
         return fail_type(c, node,
                          is_paths ? "a list of files, as in [rtl/*.sv]" : "a list of texts"),
                NULL;
+    const struct flow_context at = {c->f, c->job, c->e};
     json_t *list = json_array();
     for (const yaml_node_item_t *i = node->data.sequence.items.start;
          i < node->data.sequence.items.top; i++) {
@@ -126,7 +128,7 @@ static json_t *read_list(const struct param_context *c, const yaml_node_t *node,
         if (text == NULL)
             fail_type(c, item, "a list of texts");
         else if (is_paths)
-            flow_expand_path(c->f, c->job, flow_at_of(item), text, true, list, c->e);
+            flow_expand_path(&at, flow_at_of(item), text, true, list);
         else
             json_array_append_new(list, json_string(text));
     }

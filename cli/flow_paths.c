@@ -107,9 +107,12 @@ static void expand_glob(const struct flow *f, struct flow_at at, const char *pat
     globfree(&found);
 }
 
-void flow_expand_path(struct flow *f, const struct flow_job *job, struct flow_at at,
-                      const char *pattern, bool is_glob, json_t *out, struct flow_errors *e)
+void flow_expand_path(const struct flow_context *c, struct flow_at at, const char *pattern,
+                      bool is_glob, json_t *out)
 {
+    const struct flow *f = c->flow;
+    const struct flow_job *job = c->job;
+    struct flow_errors *e = c->errors;
     static const char src[] = "$CHIPQ_SRC/";
     struct stat st;
     if (cq_str_starts(pattern, "dep:")) {

@@ -39,10 +39,11 @@ const char *job_outcome(const json_t *row)
     const char *verdict = row_text(row, "verdict"), *state = row_text(row, "state");
     if (!job_has_ended(row))
         return state;
+    if (row_number(row, "start_us") == 0
+        && (strcmp(state, "expired") == 0 || cq_str_starts(row_text(row, "reason"), "dependency ")))
+        return "skipped"; /* what it needed did not end as it should */
     if (*verdict)
         return verdict;
-    if (row_number(row, "start_us") == 0 && strcmp(state, "expired") == 0)
-        return "skipped";
     return strcmp(state, "done") == 0 ? "pass" : state;
 }
 
@@ -152,7 +153,9 @@ static int report_failed(const struct follow *f)
         const json_t *row = f->rows[i];
         if (job_has_passed(row))
             continue;
-        const char *tasks = row_text(row, "failed_tasks"), *reason = row_text(row, "reason");
+        bool is_array = json_is_true(json_object_get(row, "is_array"));
+        const char *tasks = is_array ? row_text(row, "failed_tasks") : "",
+                   *reason = row_text(row, "reason");
         cli_talk("job %" PRIu64 ": %s%s%s%s%s%s", f->numbers[i], job_outcome(row),
                  *tasks ? ", tasks " : "", tasks, *reason ? " (" : "", reason, *reason ? ")" : "");
         rc = 1;
@@ -171,19 +174,17 @@ static void print_rows(const struct cli *c, const struct follow *f)
     json_decref(object);
 }
 
-int follow_wait(const struct cli *c, struct net_client *s, const char *enterprise,
-                const uint64_t *numbers, size_t n, int64_t timeout_us, struct cq_err *err)
+int follow_wait(const struct cli *c, struct follow *f, int64_t timeout_us, struct cq_err *err)
 {
-    struct follow f = {.session = s, .enterprise = enterprise, .numbers = numbers, .n = n};
-    session_catch_interrupts(s);
-    int rc = follow_run(&f, timeout_us, 0, NULL, NULL, err);
+    session_catch_interrupts(f->session);
+    int rc = follow_run(f, timeout_us, 0, NULL, NULL, err);
     if (rc == 0 && c->output == CLI_JSON)
-        print_rows(c, &f);
+        print_rows(c, f);
     if (rc == 0)
-        rc = report_failed(&f);
-    else if (f.interrupts)
-        cli_talk("the jobs go on; cancel them with: chipq cancel %" PRIu64 "%s", numbers[0],
-                 n > 1 ? " ..." : "");
-    follow_fini(&f);
+        rc = report_failed(f);
+    else if (f->interrupts)
+        cli_talk("the jobs go on; cancel them with: chipq cancel %" PRIu64 "%s", f->numbers[0],
+                 f->n > 1 ? " ..." : "");
+    follow_fini(f);
     return rc;
 }

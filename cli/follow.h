@@ -29,17 +29,17 @@ int follow_run(struct follow *f, int64_t timeout_us, int64_t tick_us, follow_fn 
                void *arg, struct cq_err *err) CQ_MUST_CHECK;
 void follow_fini(struct follow *f);
 
-/* Waits for jobs and returns 0 when all passed, 1 when one did not (said on stderr), -1 on errors.
- * With --json prints
- * {"jobs": [...]} in between. */
-int follow_wait(const struct cli *c, struct net_client *s, const char *enterprise,
-                const uint64_t *numbers, size_t n, int64_t timeout_us,
+/* Waits for the jobs of `f`, which is filled but for its rows, and returns 0 when all passed, 1
+ * when one did not (said on stderr), -1 on errors. With --json prints {"jobs": [...]} in between.
+ * Releases the rows. */
+int follow_wait(const struct cli *c, struct follow *f, int64_t timeout_us,
                 struct cq_err *err) CQ_MUST_CHECK;
 
 bool job_has_ended(const json_t *row);
 bool job_has_passed(const json_t *row);
 
-/* "pass", "fail", ... once it has ended; "skipped" when it never ran; else its state. */
+/* "pass", "fail", ... once it has ended; "skipped" when a dependency kept it from running; else its
+ * state. */
 const char *job_outcome(const json_t *row);
 
 /* Short reads of a row. */

@@ -92,17 +92,18 @@ static char *last_line(const char *path, off_t from)
 
 static CQ_NORETURN void become(char *const *argv, int log_fd)
 {
-    int null_fd = open("/dev/null", O_RDWR);
+    int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     sigset_t none;
     sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
     setsid();
     if (null_fd >= 0)
         dup2(null_fd, STDIN_FILENO);
     dup2(log_fd, STDOUT_FILENO);
     dup2(log_fd, STDERR_FILENO);
-    execv(argv[0], argv);
-    dprintf(STDERR_FILENO, "cannot start %s: %s\n", argv[0], strerror(errno));
+    if (argv[0])
+        execv(argv[0], argv);
+    dprintf(STDERR_FILENO, "cannot start it: %s\n", strerror(errno));
     _exit(127);
 }
 
@@ -129,7 +130,7 @@ static pid_t spawn(char *const *argv, size_t n_fixed, int log_fd, int ready_fd)
 {
     char *words[ARGV_MAX + 1], number[16];
     size_t n = 0;
-    snprintf(number, sizeof number, "%d", ready_fd);
+    (void)snprintf(number, sizeof number, "%d", ready_fd);
     for (size_t i = 0; argv[i] && n < ARGV_MAX - 3; i++) {
         if (i == n_fixed) {
             words[n++] = (char *)"--ready-fd";
@@ -142,7 +143,7 @@ static pid_t spawn(char *const *argv, size_t n_fixed, int log_fd, int ready_fd)
         words[n++] = number;
     }
     words[n] = NULL;
-    fflush(NULL);
+    (void)fflush(NULL);
     pid_t pid = fork();
     if (pid == 0)
         become(words, log_fd);
@@ -205,7 +206,7 @@ int instance_capture(char *const *argv, size_t max_bytes, int64_t timeout_us, st
     int fds[2], status = 0;
     if (pipe2(fds, O_CLOEXEC) != 0)
         return cq_fail_errno(err, CQ_E_IO, errno, "pipe");
-    fflush(NULL);
+    (void)fflush(NULL);
     pid_t pid = fork();
     if (pid == 0)
         become(argv, fds[1]);

@@ -19,7 +19,7 @@ int job_name_parse(const char *text, struct job_name *out, struct cq_err *err)
     const char *tasks = number + digits;
     size_t n_tasks = strlen(tasks);
     if (slash) {
-        snprintf(job.enterprise, sizeof job.enterprise, "%.*s", (int)(slash - text), text);
+        (void)snprintf(job.enterprise, sizeof job.enterprise, "%.*s", (int)(slash - text), text);
         if (slash - text > 63 || !is_name(job.enterprise))
             return fail_form(text, err);
     }

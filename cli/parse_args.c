@@ -4,6 +4,7 @@
 #include <errno.h>
 
 enum { KEY_DIR = 0x1001, KEY_KEY, KEY_JSON, KEY_JSONL, KEY_FORMAT, KEY_HELP };
+enum { OWN_OPTIONS_MAX = 56 };
 
 const struct argp_option global_options[] = {
     {"dir", KEY_DIR, "DIR", 0, "instance directory (CHIPQ_DIR; else the user's own)", 0},
@@ -195,23 +196,30 @@ static int check_count(const struct parse *p)
     return 0;
 }
 
-int command_parse(const struct command *cmd, struct cli *c, void *opts, int argc, char **argv,
-                  char ***args, size_t *n_args, struct cq_err *err)
+/* The command's own options and the global ones as one list. */
+static void join_options(const struct command *cmd, struct argp_option *out)
+{
+    size_t n = 0;
+    for (const struct argp_option *o = cmd->options; o && !is_end(o) && n < OWN_OPTIONS_MAX; o++)
+        out[n++] = *o;
+    for (const struct argp_option *o = global_options; !is_end(o); o++)
+        out[n++] = *o;
+    out[n] = (struct argp_option){0};
+}
+
+int command_parse(const struct command *cmd, struct cli *c, int argc, char **argv,
+                  struct command_line *line, struct cq_err *err)
 {
     static char *no_args[] = {NULL};
     struct cq_err local = {0};
-    struct parse p = {.cmd = cmd, .c = c, .opts = opts, .args = no_args, .err = err ? err : &local};
-    if (check_words(&p, argc, argv) != 0)
-        return -1;
-    struct argp_option options[64];
-    size_t n = 0;
-    for (const struct argp_option *o = cmd->options; o && !is_end(o) && n < 56; o++)
-        options[n++] = *o;
-    for (const struct argp_option *o = global_options; !is_end(o); o++)
-        options[n++] = *o;
-    options[n] = (struct argp_option){0};
+    struct parse p = {
+        .cmd = cmd, .c = c, .opts = line->opts, .args = no_args, .err = err ? err : &local};
+    struct argp_option options[OWN_OPTIONS_MAX + 8];
     const struct argp argp = {.options = options, .parser = on_key};
     unsigned flags = ARGP_NO_EXIT | ARGP_NO_ERRS | ARGP_NO_HELP;
+    if (check_words(&p, argc, argv) != 0)
+        return -1;
+    join_options(cmd, options);
     if (cmd->flags & COMMAND_TAKES_REST)
         flags |= ARGP_IN_ORDER;
     p.err->text[0] = '\0';
@@ -223,7 +231,7 @@ int command_parse(const struct command *cmd, struct cli *c, void *opts, int argc
     }
     if (p.wants_help)
         return 1;
-    *args = p.args;
-    *n_args = p.n_args;
+    line->args = p.args;
+    line->n_args = p.n_args;
     return check_count(&p);
 }

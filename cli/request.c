@@ -26,6 +26,14 @@ static void replace_text(char **field, const char *text)
     *field = cq_strdup(text);
 }
 
+static size_t count_words(const char *text)
+{
+    size_t n = 1;
+    for (; *text; text++)
+        n += *text == ',';
+    return n;
+}
+
 static int set_name(struct request *r, const char *text, struct cq_err *err)
 {
     if (strlen(text) > 255)
@@ -79,7 +87,8 @@ static int set_topo(struct request *r, const char *text, struct cq_err *err)
     for (size_t w = 0; w < CQ_COUNT(wishes); w++)
         for (size_t l = 0; l < CQ_COUNT(levels); l++)
             for (int strict = 0; strict < 2; strict++) {
-                snprintf(form, sizeof form, "%s%s%s", wishes[w], levels[l], strict ? "!" : "");
+                (void)snprintf(form, sizeof form, "%s%s%s", wishes[w], levels[l],
+                               strict ? "!" : "");
                 if (strcmp(form, text) == 0)
                     return replace_text(&r->topo, text), 0;
             }
@@ -92,9 +101,7 @@ static int set_topo(struct request *r, const char *text, struct cq_err *err)
 
 static int set_node_has(struct request *r, const char *text, struct cq_err *err)
 {
-    size_t count = 1, kept = 0;
-    for (const char *p = text; *p; p++)
-        count += *p == ',';
+    size_t count = count_words(text), kept = 0;
     if (r->n_node_has + count > REQUEST_FEATURES_MAX)
         return cq_fail(err, CQ_E_LIMIT, "more than %d features", REQUEST_FEATURES_MAX);
     for (const char *p = text; kept < count; kept++) {
@@ -339,20 +346,17 @@ static int parse_one_after(const char *text, struct dep_spec *dep, struct cq_err
 
 int request_parse_after(const char *text, struct dep_spec **deps, size_t *n, struct cq_err *err)
 {
-    size_t count = 0, cap = 0;
-    CQ_CLEANUP(cq_free_ptr) struct dep_spec *items = NULL;
-    for (const char *p = text;; p++) {
+    size_t count = count_words(text);
+    if (count > 1000)
+        return cq_fail(err, CQ_E_LIMIT, "%zu dependencies; at most 1000", count);
+    CQ_CLEANUP(cq_free_ptr) struct dep_spec *items = cq_calloc(count, sizeof *items);
+    const char *p = text;
+    for (size_t i = 0; i < count; i++) {
         size_t len = strcspn(p, ",");
         CQ_CLEANUP(cq_free_ptr) char *one = cq_strndup(p, len);
-        cq_grow(&items, &cap, count);
-        items[count] = (struct dep_spec){0};
-        if (count >= 1000)
-            return cq_fail(err, CQ_E_LIMIT, "more than 1000 dependencies");
-        if (parse_one_after(one, &items[count++], err) != 0)
+        if (parse_one_after(one, &items[i], err) != 0)
             return cq_wrap(err, "'%.60s' (write ok:12,any:13)", one);
-        p += len;
-        if (*p == '\0')
-            break;
+        p += len + 1;
     }
     *deps = cq_steal(&items);
     *n = count;
@@ -423,17 +427,14 @@ static bool is_basic(const char *entry)
 
 char **request_environment(char *const *env, bool only_basics, size_t *n)
 {
-    char **out = NULL;
-    size_t count = 0, cap = 0;
-    cq_grow(&out, &cap, 0);
-    for (; *env; env++) {
-        if (is_dangerous(*env) || (only_basics && !is_basic(*env)))
-            continue;
-        cq_grow(&out, &cap, count + 1);
-        out[count++] = cq_strdup(*env);
-    }
-    out[count] = NULL;
-    *n = count;
+    size_t count = 0;
+    while (env[count])
+        count++;
+    char **out = cq_calloc(count + 1, sizeof *out);
+    *n = 0;
+    for (; *env; env++)
+        if (!is_dangerous(*env) && (!only_basics || is_basic(*env)))
+            out[(*n)++] = cq_strdup(*env);
     return out;
 }
 

@@ -36,7 +36,7 @@ bool request_has_field(const char *name);
 bool request_is_given(const struct request *r, const char *name);
 
 /* Takes over what `r` does not set itself. */
-void request_inherit(struct request *r, const struct request *defaults);
+void request_inherit(struct request *r, const struct request *from);
 
 /* Fills the request part of `spec`; texts are borrowed from `r`. Cores are at least 1. */
 void request_fill(const struct request *r, struct job_spec *spec);

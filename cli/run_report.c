@@ -120,9 +120,9 @@ static void add_task(json_t *job, const struct task_row *t)
 }
 
 static const char *const kept_keys[] = {
-    "name",     "number",       "tool",         "state",        "stage_of",
-    "tasks",    "tasks_passed", "tasks_failed", "tasks_killed", "tasks_lost",
-    "is_array", "start_us",     "end_us",       "failed_tasks", "reason"};
+    "name",         "number",       "tool",         "state",      "stage_of", "tasks",
+    "tasks_passed", "tasks_failed", "tasks_killed", "tasks_lost", "is_array", "start_us",
+    "end_us",       "failed_tasks", "reason",       "expects"};
 
 json_t *run_report_job(const struct msg_job *m, bool is_stage)
 {
@@ -219,6 +219,11 @@ static void add_figure(struct cq_str *out, const json_t *job, const char *metric
 static void add_figures(struct cq_str *out, const json_t *job)
 {
     const json_t *gates = json_object_get(job, "gates");
+    if (json_is_true(json_object_get(job, "expects"))) {
+        bool is_seen = json_is_true(json_object_get(job, "passed"));
+        cq_str_add(out, is_seen ? "expected failure seen" : "expected failure NOT seen");
+        return;
+    }
     for (size_t i = 0; i < CQ_COUNT(well_known); i++)
         add_figure(out, job, well_known[i].metric);
     for (size_t i = 0; i < json_array_size(gates); i++) {
@@ -243,8 +248,8 @@ static json_t *table_row(const json_t *job)
     char tests[48] = "";
     struct cq_str figures = {0};
     if (json_is_true(json_object_get(job, "is_array")))
-        snprintf(tests, sizeof tests, "%" PRId64 "/%" PRId64, row_number(job, "tasks_passed"),
-                 row_number(job, "tasks"));
+        (void)snprintf(tests, sizeof tests, "%" PRId64 "/%" PRId64, row_number(job, "tasks_passed"),
+                       row_number(job, "tasks"));
     add_figures(&figures, job);
     json_t *row = json_pack(
         "{s:O, s:O, s:O, s:s, s:O, s:o}", "job", json_object_get(job, "name"), "number",
@@ -307,7 +312,7 @@ static void print_failures(const json_t *job)
 }
 
 /* Where the logs are: one path for a single job, the directory for an array. */
-static void print_log(const json_t *job)
+static void print_log(const json_t *job, int width)
 {
     const char *path = row_text(job, "log_path"), *slash = strrchr(path, '/');
     bool is_array = json_is_true(json_object_get(job, "is_array"));
@@ -316,7 +321,17 @@ static void print_log(const json_t *job)
     CQ_CLEANUP(cq_free_ptr)
     char *shown = cq_strndup(path, is_array && slash ? (size_t)(slash - path) + 1 : strlen(path));
     CQ_CLEANUP(cq_free_ptr) char *safe = cli_printable(shown);
-    printf("  %-12s %s\n", row_text(job, "name"), safe);
+    printf("  %-*s  %s\n", width, row_text(job, "name"), safe);
+}
+
+static int name_width(const json_t *jobs)
+{
+    size_t width = 4;
+    for (size_t i = 0; i < json_array_size(jobs); i++) {
+        size_t len = json_string_length(json_object_get(json_array_get(jobs, i), "name"));
+        width = len > width ? len : width;
+    }
+    return width < 40 ? (int)width : 40;
 }
 
 void run_report_print(const struct cli *c, const json_t *report)
@@ -331,7 +346,7 @@ void run_report_print(const struct cli *c, const json_t *report)
     json_array_foreach((json_t *)jobs, i, job) if (!json_is_true(json_object_get(job, "passed")))
         print_failures(job);
     printf("\nlogs\n");
-    json_array_foreach((json_t *)jobs, i, job) print_log(job);
+    json_array_foreach((json_t *)jobs, i, job) print_log(job, name_width(jobs));
     printf("\n%s: %s%s%s, %" PRId64 " of %zu jobs passed\n", row_text(report, "flow"),
            state_color(c->has_color, verdict), verdict, color_end(c->has_color),
            row_number(report, "passed"), json_array_size(jobs));

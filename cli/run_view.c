@@ -44,7 +44,7 @@ void run_view_bar(const json_t *row, struct cq_str *out)
     int64_t full = total > 0 ? ended * BAR_CELLS / total : 0;
     cq_str_add_char(out, '[');
     for (int64_t i = 0; i < BAR_CELLS; i++)
-        cq_str_add_char(out, i < full ? '=' : i == full ? '>' : ' ');
+        cq_str_add(out, i < full ? "=" : i == full ? ">" : " ");
     cq_str_printf(out, "] %" PRId64 "/%" PRId64, ended, total);
     add_count(out, row_number(row, "tasks_passed"), "pass");
     add_count(out, row_number(row, "tasks_failed"), "fail");
@@ -155,8 +155,8 @@ static void redraw(struct run_view *v, const struct follow *f)
     }
     cq_str_add(&out, "\033[J");
     v->drawn = lines;
-    fputs(cq_str_text(&out), stderr);
-    fflush(stderr);
+    (void)fputs(cq_str_text(&out), stderr);
+    (void)fflush(stderr);
     cq_str_fini(&out);
 }
 
@@ -179,7 +179,7 @@ static void say(struct run_view *v, size_t i, const json_t *row)
         return;
     struct cq_str line = {0};
     job_line(v, i, row, name_width(v), &line);
-    fprintf(stderr, "%s\n", cq_str_text(&line));
+    (void)fprintf(stderr, "%s\n", cq_str_text(&line));
     cq_str_fini(&line);
     free(v->last_said[i]);
     v->last_said[i] = cq_steal(&now);
@@ -191,10 +191,11 @@ static void say_how_to_cancel(struct run_view *v, const struct follow *f)
     for (size_t i = 0; i < f->n; i++)
         if (f->rows[i] == NULL || !job_has_ended(f->rows[i]))
             cq_str_printf(&text, " %" PRIu64, f->numbers[i]);
-    fprintf(stderr,
-            "\nchipq: the jobs go on; Ctrl-C once more to leave them, or cancel them with: chipq "
-            "cancel%s\n",
-            cq_str_text(&text));
+    (void)fprintf(
+        stderr,
+        "\nchipq: the jobs go on; Ctrl-C once more to leave them, or cancel them with: chipq "
+        "cancel%s\n",
+        cq_str_text(&text));
     cq_str_fini(&text);
     v->drawn = 0; /* the next picture goes below */
 }

@@ -7,7 +7,7 @@ json_t *json_text(const char *text)
     if (value)
         return value;
     struct cq_str s = {0};
-    cq_str_add_printable(&s, text, strlen(text));
+    cq_str_add_printable(&s, text ? text : "", text ? strlen(text) : 0);
     value = json_string(cq_str_text(&s));
     cq_str_fini(&s);
     return value;

@@ -13,11 +13,13 @@ static int parse(const char *command, int argc, const char *const *argv, struct 
     for (int i = 0; i < argc; i++)
         copy[i] = (char *)argv[i];
     copy[argc] = NULL;
-    void *opts = cq_calloc(1, cmd->opts_bytes + 1);
-    int rc = command_parse(cmd, c, opts, argc, copy, args, n, err);
+    struct command_line line = {.opts = cq_calloc(1, cmd->opts_bytes + 1)};
+    int rc = command_parse(cmd, c, argc, copy, &line, err);
+    *args = line.args;
+    *n = line.n_args;
     if (cmd->fini)
-        cmd->fini(opts);
-    free(opts);
+        cmd->fini(line.opts);
+    free(line.opts);
     return rc;
 }
 
