@@ -106,6 +106,24 @@ static void ack_ends(const struct core *c, const struct worker *w,
     o->n_accepted = n_accepted;
 }
 
+static bool has_started(const struct lease *l)
+{
+    for (size_t i = 0; i < l->n; i++)
+        if (l->queue[i].task->state != TASK_ASSIGNED)
+            return true;
+    return false;
+}
+
+/* A refusal that came while something still ran there: now nothing does, and what is queued behind
+ * it would wait for ever. */
+static void close_refused(struct core *c, const struct worker *w, uint64_t id, int64_t wall_us,
+                          struct effects *out)
+{
+    struct lease *l = lease_find(c, id);
+    if (l && l->worker == w && l->is_refused && !has_started(l))
+        lease_emit_close(c, l, "its worker takes nothing more for it", wall_us, out);
+}
+
 void lease_events_step(struct core *c, const struct input *in, struct now now, struct effects *out)
 {
     struct worker *w = worker_of_session(c, in, out);
@@ -120,15 +138,9 @@ void lease_events_step(struct core *c, const struct input *in, struct now now, s
     for (size_t i = 0; i < n; i++)
         accepted[i] = on_end(c, w, &in->u.events.ends[i], now.wall_us, out);
     ack_ends(c, w, in->u.events.ends, n, accepted, out);
+    for (size_t i = 0; i < n; i++)
+        close_refused(c, w, in->u.events.ends[i].at.lease, now.wall_us, out);
     free(accepted);
-}
-
-static bool has_started(const struct lease *l)
-{
-    for (size_t i = 0; i < l->n; i++)
-        if (l->queue[i].task->state != TASK_ASSIGNED)
-            return true;
-    return false;
 }
 
 static void drain_refuser(struct core *c, const struct worker *w, const char *text, int64_t wall_us,
@@ -147,8 +159,12 @@ void lease_refuse_step(struct core *c, const struct input *in, struct now now, s
 {
     struct worker *w = worker_of_session(c, in, out);
     struct lease *l = w ? lease_find(c, in->u.refuse.lease) : NULL;
-    if (l == NULL || l->worker != w || in->u.refuse.epoch != l->epoch || has_started(l))
+    if (l == NULL || l->worker != w || in->u.refuse.epoch != l->epoch)
         return; /* stale */
+    if (has_started(l)) {
+        l->is_refused = true;
+        return;
+    }
     const char *text = in->u.refuse.text ? in->u.refuse.text : "";
     lease_emit_close(c, l, text, now.wall_us, out);
     if (++w->refusals >= REFUSALS_MAX && !w->is_drained)

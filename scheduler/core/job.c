@@ -273,6 +273,10 @@ void job_refresh(struct core *c, struct job *job, int64_t at_us)
     if (was_over || !job_state_is_terminal(job->state))
         return;
     job->end_us = at_us;
+    if (job->state != JOB_KILLED) { /* its own tasks' ends came first */
+        free(job->end_cause);
+        job->end_cause = NULL;
+    }
     depend_unregister(c, job);
     depend_job_ended(c, job);
 }

@@ -127,9 +127,11 @@ static void set_class(struct lease *l, const struct job *job)
     l->class->n_leases++;
 }
 
+/* The class is set before. */
 static void push(struct lease *l, struct job *job, struct task *task)
 {
     cq_grow(&l->queue, &l->cap, l->n);
+    l->class->queued++;
     l->queue[l->n++] = (struct lease_item){.job = job, .task = task, .attempt = task->attempt};
 }
 
@@ -152,8 +154,8 @@ static int apply_assign(struct core *c, const struct attempt_assign *r, struct c
     if (r->attempt != (old ? old->attempt : 0) + 1)
         return cq_fail(err, CQ_E_INTERNAL, "attempt %" PRIu64 " of job %" PRIu64 " is out of order",
                        r->attempt, r->job);
-    push(l, job, job_assign(c, job, (uint32_t)r->task, (uint32_t)r->attempt, l));
     set_class(l, job);
+    push(l, job, job_assign(c, job, (uint32_t)r->task, (uint32_t)r->attempt, l));
     if (!job->is_array)
         set_node(job, l->worker->name);
     job_refresh(c, job, r->at_us);
@@ -197,6 +199,7 @@ static int apply_start(struct core *c, const struct attempt_start_rec *r, struct
 static void drop_item(struct lease *l, size_t i)
 {
     l->n--;
+    l->class->queued--;
     memmove(l->queue + i, l->queue + i + 1, (l->n - i) * sizeof *l->queue);
 }
 
@@ -252,6 +255,8 @@ static void return_queue(struct core *c, struct lease *l, int64_t at_us)
         job_task_move(c, l->queue[i].job, t, is_over ? TASK_EV_KILL : TASK_EV_AGAIN, NULL);
         job_refresh(c, l->queue[i].job, at_us);
     }
+    if (l->class)
+        l->class->queued -= l->n;
     l->n = 0;
 }
 

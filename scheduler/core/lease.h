@@ -36,6 +36,7 @@ struct lease {
     size_t n, cap;
     struct map heard;     /* ids of jobs whose run order went out in this reign */
     uint64_t mean_run_us; /* of attempts that passed here */
+    bool is_refused;      /* its worker takes nothing more for it: closes when nothing runs there */
     bool is_touched;      /* in leases.touched: look whether it wants more */
     bool is_unsent;       /* opened by this plan */
     bool is_listed;       /* this plan has something to send to it */

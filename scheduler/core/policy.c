@@ -60,9 +60,10 @@ uint64_t policy_queue_target(const struct core *c, const struct lease *l)
         return 0;
     if (head->submit->u.job_submit.restart != 0)
         return 1; /* its one start counts from the grant: never granted before it can run */
-    /* What is left is shared among the class's leases, so that they end together. */
-    uint64_t share = (l->class->ready + l->class->n_leases - 1) / l->class->n_leases;
-    uint64_t target = 1 + ahead_of(c, l, head), bound = l->n + share;
+    /* All that is left of the class is shared among its leases, so that they end together. */
+    uint64_t target = 1 + ahead_of(c, l, head);
+    uint64_t left = l->class->ready + l->class->queued;
+    uint64_t bound = (left + l->class->n_leases - 1) / l->class->n_leases;
     return target < bound ? target : bound;
 }
 

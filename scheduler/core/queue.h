@@ -42,6 +42,7 @@ struct class
     struct heap jobs; /* those with something to start, best first */
     size_t index;     /* in shape->classes */
     uint64_t ready;   /* tasks that may start now */
+    uint64_t queued;  /* attempts in the queues of its leases, running ones included */
     unsigned n_leases;
     unsigned refs; /* jobs and leases */
     uint64_t hash;

@@ -116,7 +116,7 @@ static bool is_told_apart(const struct job *job, const struct task *t, enum task
                           const struct record *end)
 {
     if (end == NULL)
-        return t->is_shown;
+        return t->is_shown && event == TASK_EV_KILL;
     const struct attempt_end_rec *e = &end->u.attempt_end_rec;
     return event != TASK_EV_PASS || !job->is_array || t->is_shown || e->has_outputs
            || has_text(e->result) || has_text(e->summary) || has_text(e->signature);

@@ -9,12 +9,12 @@
 
 struct core;
 
-#define JOB_STATES(X)                                                                             \
-    X(NONE, "none")                                                                               \
-    X(PENDING, "pending")                                                                         \
-    X(HELD, "held")                                                                               \
-    X(RUNNING, "running") X(DONE, "done") X(FAILED, "failed") X(KILLED, "killed") X(LOST, "lost") \
-        X(EXPIRED, "expired")
+#define JOB_STATES(X)     \
+    X(NONE, "none")       \
+    X(PENDING, "pending") \
+    X(HELD, "held")       \
+    X(RUNNING, "running") \
+    X(DONE, "done") X(FAILED, "failed") X(KILLED, "killed") X(LOST, "lost") X(EXPIRED, "expired")
 enum job_state {
 #define X(name, text) JOB_##name,
     JOB_STATES(X)

@@ -1,8 +1,8 @@
 // LINK: cq_core
 /* Random histories of a small pool, each from its seed: submits, ends, losses, cancels, restarts of
- * chipqd, of agents and of machines. A model of the workers answers the core's messages, late, twice
- * or never. After each step the books are checked against the model; now and then the state is
- * rebuilt from the journal and from the views, and must be the same and decide the same.
+ * chipqd, of agents and of machines. A model of the workers answers the core's messages, late,
+ * twice or never. After each step the books are checked against the model; now and then the state
+ * is rebuilt from the journal and from the views, and must be the same and decide the same.
  *
  * A failing seed prints itself; CHIPQ_SEED=N CHIPQ_ROUNDS=1 replays it. */
 #include <criterion/criterion.h>
@@ -187,10 +187,11 @@ static void print_job(struct core *c, uint64_t id, struct cq_str *out)
 {
     struct job_view v;
     core_view_job(c, (struct job_id){id}, &v);
-    cq_str_printf(out, "job %" PRIu64 " %s w%" PRIu64 " r%" PRIu64 " p%" PRIu64 " f%" PRIu64 " k%" PRIu64
-                       " l%" PRIu64 " %s start %" PRId64 " ",
-                  v.number, job_state_name(v.state), v.waiting, v.running, v.passed, v.failed, v.killed,
-                  v.lost, verdict_name(v.verdict), v.start_us);
+    cq_str_printf(out,
+                  "job %" PRIu64 " %s w%" PRIu64 " r%" PRIu64 " p%" PRIu64 " f%" PRIu64 " k%" PRIu64
+                  " l%" PRIu64 " %s start %" PRId64 " ",
+                  v.number, job_state_name(v.state), v.waiting, v.running, v.passed, v.failed,
+                  v.killed, v.lost, verdict_name(v.verdict), v.start_us);
     if (v.state_record)
         record_format_json(v.state_record, out);
     cq_str_add_char(out, '\n');
@@ -208,8 +209,8 @@ static char *print_core(struct core *c, const struct world *w)
     core_view_entities(c, print_entity, &out);
     struct counts n;
     core_counts(c, (struct enterprise_id){0}, &n);
-    cq_str_printf(&out, "counts %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", n.jobs_waiting,
-                  n.jobs_running, n.tasks_waiting, n.tasks_running, n.cores_used);
+    cq_str_printf(&out, "counts %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n",
+                  n.jobs_waiting, n.jobs_running, n.tasks_waiting, n.tasks_running, n.cores_used);
     return cq_str_take(&out);
 }
 
@@ -340,6 +341,13 @@ static void add_deps(struct history *h, struct in_job *job, struct in_dep *deps,
         }
         job->n_deps++;
     }
+    uint64_t other = 1 + roll(&h->dice, 30);
+    struct job_id live = core_find_job(h->w.core, e, other);
+    if (*job->array && live.v && roll(&h->dice, 2) == 0) {
+        deps[job->n_deps] =
+            (struct in_dep){.when = DEP_AFTERCORR, .number = other, .outcome = OUTCOME_LIVE};
+        job->n_deps++;
+    }
     if (place > 0 && *job->array && roll(&h->dice, 2) == 0) {
         deps[job->n_deps] = (struct in_dep){.when = DEP_AFTERCORR, .index = place};
         job->n_deps++;
@@ -449,8 +457,8 @@ static void work(struct history *h, struct machine *m)
             r->state = RUNNING;
             note_start(h, r);
         } else {
-            static const enum verdict often[] = {VERDICT_PASS, VERDICT_PASS, VERDICT_PASS, VERDICT_FAIL,
-                                                 VERDICT_TIMEOUT};
+            static const enum verdict often[] = {VERDICT_PASS, VERDICT_PASS, VERDICT_PASS,
+                                                 VERDICT_FAIL, VERDICT_TIMEOUT};
             r->state = ENDED;
             r->verdict = r->kill ? VERDICT_KILLED : often[roll(&h->dice, 5)];
         }
@@ -496,9 +504,52 @@ static void move_heartbeat(struct history *h, struct machine *m)
 {
     if (m->is_gone)
         return;
-    struct input in = {.type = INPUT_WORKER_HEARTBEAT, .principal = world_principal(&h->w, m->name)};
+    struct input in = {.type = INPUT_WORKER_HEARTBEAT,
+                       .principal = world_principal(&h->w, m->name)};
     in.u.heartbeat.heartbeat = ++m->heartbeat;
     step(h, &in);
+}
+
+static void move_drain(struct history *h, struct machine *m)
+{
+    struct input in = {.type = INPUT_NODE_DRAIN};
+    in.u.node_drain.name = m->name;
+    in.u.node_drain.drain = roll(&h->dice, 3) == 0;
+    step(h, &in);
+}
+
+static void move_bye(struct history *h, struct machine *m)
+{
+    if (m->is_gone)
+        return;
+    struct input in = {.type = INPUT_WORKER_BYE, .principal = world_principal(&h->w, m->name)};
+    step(h, &in);
+    m->is_gone = true;
+}
+
+/* Refuses a lease of which nothing was started; or sends a refusal that makes no sense. */
+static void move_refuse(struct history *h, struct machine *m)
+{
+    if (m->n == 0 || m->is_gone)
+        return;
+    uint64_t lease = m->runs[roll(&h->dice, m->n)].lease;
+    bool started = false;
+    for (size_t i = 0; i < m->n; i++)
+        started = started || (m->runs[i].lease == lease && m->runs[i].state != QUEUED);
+    struct input in = {.type = INPUT_LEASE_REFUSE, .principal = world_principal(&h->w, m->name)};
+    in.u.refuse.lease = lease;
+    in.u.refuse.epoch = core_epoch(h->w.core) - roll(&h->dice, 2);
+    in.u.refuse.text = "no";
+    bool counts = !started && in.u.refuse.epoch == core_epoch(h->w.core);
+    if (started && roll(&h->dice, 2))
+        return;
+    if (counts)
+        drop_runs(m, lease, false);
+    else if (started)
+        in.u.refuse.epoch = 0;
+    step(h, &in);
+    if (!counts && !started)
+        send_hello(h, m);
 }
 
 static void serve_timers(struct history *h, int64_t to)
@@ -582,6 +633,12 @@ static void move(struct history *h)
         move_action(h);
     else if (kind < 75)
         move_events(h, m);
+    else if (kind < 78)
+        move_drain(h, m);
+    else if (kind < 80)
+        move_bye(h, m);
+    else if (kind < 83)
+        move_refuse(h, m);
     else if (kind < 97)
         move_machine(h, m);
     else
@@ -591,6 +648,11 @@ static void move(struct history *h)
 /* Everything heals: all waiting work is let go and must end; then the books are empty. */
 static void settle_all(struct history *h)
 {
+    for (size_t i = 0; i < WORKERS; i++) {
+        struct input in = {.type = INPUT_NODE_DRAIN};
+        in.u.node_drain.name = h->machines[i].name;
+        step(h, &in);
+    }
     for (size_t round = 0; round < 4000; round++) {
         struct counts n;
         core_counts(h->w.core, (struct enterprise_id){0}, &n);
