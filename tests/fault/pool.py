@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import signal
 import subprocess
 
@@ -34,6 +35,21 @@ def processes():
 
 def command_name(pid):
     return read_file(f"/proc/{pid}/comm").strip().decode(errors="replace")
+
+
+def kill_and_wait(pid):
+    """SIGKILL, and back when the process is dead: its locks are free then. False: it was gone."""
+    try:
+        fd = os.pidfd_open(pid)
+    except OSError:
+        return False
+    try:
+        signal.pidfd_send_signal(fd, signal.SIGKILL)
+        return bool(select.select([fd], [], [], 10)[0])
+    except ProcessLookupError:
+        return False
+    finally:
+        os.close(fd)
 
 
 class Pool:
@@ -137,11 +153,7 @@ class Pool:
         if not candidates:
             return 0
         pid = rng.choice(candidates)
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            return 0
-        return pid
+        return pid if kill_and_wait(pid) else 0
 
     def kill_all(self):
         """For the end of a test that went wrong: nothing of this pool stays behind."""
@@ -151,7 +163,4 @@ class Pool:
             if not left:
                 return
             for pid in left:
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
+                kill_and_wait(pid)

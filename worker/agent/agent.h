@@ -174,6 +174,7 @@ bool attempt_is_place(const struct attempt *t, const char *place, uint64_t numbe
 void report_add(struct attempt *t, bool is_urgent);
 void report_remove(struct attempt *t);
 void report_again(struct agent *a); /* a new session: everything not acknowledged */
+void report_flush(struct agent *a); /* sends now what waits */
 void report_turn(struct agent *a);  /* from the loop's turn hook */
 void report_init(struct agent *a);
 

@@ -19,6 +19,8 @@ void grant_refuse(struct agent *a, uint64_t epoch, uint64_t lease, const char *t
 {
     struct msg m = {.code = MSG_LEASE_REFUSE,
                     .u.lease_refuse = {.epoch = epoch, .lease = lease, .text = text}};
+    report_flush(
+        a); /* a refusal says that nothing runs: it must not overtake the ends that say so */
     log_warn("lease.refuse lease=%llu why=\"%s\"", (unsigned long long)lease, text);
     if (!session_send(a, &m))
         zsock_reconnect(a->socket); /* the next HELLO says what is held */

@@ -114,7 +114,7 @@ static bool send_some(struct agent *a)
     return true;
 }
 
-static void flush(struct agent *a)
+void report_flush(struct agent *a)
 {
     a->is_report_urgent = false;
     loop_timer_cancel(a->report_timer);
@@ -126,7 +126,7 @@ static void flush(struct agent *a)
 
 static void on_report_due(void *arg)
 {
-    flush(arg);
+    report_flush(arg);
 }
 
 void report_init(struct agent *a)
@@ -137,7 +137,7 @@ void report_init(struct agent *a)
 void report_turn(struct agent *a)
 {
     if (a->is_report_urgent)
-        flush(a);
+        report_flush(a);
 }
 
 void report_again(struct agent *a)
