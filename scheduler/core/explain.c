@@ -142,21 +142,31 @@ bool explain_impossible(const struct core *c, const struct shape *s, struct cq_s
 static void say_capacity(const struct core *c, const struct shape *s, struct reason *r)
 {
     struct cq_str asks = {0};
-    uint64_t fits = 0, most = 0;
+    uint64_t fits = 0, working = 0, most = 0;
     for (size_t i = 0; i < c->pool.n; i++) {
         const struct worker *w = c->pool.workers[i];
         if (!w->is_up || !placement_could_fit(s, w))
             continue;
         fits++;
+        working += worker_takes_work(w);
         if (worker_takes_work(w) && w->n_free > most)
             most = w->n_free;
     }
     format_request(s, &asks);
-    SAY(r->text,
-        "it asks %s; %" PRIu64 " worker%s could hold it, the most cores free on one now: "
-        "%" PRIu64,
-        cq_str_text(&asks), fits, fits == 1 ? "" : "s", most);
-    SAY(r->advice, "it starts when running jobs end; a smaller request starts sooner");
+    if (working == 0) {
+        SAY(r->text,
+            "it asks %s; the %" PRIu64 " worker%s that could hold it %s (drained "
+            "or silent)",
+            cq_str_text(&asks), fits, fits == 1 ? "" : "s",
+            fits == 1 ? "takes no work" : "take no work");
+        SAY(r->advice, "chipq nodes shows their states");
+    } else {
+        SAY(r->text,
+            "it asks %s; %" PRIu64 " worker%s could hold it, the most cores free on one "
+            "now: %" PRIu64,
+            cq_str_text(&asks), fits, fits == 1 ? "" : "s", most);
+        SAY(r->advice, "it starts when running jobs end; a smaller request starts sooner");
+    }
     cq_str_fini(&asks);
 }
 
@@ -166,7 +176,7 @@ static void say_impossible(const struct core *c, const struct shape *s, struct r
     if (explain_impossible(c, s, &why))
         SAY(r->text, "it %s", cq_str_text(&why));
     else
-        SAY(r->text, "the workers that could run it are drained");
+        SAY(r->text, "a worker that can run it has just joined");
     SAY(r->advice, "ask for less, or wait until such a worker joins");
     cq_str_fini(&why);
 }
