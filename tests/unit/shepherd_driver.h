@@ -73,7 +73,7 @@ static inline void driver_launch(struct driver *d, enum keeper keeper, int socke
     char *argv[] = {(char *)"chipq-shepherd",
                     (char *)(keeper == KEEPER_USER_NAMESPACE ? "--user-namespace" : "--lease"),
                     NULL};
-    char *env[] = {NULL};
+    char **env = environ; /* sanitizers are set up by it */
     struct isolated i = {.keeper = keeper,
                          .leases_fd = d->leases_fd,
                          .null_fd = open("/dev/null", O_RDWR | O_CLOEXEC),

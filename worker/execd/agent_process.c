@@ -25,7 +25,7 @@ struct agent_start {
     volatile int errnum;
 };
 
-static int child_main(void *arg)
+CQ_NO_ASAN static int child_main(void *arg)
 {
     struct agent_start *a = arg;
     sigset_t none;

@@ -76,7 +76,7 @@ static int place_descriptors(const struct isolated *i)
     return close_range(SHEPHERD_FD_GROUP, ~0U, 0);
 }
 
-static int child_main(void *arg)
+CQ_NO_ASAN static int child_main(void *arg)
 {
     struct start *s = arg;
     sigset_t none;

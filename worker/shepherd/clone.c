@@ -9,6 +9,21 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#if defined(__SANITIZE_ADDRESS__) /* gcc's name; below, clang's */
+#define HAS_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HAS_ASAN 1
+#endif
+#endif
+#ifdef HAS_ASAN
+#include <sanitizer/asan_interface.h>
+/* The last child never returned, so its frames' guards are still up. */
+#define FORGET_FRAMES(stack) __asan_unpoison_memory_region((stack), sizeof(stack))
+#else
+#define FORGET_FRAMES(stack) (void)0
+#endif
+
 enum { STACK_BYTES = 64 * 1024 };
 static _Alignas(64) char child_stack[STACK_BYTES];
 
@@ -88,6 +103,7 @@ pid_t clone_vfork(int (*fn)(void *arg), void *arg, int flags, int group_fd)
     sigset_t all, old;
     sigfillset(&all);
     (void)sigprocmask(SIG_SETMASK, &all, &old);
+    FORGET_FRAMES(child_stack);
     pid_t pid = clone_now(fn, arg, flags, group_fd);
     int why = errno;
     (void)sigprocmask(SIG_SETMASK, &old, NULL);

@@ -29,7 +29,7 @@ static char *argv_texts[ORDER_ARGV_MAX + 1];
 static char *env_texts[ORDER_ENV_MAX + ORDER_ENV_ADDED + 1];
 static char added_texts[ORDER_ENV_ADDED][PATH_MAX + 32];
 
-static int child_fail(struct child *c, enum failed_step step)
+CQ_NO_ASAN static int child_fail(struct child *c, enum failed_step step)
 {
     c->errnum = errno;
     c->step = step;
@@ -56,7 +56,7 @@ static void exec_searched(const struct child *c)
     errno = seen;
 }
 
-static int child_main(void *arg)
+CQ_NO_ASAN static int child_main(void *arg)
 {
     struct child *c = arg;
     sigset_t none;

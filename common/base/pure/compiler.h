@@ -15,6 +15,7 @@
 #define CQ_CLEANUP(fn)       __attribute__((cleanup(fn)))
 #define CQ_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 #define CQ_NORETURN          __attribute__((noreturn))
+#define CQ_NO_ASAN           __attribute__((no_sanitize("address"))) /* runs on a foreign stack */
 #define CQ_UNUSED            __attribute__((unused))
 
 #define CQ_COUNT(array) (sizeof(array) / sizeof((array)[0]))
