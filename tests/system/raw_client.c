@@ -1,0 +1,271 @@
+/* A client of the system tests that says what no decent client says.
+ *
+ *   raw-client KEYFILE ENDPOINT garbage       hostile frames, then a good one; prints every answer
+ *   raw-client KEYFILE ENDPOINT stranger      a fresh key: prints "refused" or "let in"
+ *   raw-client KEYFILE ENDPOINT routing-id    claims routing ids that the server would give next
+ *   raw-client KEYFILE ENDPOINT flood N       N good requests at once; prints how many were
+ * answered
+ *
+ * ENDPOINT "-" is the key file's. Exit status 0 when the server still answers at the end. */
+#include "common/net/curve.h"
+#include "common/net/loop.h"
+#include "common/net/zsock.h"
+#include "common/wire/message.h"
+
+#include "common/base/sys/clock.h"
+
+#include <inttypes.h>
+#include <zmq.h>
+
+#define PATIENCE_US  (20 * US_PER_S)
+#define LAST_REQUEST 7777
+
+struct client {
+    struct loop *loop;
+    struct zsock *zsock;
+    uint64_t answers;
+    bool is_last_answered, is_refused, is_connected, is_quiet;
+};
+
+static void on_message(void *arg, const struct zpeer *peer, const char *user_id, const void *data,
+                       size_t bytes)
+{
+    struct client *c = arg;
+    struct msg m = {0};
+    struct cq_err err = {0};
+    (void)peer;
+    (void)user_id;
+    c->answers++;
+    if (msg_decode(data, bytes, &m, &err) != 0) {
+        printf("undecodable answer: %s\n", err.text);
+        return;
+    }
+    if (!c->is_quiet)
+        printf("%s %" PRIu64 " %s\n", msg_code_name(m.code), m.request,
+               m.code == MSG_ERROR ? m.u.error.text : "");
+    if (m.request == LAST_REQUEST)
+        c->is_last_answered = true;
+    msg_fini(&m);
+}
+
+static void on_state(void *arg, enum zsock_state state)
+{
+    struct client *c = arg;
+    c->is_refused |= state == ZSOCK_REFUSED;
+    c->is_connected |= state == ZSOCK_CONNECTED;
+}
+
+static int client_open(struct client *c, const struct curve_key *key, const char *endpoint)
+{
+    struct cq_err err = {0};
+    struct zsock_client_options o = {.key = key,
+                                     .endpoint = endpoint,
+                                     .on_message = on_message,
+                                     .on_state = on_state,
+                                     .arg = c,
+                                     .max_bytes = 4 * 1024 * 1024,
+                                     .send_hwm = 100000,
+                                     .receive_hwm = 100000};
+    c->loop = loop_new(&err);
+    c->zsock = c->loop ? zsock_client_new(c->loop, &o, &err) : NULL;
+    if (c->zsock == NULL)
+        fprintf(stderr, "raw-client: %s\n", err.text);
+    return c->zsock ? 0 : -1;
+}
+
+static void client_close(struct client *c)
+{
+    zsock_close(c->zsock);
+    loop_free(c->loop);
+}
+
+static void send_raw(struct client *c, const void *data, size_t bytes)
+{
+    if (zsock_send(c->zsock, NULL, data, bytes) != ZSOCK_SENT)
+        fprintf(stderr, "raw-client: a frame was not sent\n");
+}
+
+/* A message that each port answers: STATUS_QUERY, or a HEARTBEAT without a session. */
+static void make_good(struct cq_str *out, uint64_t request, bool is_worker)
+{
+    struct msg m = {.code = is_worker ? MSG_HEARTBEAT : MSG_STATUS_QUERY, .request = request};
+    if (is_worker)
+        m.u.heartbeat.heartbeat = 1;
+    if (msg_encode(&m, out, NULL) != 0)
+        abort(); /* small and well-formed */
+}
+
+static void wait_last(struct client *c)
+{
+    int64_t until_us = clock_mono_us() + PATIENCE_US;
+    while (!c->is_last_answered && clock_mono_us() < until_us)
+        loop_turn(c->loop, until_us);
+}
+
+static void send_hostile(struct client *c)
+{
+    static const struct {
+        const char *data;
+        size_t bytes;
+    } frames[] = {
+#define FRAME(text) {text, sizeof(text) - 1}
+        FRAME(""),
+        FRAME("GET / HTTP/1.1\r\n\r\n"),
+        FRAME("\xdd\xff\xff\xff\xff"),         /* an array of 2^32-1 elements in five bytes */
+        FRAME("\x93\x01\xdb\xff\xff\xff\xff"), /* a text of 4 GiB */
+        FRAME("\x94\x01\x0a\xcd\x03\xe9"),     /* HELLO, request 1001, cut off */
+        FRAME("\x95\xcc\xc8\x0a\xcd\x03\xea\x01\x01"), /* wire version 200, request 1002 */
+        FRAME("\x93\x01\x7f\xcd\x03\xeb"),             /* code 127, request 1003 */
+        FRAME("\x93\x01\x0c\xcd\x03\xec"),             /* SUBMIT without its fields, request 1004 */
+        FRAME("\x95\x01\x0a\xcd\x03\xed\xa1x\xa1y"),   /* HELLO with texts for numbers, 1005 */
+        FRAME("\x93\x01\xcd\xff\xff\x00"),
+        FRAME("\xc1\xc1\xc1\xc1"),
+        FRAME("\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91"),
+#undef FRAME
+    };
+    for (size_t i = 0; i < CQ_COUNT(frames); i++)
+        send_raw(c, frames[i].data, frames[i].bytes);
+}
+
+/* Every prefix of a good frame, then every single bit of it turned. */
+static void send_mutants(struct client *c, bool is_worker)
+{
+    struct cq_str good = {0};
+    struct msg hello = {.code = MSG_HELLO, .request = 1};
+    hello.u.hello = (struct msg_hello){.version_min = 1, .version_max = 1, .program = "raw"};
+    struct msg jobs = {.code = MSG_JOBS_QUERY, .request = 2};
+    if (msg_encode(is_worker ? &hello : &jobs, &good, NULL) != 0)
+        abort();
+    for (size_t n = 0; n < good.len; n++)
+        send_raw(c, good.data, n);
+    for (size_t bit = 0; bit < good.len * 8; bit++) {
+        good.data[bit / 8] = (char)(good.data[bit / 8] ^ (1 << (bit % 8)));
+        send_raw(c, good.data, good.len);
+        good.data[bit / 8] = (char)(good.data[bit / 8] ^ (1 << (bit % 8)));
+    }
+    cq_str_fini(&good);
+}
+
+static int finish(struct client *c, bool is_worker)
+{
+    struct cq_str good = {0};
+    make_good(&good, LAST_REQUEST, is_worker);
+    send_raw(c, good.data, good.len);
+    cq_str_fini(&good);
+    wait_last(c);
+    bool is_alive = c->is_last_answered;
+    client_close(c);
+    return is_alive ? 0 : 1;
+}
+
+static int play_garbage(const struct curve_key *key, const char *endpoint, bool is_worker)
+{
+    struct client big = {.is_quiet = true}, c = {0};
+    static char block[2 * 1024 * 1024];
+    if (client_open(&big, key, endpoint) != 0 || client_open(&c, key, endpoint) != 0)
+        return 2;
+    send_raw(&big, block, sizeof block); /* over MAXMSGSIZE: this connection is cut */
+    send_hostile(&c);
+    c.is_quiet = false;
+    int rc = finish(&c, is_worker);
+    struct client mutant = {.is_quiet = true};
+    if (client_open(&mutant, key, endpoint) != 0)
+        return 2;
+    send_mutants(&mutant, is_worker);
+    rc |= finish(&mutant, is_worker);
+    client_close(&big);
+    return rc;
+}
+
+static int play_stranger(const struct curve_key *key, const char *endpoint)
+{
+    struct curve_key fresh = *key;
+    struct cq_err err = {0};
+    struct client c = {0};
+    if (curve_key_generate(&fresh, &err) != 0 || client_open(&c, &fresh, endpoint) != 0)
+        return 2;
+    int64_t until_us = clock_mono_us() + PATIENCE_US;
+    while (!c.is_refused && !c.is_connected && clock_mono_us() < until_us)
+        loop_turn(c.loop, until_us);
+    printf("%s\n", c.is_connected ? "let in" : c.is_refused ? "refused" : "no answer");
+    client_close(&c);
+    return c.is_connected || !c.is_refused;
+}
+
+static void *claim(void *context, const struct curve_key *key, const char *endpoint,
+                   uint32_t number)
+{
+    uint8_t id[5] = {0, (uint8_t)(number >> 24), (uint8_t)(number >> 16), (uint8_t)(number >> 8),
+                     (uint8_t)number};
+    void *s = zmq_socket(context, ZMQ_DEALER);
+    int linger = 0;
+    (void)zmq_setsockopt(s, ZMQ_LINGER, &linger, sizeof linger);
+    (void)zmq_setsockopt(s, ZMQ_CURVE_SERVERKEY, key->servers[0], 40);
+    (void)zmq_setsockopt(s, ZMQ_CURVE_PUBLICKEY, key->public_key, 40);
+    (void)zmq_setsockopt(s, ZMQ_CURVE_SECRETKEY, key->secret_key, 40);
+    (void)zmq_setsockopt(s, ZMQ_ROUTING_ID, id, sizeof id);
+    (void)zmq_connect(s, endpoint);
+    (void)zmq_send(s, "x", 1, 0);
+    return s;
+}
+
+/* The ROUTER's counter starts where rand() does, which nobody seeded would know: claim the ids that
+ * follow, then connect without one. libzmq 4.3.4 aborts when the claim was right. */
+static int play_routing_id(const struct curve_key *key, const char *endpoint, bool is_worker)
+{
+    enum { GUESSES = 64, VISITORS = 8 };
+    void *context = zmq_ctx_new(), *attackers[GUESSES];
+    srand(1);
+    uint32_t low = (uint32_t)rand(), high = (uint32_t)rand();
+    for (uint32_t i = 0; i < GUESSES; i++)
+        attackers[i] = claim(context, key, endpoint, (low | high << 31) + i);
+    int rc = 0;
+    for (int i = 0; i < VISITORS; i++) {
+        struct client c = {.is_quiet = true};
+        rc |= client_open(&c, key, endpoint) == 0 ? finish(&c, is_worker) : 2;
+    }
+    for (uint32_t i = 0; i < GUESSES; i++)
+        (void)zmq_close(attackers[i]);
+    (void)zmq_ctx_term(context);
+    return rc;
+}
+
+static int play_flood(const struct curve_key *key, const char *endpoint, bool is_worker,
+                      const char *count)
+{
+    struct client c = {.is_quiet = true};
+    uint64_t n = strtoull(count, NULL, 10);
+    if (client_open(&c, key, endpoint) != 0)
+        return 2;
+    for (uint64_t i = 1; i <= n; i++) {
+        struct cq_str good = {0};
+        make_good(&good, LAST_REQUEST + i, is_worker);
+        send_raw(&c, good.data, good.len);
+        cq_str_fini(&good);
+        loop_turn(c.loop, 0);
+    }
+    int rc = finish(&c, is_worker);
+    printf("%" PRIu64 "\n", c.answers);
+    return rc;
+}
+
+int main(int argc, char **argv)
+{
+    struct curve_key key;
+    struct cq_err err = {0};
+    if (argc < 4 || curve_key_read(argv[1], &key, &err) != 0) {
+        fprintf(stderr, "raw-client: %s\n", argc < 4 ? "usage" : err.text);
+        return 2;
+    }
+    const char *endpoint = strcmp(argv[2], "-") == 0 ? key.endpoint : argv[2];
+    bool is_worker = strcmp(key.role, "worker") == 0;
+    if (strcmp(argv[3], "garbage") == 0)
+        return play_garbage(&key, endpoint, is_worker);
+    if (strcmp(argv[3], "stranger") == 0)
+        return play_stranger(&key, endpoint);
+    if (strcmp(argv[3], "routing-id") == 0)
+        return play_routing_id(&key, endpoint, is_worker);
+    if (strcmp(argv[3], "flood") == 0 && argc == 5)
+        return play_flood(&key, endpoint, is_worker, argv[4]);
+    return 2;
+}
