@@ -3,6 +3,8 @@
 #include "cli/columns.h"
 #include "cli/instance.h"
 
+#include <unistd.h>
+
 enum { STOP_US = 10 * 1000 * 1000 };
 
 /* Worker side first, so that chipqd hears of the ends. */
@@ -15,6 +17,7 @@ static int run(struct cli *c, void *opts, size_t n_args, char **args, struct cq_
     const char *dir = cli_dir(c, err);
     if (dir == NULL)
         return -1;
+    int lock = instance_lock(dir);
     json_t *report = json_object();
     int rc = 0, ran = 0;
     for (size_t i = 0; i < CQ_COUNT(roles) && rc == 0; i++) {
@@ -32,6 +35,8 @@ static int run(struct cli *c, void *opts, size_t n_args, char **args, struct cq_
                      : "no pool runs in %s",
                  dir);
     json_decref(report);
+    if (lock >= 0)
+        close(lock);
     return rc;
 }
 

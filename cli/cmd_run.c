@@ -165,6 +165,8 @@ static int follow(const struct cli *c, struct net_client *s, const struct flow *
     run_view_init(&view, c, plan);
     int rc = follow_run(&watch, 0, view.redraws ? 1000000 : 0, run_view_update, &view, err);
     bool was_left = rc != 0 && watch.interrupts > 0;
+    if (rc == 0)
+        run_view_finish(&view, &watch);
     run_view_fini(&view);
     follow_fini(&watch);
     if (rc == 0)

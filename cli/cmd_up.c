@@ -5,6 +5,7 @@
 #include "cli/session.h"
 
 #include "common/base/pure/parse.h"
+#include "common/base/sys/clock.h"
 #include "common/base/sys/files.h"
 
 #include <ctype.h>
@@ -13,7 +14,7 @@
 #include <unistd.h>
 
 enum { KEY_CORES = 0x2001, KEY_MEM };
-enum { START_US = 20 * 1000 * 1000, CONF_MAX = 65536 };
+enum { START_US = 20 * 1000 * 1000, ASK_AGAIN_US = 50 * 1000, CONF_MAX = 65536 };
 
 struct opts {
     char *cores, *mem; /* owned; as given, or as chipq.conf has them */
@@ -191,51 +192,85 @@ static int start_missing(const char *dir, const struct opts *o, bool *started, s
     return -1;
 }
 
-static int report(struct cli *c, bool started, struct cq_err *err)
+/* Asks until a worker is there: one that was running needs a moment to find a scheduler that was
+ * started anew. */
+static int ask_status(struct net_client *s, struct msg *reply, struct cq_err *err)
 {
-    struct msg ask = {.code = MSG_STATUS_QUERY}, reply = {0};
-    c->key_option = NULL;
-    unsetenv("CHIPQ_KEY"); /* it is this instance that we ask */
-    struct net_client *s = session_open(c, AS_USER, err);
-    if (s == NULL || session_call(s, &ask, MSG_STATUS, &reply, err) != 0) {
-        net_client_close(s);
-        return cq_wrap(err, "the pool does not answer");
+    struct msg ask = {.code = MSG_STATUS_QUERY};
+    int64_t deadline_us = clock_mono_us() + START_US;
+    for (;;) {
+        struct msg event = {0};
+        if (session_call(s, &ask, MSG_STATUS, reply, err) != 0)
+            return cq_wrap(err, "the pool does not answer");
+        if (reply->u.status.workers_up > 0)
+            return 0;
+        msg_fini(reply);
+        if (clock_mono_us() > deadline_us)
+            return cq_fail(err, CQ_E_TIMEOUT,
+                           "the scheduler is up, but no worker has come back to it");
+        if (net_client_next(s, &event, ASK_AGAIN_US, NULL) == 0)
+            msg_fini(&event);
     }
-    const struct msg_status *st = &reply.u.status;
+}
+
+static void report(const struct cli *c, const struct msg_status *st, bool started)
+{
     if (c->output == CLI_JSON) {
         json_t *o =
             json_pack("{s:s, s:b, s:I, s:I}", "dir", c->dir, "started", started, "workers_up",
                       (json_int_t)st->workers_up, "cores", (json_int_t)st->cores);
         json_print(c, o);
         json_decref(o);
-    } else {
-        cli_talk("%s in %s: %" PRIu64 " worker%s, %" PRIu64 " cores",
-                 started ? "the pool is up" : "already running", c->dir, st->workers_up,
-                 st->workers_up == 1 ? "" : "s", st->cores);
-        if (started)
-            cli_talk("next: chipq submit -- hostname   or   chipq run FLOW.yaml");
+        return;
     }
-    msg_fini(&reply);
-    net_client_close(s);
-    return 0;
+    cli_talk("%s in %s: %" PRIu64 " worker%s, %" PRIu64 " cores",
+             started ? "the pool is up" : "already running", c->dir, st->workers_up,
+             st->workers_up == 1 ? "" : "s", st->cores);
+    if (started)
+        cli_talk("next: chipq submit -- hostname   or   chipq run FLOW.yaml");
 }
 
-static int run(struct cli *c, void *opts, size_t n_args, char **args, struct cq_err *err)
+static int wait_and_report(struct cli *c, bool started, struct cq_err *err)
 {
-    struct opts *o = opts;
-    bool started = false;
-    (void)n_args, (void)args;
-    const char *dir = cli_dir(c, err);
-    if (dir == NULL || instance_check_dir(dir, true, err) != 0)
-        return -1;
+    struct msg reply = {0};
+    c->key_option = NULL;
+    unsetenv("CHIPQ_KEY"); /* it is this instance that we ask */
+    struct net_client *s = session_open(c, AS_USER, err);
+    int rc = s ? ask_status(s, &reply, err) : -1;
+    if (rc == 0) {
+        report(c, &reply.u.status, started);
+        msg_fini(&reply);
+    }
+    net_client_close(s);
+    return rc;
+}
+
+static int start(struct opts *o, const char *dir, bool *started, struct cq_err *err)
+{
     bool runs = instance_pid(dir, "chipqd") && instance_pid(dir, "execd");
     if (runs && o->is_given)
         cli_talk("already running: --cores and --mem count after chipq down");
     else if (o->is_given && write_conf(dir, o, err) != 0)
         return -1;
-    if (read_conf(dir, o, err) != 0 || start_missing(dir, o, &started, err) != 0)
+    if (read_conf(dir, o, err) != 0)
         return -1;
-    return report(c, started, err);
+    return start_missing(dir, o, started, err);
+}
+
+static int run(struct cli *c, void *opts, size_t n_args, char **args, struct cq_err *err)
+{
+    bool started = false;
+    (void)n_args, (void)args;
+    const char *dir = cli_dir(c, err);
+    if (dir == NULL || instance_check_dir(dir, true, err) != 0)
+        return -1;
+    int lock = instance_lock(dir);
+    int rc = start(opts, dir, &started, err);
+    if (rc == 0)
+        rc = wait_and_report(c, started, err);
+    if (lock >= 0)
+        close(lock);
+    return rc;
 }
 
 const struct command cmd_up = {

@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -52,6 +53,16 @@ int instance_check_dir(const char *dir, bool makes, struct cq_err *err)
     return 0;
 }
 
+int instance_lock(const char *dir)
+{
+    CQ_CLEANUP(cq_free_ptr) char *path = path_format("%s/run/up.lock", dir);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    while (fd >= 0 && flock(fd, LOCK_EX) != 0)
+        if (errno != EINTR)
+            break;
+    return fd;
+}
+
 char *instance_bin_dir(void)
 {
     char path[PATH_MAX];
@@ -90,7 +101,8 @@ static char *last_line(const char *path, off_t from)
     return cq_strdup(newline ? newline + 1 : buf);
 }
 
-static CQ_NORETURN void become(char *const *argv, int log_fd)
+/* `kept_fd` (-1: none) is the only one beside the standard ones that the program inherits. */
+static CQ_NORETURN void become(char *const *argv, int log_fd, int kept_fd)
 {
     int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     sigset_t none;
@@ -101,6 +113,9 @@ static CQ_NORETURN void become(char *const *argv, int log_fd)
         dup2(null_fd, STDIN_FILENO);
     dup2(log_fd, STDOUT_FILENO);
     dup2(log_fd, STDERR_FILENO);
+    (void)close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
+    if (kept_fd >= 0)
+        (void)fcntl(kept_fd, F_SETFD, 0);
     if (argv[0])
         execv(argv[0], argv);
     dprintf(STDERR_FILENO, "cannot start it: %s\n", strerror(errno));
@@ -146,7 +161,7 @@ static pid_t spawn(char *const *argv, size_t n_fixed, int log_fd, int ready_fd)
     (void)fflush(NULL);
     pid_t pid = fork();
     if (pid == 0)
-        become(words, log_fd);
+        become(words, log_fd, ready_fd);
     return pid;
 }
 
@@ -163,7 +178,6 @@ pid_t instance_start(const char *dir, const char *role, char *const *argv, size_
         close(log_fd);
         return cq_fail_errno(err, CQ_E_IO, errno, "pipe");
     }
-    fcntl(ready[1], F_SETFD, 0); /* only this one is inherited */
     pid_t pid = spawn(argv, n_fixed, log_fd, ready[1]);
     int why = errno;
     close(log_fd);
@@ -209,7 +223,7 @@ int instance_capture(char *const *argv, size_t max_bytes, int64_t timeout_us, st
     (void)fflush(NULL);
     pid_t pid = fork();
     if (pid == 0)
-        become(argv, fds[1]);
+        become(argv, fds[1], -1);
     close(fds[1]);
     int rc = pid < 0 ? -1 : collect(fds[0], max_bytes, clock_mono_us() + timeout_us, out);
     close(fds[0]);

@@ -13,6 +13,10 @@
  * CQ_E_DENIED, CQ_E_IO. */
 int instance_check_dir(const char *dir, bool makes, struct cq_err *err) CQ_MUST_CHECK;
 
+/* Waits until no other `up` or `down` works on the instance, and keeps them out until the
+ * descriptor is closed (or the process ends). -1 when the directory is not there. */
+int instance_lock(const char *dir);
+
 /* The directory of our own executable. Caller frees. */
 char *instance_bin_dir(void);
 

@@ -9,7 +9,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { BAR_CELLS = 20 };
+enum { BAR_CELLS = 20, REDRAW_US = 50 * 1000 };
 
 void run_view_init(struct run_view *v, const struct cli *c, const struct flow_plan *plan)
 {
@@ -155,6 +155,7 @@ static void redraw(struct run_view *v, const struct follow *f)
     }
     cq_str_add(&out, "\033[J");
     v->drawn = lines;
+    v->drawn_us = clock_mono_us();
     (void)fputs(cq_str_text(&out), stderr);
     (void)fflush(stderr);
     cq_str_fini(&out);
@@ -200,13 +201,19 @@ static void say_how_to_cancel(struct run_view *v, const struct follow *f)
     v->drawn = 0; /* the next picture goes below */
 }
 
+void run_view_finish(struct run_view *v, const struct follow *f)
+{
+    if (v->redraws)
+        redraw(v, f);
+}
+
 void run_view_update(void *arg, const struct follow *f, int64_t index)
 {
     struct run_view *v = arg;
     if (index == FOLLOW_INTERRUPT)
         say_how_to_cancel(v, f);
-    else if (v->redraws)
+    else if (v->redraws && clock_mono_us() - v->drawn_us >= REDRAW_US)
         redraw(v, f);
-    else if (index >= 0)
+    else if (!v->redraws && index >= 0)
         say(v, (size_t)index, f->rows[index]);
 }

@@ -11,11 +11,15 @@ struct run_view {
     const struct flow_plan *plan; /* borrowed; job i of it is number i of the follow */
     bool redraws;
     size_t drawn;     /* lines on the terminal */
+    int64_t drawn_us; /* when, boot clock */
     char **last_said; /* of each job, when not redrawing */
 };
 
 void run_view_init(struct run_view *v, const struct cli *c, const struct flow_plan *plan);
 void run_view_fini(struct run_view *v);
+
+/* Draws the last state: a picture that came too soon after another was left out. */
+void run_view_finish(struct run_view *v, const struct follow *f);
 
 /* A follow_fn; `arg` is the view. */
 void run_view_update(void *arg, const struct follow *f, int64_t index);
