@@ -67,18 +67,30 @@ static struct record_bytes payload_of(const struct record *r)
     return bytes_of(&text);
 }
 
+static bool is_empty(const char *text)
+{
+    return text == NULL || text[0] == '\0';
+}
+
+/* A first attempt that passed without a word: the range of passed tasks says it all. */
+static bool is_plain_pass(const struct task_view *v)
+{
+    return v->verdict == VERDICT_PASS && v->attempt == 1 && !v->is_attempt && is_empty(v->result)
+           && is_empty(v->summary) && is_empty(v->signature) && is_empty(v->cause);
+}
+
 /* Only what is over is stored: earlier attempts in the history, the last one as the task's row.
  * What runs is in the job's snapshot, and views ask the core for it. */
-static void add_task(struct store_batch *b, uint64_t job, const struct task_view *v)
+static void add_task(struct store_batch *b, const struct job_view *job, const struct task_view *v)
 {
-    if (v->is_live)
+    if (v->is_live || (job->is_array && is_plain_pass(v)))
         return;
     struct stored_task t;
     stored_task_of_view(v, &t);
     struct cq_str text = {0};
     stored_task_encode(&t, &text);
     cq_grow(&b->tasks, &b->cap_tasks, b->n_tasks);
-    b->tasks[b->n_tasks++] = (struct batch_task){.job = job,
+    b->tasks[b->n_tasks++] = (struct batch_task){.job = job->id.v,
                                                  .task = v->task,
                                                  .attempt = v->attempt,
                                                  .is_earlier = v->is_attempt,
@@ -95,7 +107,7 @@ void store_batch_add_job(struct store_batch *b, const struct job_view *v, const 
     if (v->state_record != NULL)
         row->snapshot = payload_of(v->state_record);
     for (size_t i = 0; i < v->n_tasks_changed; i++)
-        add_task(b, v->id.v, &v->tasks_changed[i]);
+        add_task(b, v, &v->tasks_changed[i]);
 }
 
 void store_batch_add_entity(struct store_batch *b, const struct entity_view *e)
