@@ -91,6 +91,24 @@ static void forget_run(struct machine *m, const struct out_attempt *at)
     }
 }
 
+static void fail_seed(const struct history *h, const char *what)
+{
+    (void)fprintf(stderr, "seed %" PRIu64 ": %s; replay: CHIPQ_SEED=%" PRIu64 " CHIPQ_ROUNDS=1\n",
+                  h->seed, what, h->seed);
+    abort();
+}
+
+/* An end that once counted is never called stale: its outputs would be thrown away. */
+static void check_stale(const struct history *h, const struct out_attempt *at)
+{
+    for (size_t i = 0; i < h->w.n_journal; i++) {
+        const struct attempt_end_rec *r = &h->w.journal[i]->u.attempt_end_rec;
+        if (h->w.journal[i]->type == RECORD_ATTEMPT_END && r->worker != 0 && r->job == at->job.v
+            && r->task == at->task && r->attempt == at->attempt)
+            fail_seed(h, "an accepted end was called stale later");
+    }
+}
+
 static void take_message(struct history *h, const struct out *o)
 {
     struct machine *m = o->worker.v ? machine_of(h, o->worker) : NULL;
@@ -111,6 +129,8 @@ static void take_message(struct history *h, const struct out *o)
                 && m->runs[i].attempt == o->attempts[0].attempt)
                 m->runs[i].kill = true;
     } else if (o->type == OUT_ATTEMPT_ACK) {
+        for (size_t i = o->n_accepted; i < o->n_attempts; i++)
+            check_stale(h, &o->attempts[i]);
         for (size_t i = 0; i < o->n_attempts; i++)
             forget_run(m, &o->attempts[i]);
     } else if (o->type == OUT_WORKER_WELCOME) {
@@ -120,13 +140,6 @@ static void take_message(struct history *h, const struct out *o)
 }
 
 /* ---- invariants ---- */
-
-static void fail_seed(const struct history *h, const char *what)
-{
-    (void)fprintf(stderr, "seed %" PRIu64 ": %s; replay: CHIPQ_SEED=%" PRIu64 " CHIPQ_ROUNDS=1\n",
-                  h->seed, what, h->seed);
-    abort();
-}
 
 static void check_worker(void *arg, const struct worker_view *v)
 {
@@ -645,6 +658,29 @@ static void move(struct history *h)
         move_restart(h);
 }
 
+static bool is_pass(const struct record *r)
+{
+    return r->type == RECORD_ATTEMPT_END && r->u.attempt_end_rec.verdict == VERDICT_PASS;
+}
+
+/* No task passes twice, and nothing of it is granted after it passed. */
+static void check_passes(const struct history *h)
+{
+    for (size_t i = 0; i < h->w.n_journal; i++) {
+        const struct record *r = h->w.journal[i];
+        const struct attempt_end_rec *e = &r->u.attempt_end_rec;
+        for (size_t k = i + 1; is_pass(r) && k < h->w.n_journal; k++) {
+            const struct record *later = h->w.journal[k];
+            if (is_pass(later) && later->u.attempt_end_rec.job == e->job
+                && later->u.attempt_end_rec.task == e->task)
+                fail_seed(h, "a task passed twice");
+            if (later->type == RECORD_ATTEMPT_ASSIGN && later->u.attempt_assign.job == e->job
+                && later->u.attempt_assign.task == e->task)
+                fail_seed(h, "a task was granted after it had passed");
+        }
+    }
+}
+
 /* Everything heals: all waiting work is let go and must end; then the books are empty. */
 static void settle_all(struct history *h)
 {
@@ -715,6 +751,7 @@ static void run_history(uint64_t seed)
             check_rebuilds(h);
     }
     settle_all(h);
+    check_passes(h);
     world_fini(&h->w);
     for (size_t i = 0; i < WORKERS; i++)
         free(h->machines[i].runs);
