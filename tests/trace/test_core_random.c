@@ -98,6 +98,18 @@ static void fail_seed(const struct history *h, const char *what)
     abort();
 }
 
+struct current {
+    uint64_t task, attempt;
+    bool found;
+};
+
+static void find_current(void *arg, const struct task_view *t)
+{
+    struct current *want = arg;
+    bool is_live = strcmp(t->state, "pending") != 0;
+    want->found = want->found || (is_live && t->task == want->task && t->attempt == want->attempt);
+}
+
 /* An end that once counted is never called stale: its outputs would be thrown away. */
 static void check_stale(const struct history *h, const struct out_attempt *at)
 {
@@ -107,6 +119,10 @@ static void check_stale(const struct history *h, const struct out_attempt *at)
             && r->task == at->task && r->attempt == at->attempt)
             fail_seed(h, "an accepted end was called stale later");
     }
+    struct current want = {at->task, at->attempt, false};
+    core_each_task(h->w.core, at->job, find_current, &want);
+    if (want.found)
+        fail_seed(h, "the end of a task's current attempt was called stale");
 }
 
 static void take_message(struct history *h, const struct out *o)
