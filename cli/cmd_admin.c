@@ -39,13 +39,19 @@ static int set(void *p, int key, const char *arg, struct cq_err *err)
     return cq_fail(err, CQ_E_INVALID, "--role: '%.40s' is none of: designer, admin", arg);
 }
 
-static int call_ok(struct cli *c, const struct msg *ask, struct cq_err *err)
+/* Sends it; with --json prints what it was done to. */
+static int call_ok(struct cli *c, const struct msg *ask, const char *name, struct cq_err *err)
 {
     struct msg reply = {0};
     struct net_client *s = session_open(c, AS_ADMIN, err);
     int rc = s ? session_call(s, ask, MSG_OK, &reply, err) : -1;
     if (rc == 0)
         msg_fini(&reply);
+    if (rc == 0 && c->output == CLI_JSON) {
+        json_t *o = json_pack("{s:s}", "name", name);
+        json_print(c, o);
+        json_decref(o);
+    }
     net_client_close(s);
     return rc;
 }
@@ -71,7 +77,7 @@ static int enterprise_add(struct cli *c, const struct opts *o, const char *name,
         return cq_fail(err, CQ_E_INVALID, "'%.80s' is no name (letters, digits, '.', '_', '-')",
                        name);
     ask.u.enterprise_add.name = name;
-    return call_ok(c, &ask, err);
+    return call_ok(c, &ask, name, err);
 }
 
 /* The acting key names the scheduler; the new one gets the same servers and endpoint. */
@@ -108,7 +114,7 @@ static int user_add(struct cli *c, const struct opts *o, const char *name, struc
                                                .user = user,
                                                .role = o->role_number,
                                                .public_key = key.public_key};
-        rc = call_ok(c, &ask, err);
+        rc = call_ok(c, &ask, name, err);
         if (rc != 0)
             (void)remove(o->key_out);
     }
@@ -126,7 +132,7 @@ static int user_revoke(struct cli *c, const struct opts *o, const char *name, st
     if (split_user(name, enterprise, user, err) != 0)
         return -1;
     ask.u.user_revoke = (struct msg_user_revoke){.enterprise = enterprise, .user = user};
-    return call_ok(c, &ask, err);
+    return call_ok(c, &ask, name, err);
 }
 
 static int ask_principals(struct cli *c, struct msg *reply, struct cq_err *err)

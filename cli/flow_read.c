@@ -1,4 +1,5 @@
 /* Walks a flow file's document against tables of keys and fills struct flow. */
+#include "cli/flow_graph.h"
 #include "cli/flow_yaml.h"
 
 #include "common/base/pure/mem.h"
@@ -7,6 +8,8 @@
 
 #include <ctype.h>
 #include <limits.h>
+
+enum { KEYS_MAX = 10000 };
 
 struct reader {
     struct flow *f;
@@ -26,6 +29,10 @@ static bool next_pair(const struct reader *r, const yaml_node_t *map, size_t *i,
 {
     const yaml_node_pair_t *start = map->data.mapping.pairs.start;
     size_t n = (size_t)(map->data.mapping.pairs.top - start);
+    if (n > KEYS_MAX) {
+        flow_errors_add(r->e, flow_at_of(map), "%zu keys in one map; at most %d", n, KEYS_MAX);
+        return false;
+    }
     while (*i < n) {
         const yaml_node_pair_t *pair = start + (*i)++;
         bool is_duplicate = false;
@@ -157,6 +164,10 @@ static void read_needs(struct reader *r, struct flow_job *job, const yaml_node_t
 {
     if (!expect_kind(r, "needs", value, YAML_SEQUENCE_NODE, "a list of jobs, as in [lint]"))
         return;
+    if (value->data.sequence.items.top - value->data.sequence.items.start > FLOW_JOBS_MAX) {
+        flow_errors_add(r->e, flow_at_of(value), "more than %d entries in needs", FLOW_JOBS_MAX);
+        return;
+    }
     for (const yaml_node_item_t *i = value->data.sequence.items.start;
          i < value->data.sequence.items.top; i++)
         read_need(r, job, node_of(r, *i));
@@ -359,89 +370,6 @@ static void read_job(struct reader *r, const yaml_node_t *key, const yaml_node_t
     request_inherit(&job->request, &f->defaults);
 }
 
-/* ---- needs between jobs ---- */
-
-static const struct flow_job *find_job(const struct flow *f, const char *name)
-{
-    for (size_t i = 0; i < f->n_jobs; i++)
-        if (strcmp(f->jobs[i].name, name) == 0)
-            return &f->jobs[i];
-    return NULL;
-}
-
-static void link_needs(struct reader *r, struct flow_job *job)
-{
-    const char **names = cq_calloc(r->f->n_jobs + 1, sizeof *names);
-    size_t kept = 0;
-    for (size_t i = 0; i < r->f->n_jobs; i++)
-        names[i] = r->f->jobs[i].name;
-    for (size_t i = 0; i < job->n_needs; i++) {
-        struct flow_need *need = &job->needs[i];
-        const struct flow_job *found = find_job(r->f, need->job);
-        if (found) {
-            need->index = (size_t)(found - r->f->jobs);
-            job->needs[kept++] = *need;
-            continue;
-        }
-        const char *meant = cq_closest(need->job, names);
-        flow_errors_add(r->e, need->at, "job '%s' needs '%s', which is not in this flow%s%s%s",
-                        job->name, need->job, meant ? "; did you mean '" : "", meant ? meant : "",
-                        meant ? "'?" : "");
-        free(need->job);
-    }
-    job->n_needs = kept;
-    free(names);
-}
-
-/* Looks for a way from job `at` back to a job on the path; marks what leads nowhere. Depth is
- * bounded by the number of jobs (1,000). */
-struct cycle {
-    const struct reader *r;
-    uint8_t *done; /* one a job: no cycle through it */
-    size_t *path;  /* job indexes */
-    size_t n_path;
-};
-
-static void report_cycle(struct cycle *c, size_t first, struct flow_at at)
-{
-    struct cq_str text = {0};
-    for (size_t i = first; i < c->n_path; i++)
-        cq_str_printf(&text, "%s → ", c->r->f->jobs[c->path[i]].name);
-    cq_str_add(&text, c->r->f->jobs[c->path[first]].name);
-    flow_errors_add(c->r->e, at, "jobs need each other in a circle: %s", cq_str_text(&text));
-    cq_str_fini(&text);
-}
-
-static void walk_cycle(struct cycle *c, size_t at) // NOLINT(misc-no-recursion): at most 1,000 deep
-{
-    const struct flow_job *job = &c->r->f->jobs[at];
-    c->path[c->n_path++] = at;
-    for (size_t i = 0; i < job->n_needs; i++) {
-        size_t next = job->needs[i].index, on_path = 0;
-        while (on_path < c->n_path && c->path[on_path] != next)
-            on_path++;
-        if (on_path < c->n_path)
-            report_cycle(c, on_path, job->needs[i].at);
-        else if (!c->done[next])
-            walk_cycle(c, next);
-    }
-    c->n_path--;
-    c->done[at] = 1;
-}
-
-static void find_cycles(const struct reader *r)
-{
-    size_t n = r->f->n_jobs;
-    struct cycle c = {.r = r};
-    c.done = cq_calloc(n + 1, 1);
-    c.path = cq_calloc(n + 1, sizeof *c.path);
-    for (size_t i = 0; i < n; i++)
-        if (!c.done[i])
-            walk_cycle(&c, i);
-    free(c.done);
-    free(c.path);
-}
-
 /* ---- the top ---- */
 
 static void read_name(struct reader *r, const char *what, const yaml_node_t *value, char **field)
@@ -486,9 +414,7 @@ static void read_jobs(struct reader *r, const yaml_node_t *map)
     r->f->jobs = cq_calloc(n + 1, sizeof *r->f->jobs);
     for (size_t i = 0; next_pair(r, map, &i, &key, &value);)
         read_job(r, key, value);
-    for (size_t i = 0; i < r->f->n_jobs; i++)
-        link_needs(r, &r->f->jobs[i]);
-    find_cycles(r);
+    flow_graph_link(r->f, r->e);
 }
 
 static void read_top(struct reader *r, const yaml_node_t *root)
