@@ -2,6 +2,7 @@
 /* The worker as the scheduler sees it: real execd, agent and shepherds, a scripted scheduler. */
 #include "tests/unit/agent_driver.h"
 #include "worker/agent/verdict.h"
+#include "worker/shepherd/group.h"
 #include "worker/shepherd/journal.h"
 
 enum { HOUR_US = 2000 * 1000000, QUICK_US = 100 * 1000 };
@@ -179,14 +180,17 @@ Test(agent, an_end_is_told_again_until_it_is_acknowledged)
     msg_fini(&holder);
 }
 
+/* execd notes it once it has started it, which a quick job may be ahead of. */
 static pid_t shepherd_of_lease_7(void)
 {
-    struct lease_header h;
+    struct lease_header h = {.keeper_pid = 0};
     CQ_CLEANUP(cq_free_ptr) char *path = path_format("%s/run/leases/lease-7.journal", m.dir);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    cr_assert_eq(journal_read_header(fd, &h, NULL), 0);
+    for (int64_t until = clock_mono_us() + MASTER_WAIT_US; h.keeper_pid == 0;) {
+        cr_assert_lt(clock_mono_us(), until);
+        cr_assert_eq(journal_read_header(fd, &h, NULL), 0);
+    }
     close(fd);
-    cr_assert_gt(h.keeper_pid, 0);
     return (pid_t)h.keeper_pid;
 }
 
@@ -390,4 +394,58 @@ Test(agent, a_stopped_pool_leaves_no_process)
     for (int64_t until = clock_mono_us() + 1200 * 1000; clock_mono_us() < until;)
         loop_turn(m.loop, until);
     cr_assert_neq(access(survived, F_OK), 0);
+}
+
+Test(agent, a_hangup_restarts_the_agent_alone)
+{
+    up();
+    master_grant(&m, (struct work){.script = "while ! test -e go; do sleep 0.01; done; exit 0"});
+    master_wait_start(&m);
+    pid_t before = master_pid(&m, "worker");
+    kill(m.execd, SIGHUP);
+    struct msg bye = master_next(&m, MSG_WORKER_BYE);
+    msg_fini(&bye);
+    struct msg hello = master_welcome(&m, HOUR_US, QUICK_US, 0), holder;
+    cr_assert_eq(hello.u.worker_hello.n_leases, 1);
+    cr_assert_neq(master_pid(&m, "worker"), before);
+    msg_fini(&hello);
+    master_write(&m, "go", 0600, "");
+    cr_assert_eq(master_end_of(&m, &holder).verdict, WORKER_VERDICT_PASS);
+    msg_fini(&holder);
+}
+
+/* Without namespaces the kernel does not help: execd ends what a dead shepherd left. */
+static void shepherd_dies_without_namespace(const char *keeper)
+{
+    cr_assert_eq(setenv("CHIPQ_KEEPER", keeper, 1), 0);
+    up();
+    master_grant(&m,
+                 (struct work){.script = "(setsid sh -c 'touch born; sleep 1; touch survived' &); "
+                                         "sleep 100"});
+    master_wait_start(&m);
+    master_wait_file(&m, "born", true);
+    cr_assert_eq(kill(shepherd_of_lease_7(), SIGKILL), 0);
+    struct msg holder;
+    cr_assert_eq(master_end_of(&m, &holder).verdict, WORKER_VERDICT_LOST);
+    msg_fini(&holder);
+    CQ_CLEANUP(cq_free_ptr) char *survived = path_format("%s/survived", m.dir);
+    for (int64_t until = clock_mono_us() + 1200 * 1000; clock_mono_us() < until;)
+        loop_turn(m.loop, until);
+    cr_assert_neq(access(survived, F_OK), 0);
+}
+
+Test(agent, orphans_die_without_a_namespace_by_walking_proc)
+{
+    shepherd_dies_without_namespace("subreaper");
+}
+
+Test(agent, orphans_die_without_a_namespace_by_control_group)
+{
+    struct group_root root;
+    group_root_open(&root, "test");
+    bool is_writable = root.fd >= 0;
+    group_root_close(&root);
+    if (!is_writable)
+        cr_skip_test("no control group can be made here");
+    shepherd_dies_without_namespace("control-group");
 }

@@ -28,6 +28,7 @@ struct attempt *attempt_add(struct lease *l, uint64_t job, uint64_t task, uint64
     *t = (struct attempt){.lease = l, .job = job, .task = task, .attempt = number};
     t->next_same_key = map_find(&l->agent->attempts, key);
     map_put(&l->agent->attempts, key, t);
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
     cq_grow(&l->attempts, &l->attempts_cap, l->n_attempts);
     l->attempts[l->n_attempts++] = t;
     return t;
@@ -57,9 +58,8 @@ void attempt_free(struct attempt *t)
     leave_index(t);
     for (size_t i = 0; i < l->n_attempts; i++)
         if (l->attempts[i] == t) {
-            memmove(&l->attempts[i], &l->attempts[i + 1],
-                    (l->n_attempts - i - 1) * sizeof *l->attempts);
-            l->n_attempts--;
+            for (l->n_attempts--; i < l->n_attempts; i++)
+                l->attempts[i] = l->attempts[i + 1];
             break;
         }
     free(t->place);

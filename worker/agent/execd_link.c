@@ -55,12 +55,17 @@ static void on_ended(struct agent *a, const struct execd_event *e)
     lease_on_death(l, how);
 }
 
+static void on_held(const struct execd_event *e)
+{
+    cq_grow(&held, &held_cap, n_held);
+    held[n_held++] = e->lease;
+}
+
 static void on_event(struct agent *a, const struct execd_event *e)
 {
     switch ((enum execd_event_type)e->type) {
     case EXECD_HELD:
-        cq_grow(&held, &held_cap, n_held);
-        held[n_held++] = e->lease;
+        on_held(e);
         break;
     case EXECD_HELLO:
         a->keeper = e->keeper;
@@ -120,7 +125,7 @@ int execd_link_open(struct agent *a, struct cq_err *err)
 static int send_request(struct agent *a, const struct execd_request *r, const int *fds)
 {
     _Alignas(struct cmsghdr) char control[CMSG_SPACE(EXECD_START_FDS * sizeof(int))] = {0};
-    struct iovec iov = {(void *)(uintptr_t)r, sizeof *r};
+    struct iovec iov = {(void *)r, sizeof *r};
     struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
     if (fds) {
         m.msg_control = control;

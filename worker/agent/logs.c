@@ -82,15 +82,21 @@ static void waiter_free(struct log_waiter *w)
     free(w);
 }
 
-static void waiter_remove(struct log_waiter *w)
+static void waiter_remove_at(struct agent *a, size_t i)
+{
+    struct log_waiter *w = a->log_waiters[i];
+    a->log_waiters[i] = a->log_waiters[--a->n_log_waiters];
+    waiter_free(w);
+}
+
+static void waiter_remove(const struct log_waiter *w)
 {
     struct agent *a = w->agent;
     for (size_t i = 0; i < a->n_log_waiters; i++)
         if (a->log_waiters[i] == w) {
-            a->log_waiters[i] = a->log_waiters[--a->n_log_waiters];
-            break;
+            waiter_remove_at(a, i);
+            return;
         }
-    waiter_free(w);
 }
 
 static void on_growth(void *arg)
@@ -107,8 +113,9 @@ static void keep(struct log_waiter *w)
     struct agent *a = w->agent;
     if (a->n_log_waiters == WAITERS_MAX) { /* the oldest is told to ask again */
         (void)try_answer(a->log_waiters[0], true);
-        waiter_remove(a->log_waiters[0]);
+        waiter_remove_at(a, 0);
     }
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
     cq_grow(&a->log_waiters, &a->log_waiters_cap, a->n_log_waiters);
     a->log_waiters[a->n_log_waiters++] = w;
     w->sub = logwatch_add(a, w->path, on_growth, w);
@@ -151,7 +158,7 @@ void logs_attempt_changed(struct agent *a, const struct attempt *t)
         }
         (void)logwatch_arm(w->sub);
         if (try_answer(w, false))
-            waiter_remove(w); /* the last one takes its place */
+            waiter_remove_at(a, i); /* the last one takes its place */
         else
             i++;
     }
@@ -159,6 +166,7 @@ void logs_attempt_changed(struct agent *a, const struct attempt *t)
 
 void logs_forget_all(struct agent *a)
 {
-    while (a->n_log_waiters)
-        waiter_remove(a->log_waiters[0]);
+    for (size_t i = 0; i < a->n_log_waiters; i++)
+        waiter_free(a->log_waiters[i]);
+    a->n_log_waiters = 0;
 }

@@ -39,6 +39,17 @@ static void call_fired(struct logwatch *w)
     }
 }
 
+static void mark_fired(struct logwatch *w, const struct inotify_event *e)
+{
+    for (size_t i = 0; i < w->n; i++) {
+        struct log_sub *s = w->subs[i];
+        if (s->wd < 0 || (s->wd != e->wd && !(e->mask & IN_Q_OVERFLOW)))
+            continue;
+        s->wd = -1;
+        s->is_fired = true;
+    }
+}
+
 static void on_events(void *arg, int fd, CQ_UNUSED unsigned events)
 {
     struct logwatch *w = arg;
@@ -46,11 +57,7 @@ static void on_events(void *arg, int fd, CQ_UNUSED unsigned events)
     for (ssize_t n; (n = read(fd, buf, sizeof buf)) > 0;) {
         for (char *p = buf; p < buf + n;) {
             const struct inotify_event *e = (const struct inotify_event *)(const void *)p;
-            for (size_t i = 0; i < w->n; i++)
-                if (w->subs[i]->wd >= 0 && (w->subs[i]->wd == e->wd || (e->mask & IN_Q_OVERFLOW))) {
-                    w->subs[i]->wd = -1;
-                    w->subs[i]->is_fired = true;
-                }
+            mark_fired(w, e);
             p += sizeof *e + e->len;
         }
     }
@@ -86,6 +93,7 @@ struct log_sub *logwatch_add(struct agent *a, const char *path, log_sub_fn fn, v
     struct logwatch *w = a->watch;
     struct log_sub *s = CQ_NEW(struct log_sub);
     *s = (struct log_sub){.agent = a, .path = cq_strdup(path), .fn = fn, .arg = arg, .wd = -1};
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
     cq_grow(&w->subs, &w->cap, w->n);
     w->subs[w->n++] = s;
     return s;

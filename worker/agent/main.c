@@ -47,7 +47,7 @@ static void get_size(struct argp_state *state, const char *arg, uint64_t *to)
         argp_error(state, "%s", err.text);
 }
 
-static error_t on_text_option(int key, char *arg, struct argp_state *state)
+static error_t on_text_option(int key, const char *arg, struct argp_state *state)
 {
     struct agent_options *o = state->input;
     switch (key) {

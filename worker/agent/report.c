@@ -121,7 +121,7 @@ void report_flush(struct agent *a)
     while (a->is_welcome && a->report_first && send_some(a))
         ;
     if (a->is_welcome && a->report_first) /* no room in the socket just now */
-        loop_timer_set(a->report_timer, loop_now(a->loop).mono_us + 10 * FLUSH_US);
+        loop_timer_set(a->report_timer, loop_now(a->loop).mono_us + INT64_C(10) * FLUSH_US);
 }
 
 static void on_report_due(void *arg)

@@ -108,7 +108,7 @@ static void say_hello(struct agent *a)
     if (!session_send(a, &m))
         log_warn("session.hello error=\"not sent\"");
     for (size_t i = 0; i < n_leases; i++)
-        free((struct held_attempt *)(uintptr_t)leases[i].attempts);
+        free((struct held_attempt *)leases[i].attempts);
     free(leases);
     cq_str_fini(&cores);
     loop_timer_set(a->session_timer, loop_now(a->loop).mono_us + HELLO_AGAIN_US);

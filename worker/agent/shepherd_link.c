@@ -29,7 +29,7 @@ struct shepherd_cmd shepherd_cmd_of(uint32_t type, uint64_t job, uint64_t task, 
 static bool send_packet(struct lease *l, const struct outgoing *o)
 {
     _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {0};
-    struct iovec iov = {(void *)(uintptr_t)o->cmds, o->n * sizeof o->cmds[0]};
+    struct iovec iov = {(void *)o->cmds, o->n * sizeof o->cmds[0]};
     struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
     if (o->fd >= 0) {
         m.msg_control = control;
@@ -67,13 +67,17 @@ static bool joins(const struct outgoing *o, int fd)
     return fd < 0 && o->fd < 0 && o->n < SHEPHERD_CMDS_MAX;
 }
 
+static void new_packet(struct lease *l, int fd)
+{
+    cq_grow(&l->out, &l->out_cap, l->n_out);
+    l->out[l->n_out].n = 0;
+    l->out[l->n_out++].fd = fd;
+}
+
 void shepherd_link_send(struct lease *l, const struct shepherd_cmd *cmd, int fd)
 {
-    if (l->n_out == 0 || !joins(&l->out[l->n_out - 1], fd)) {
-        cq_grow(&l->out, &l->out_cap, l->n_out);
-        l->out[l->n_out].n = 0;
-        l->out[l->n_out++].fd = fd;
-    }
+    if (l->n_out == 0 || !joins(&l->out[l->n_out - 1], fd))
+        new_packet(l, fd);
     struct outgoing *o = &l->out[l->n_out - 1];
     o->cmds[o->n++] = *cmd;
     if (l->socket_watch) /* sent when the loop finds room: a burst shares packets */

@@ -41,7 +41,7 @@ static char *file_stamp(const char *path)
 static void spawn_describe(struct asked *a)
 {
     int pipe_fds[2];
-    char *argv[] = {a->path, (char *)(uintptr_t) "describe", NULL};
+    char *argv[] = {a->path, (char *)"describe", NULL};
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attr;
     if (pipe2(pipe_fds, O_CLOEXEC) != 0)
@@ -242,8 +242,8 @@ void tools_load(const char *dir, const char *cache_path, struct tools *out)
 void tools_fini(struct tools *t)
 {
     for (size_t i = 0; i < t->n; i++) {
-        free((char *)(uintptr_t)t->rows[i].name);
-        free((char *)(uintptr_t)t->rows[i].describe);
+        free((char *)t->rows[i].name);
+        free((char *)t->rows[i].describe);
     }
     for (size_t i = 0; i < t->n_features; i++)
         free(t->features[i]);

@@ -82,9 +82,9 @@ static void separate(struct cq_str *out)
         cq_str_add_char(out, ' ');
 }
 
-/* Depth is bounded by the machine's levels (hwloc: at most some 16). */
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the machine has levels, some 16 at most */
 static void add_object(hwloc_topology_t hw, const struct topology *t, hwloc_obj_t o,
-                       struct cq_str *out) // NOLINT(misc-no-recursion)
+                       struct cq_str *out)
 {
     if (o->type == HWLOC_OBJ_CORE) {
         if (!bitset_has(&t->cores, o->logical_index))

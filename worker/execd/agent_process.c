@@ -41,7 +41,7 @@ CQ_NO_ASAN static int child_main(void *arg)
 }
 
 /* Ours first: a worker option given twice counts as it was given last. Caller frees the array. */
-static char **make_argv(const struct execd *x, char *program)
+static char **make_argv(const struct execd *x, const char *program)
 {
     size_t n = 0, more = 0;
     while (x->agent_options[more])
@@ -49,7 +49,7 @@ static char **make_argv(const struct execd *x, char *program)
     char **argv = cq_calloc(more + 8, sizeof *argv);
     const char *ours[] = {program, "--execd-fd", "3", "--dir", x->dir, "--key", x->key};
     for (size_t i = 0; i < CQ_COUNT(ours) - (x->key ? 0U : 2U); i++)
-        argv[n++] = (char *)(uintptr_t)ours[i];
+        argv[n++] = (char *)ours[i];
     for (size_t i = 0; i < more; i++)
         argv[n++] = x->agent_options[i];
     return argv;

@@ -110,7 +110,7 @@ static int set_up(struct execd *x, const struct arguments *a, struct cq_err *err
     x->key = a->key;
     x->ready_fd = (int)a->ready_fd;
     x->agent_fd = -1;
-    x->agent_options = (char **)(uintptr_t)a->more;
+    x->agent_options = (char **)a->more;
     x->bin_dir = own_directory();
     int failed = dir_make(leases, 0700, err) != 0 || file_lock_pid(pid, err) < 0;
     x->leases_fd = failed ? -1 : open(leases, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -180,7 +180,7 @@ static void stop_agent(struct execd *x)
 {
     if (x->agent_pid == 0)
         return;
-    int64_t until_us = clock_mono_us() + AGENT_STOP_MS * 1000;
+    int64_t until_us = clock_mono_us() + INT64_C(1000) * AGENT_STOP_MS;
     (void)kill(x->agent_pid, SIGTERM);
     struct pollfd p = {x->signal_fd, POLLIN, 0};
     while (x->agent_pid > 0 && clock_mono_us() < until_us) {

@@ -24,7 +24,7 @@ enum {
 };
 
 static const char *const passed_names[] = {
-    "CQ_FAILPOINTS=", "ASAN_OPTIONS=", "UBSAN_OPTIONS=", "LSAN_OPTIONS="};
+    "CQ_FAILPOINTS=", "CQ_FAILPOINTS_LOG=", "ASAN_OPTIONS=", "UBSAN_OPTIONS=", "LSAN_OPTIONS="};
 
 /* A shepherd needs no environment; builds for tests read these. */
 static void fill_environment(char **to, size_t size)
@@ -53,7 +53,7 @@ static pid_t start_one(struct execd *x, uint64_t lease, const int fds[EXECD_STAR
         abort();
     snprintf(name, sizeof name, "lease-%llu", (unsigned long long)lease);
     const char *mode = x->keeper == KEEPER_USER_NAMESPACE ? "--user-namespace" : "--lease";
-    char *argv[] = {(char *)(uintptr_t) "chipq-shepherd", (char *)(uintptr_t)mode, name, NULL};
+    char *argv[] = {(char *)"chipq-shepherd", (char *)mode, name, NULL};
     fill_environment(env, CQ_COUNT(env));
     struct isolated i = {.keeper = x->keeper,
                          .leases_fd = x->leases_fd,
@@ -74,6 +74,12 @@ static pid_t start_one(struct execd *x, uint64_t lease, const int fds[EXECD_STAR
     return pid;
 }
 
+static void add_child(struct execd *x, uint64_t lease, pid_t pid)
+{
+    cq_grow(&x->children, &x->children_cap, x->n_children);
+    x->children[x->n_children++] = (struct shepherd_child){.lease = lease, .pid = pid};
+}
+
 void shepherds_start(struct execd *x, uint64_t lease, const int fds[EXECD_START_FDS])
 {
     struct execd_event e = {.version = EXECD_PROTO_VERSION, .type = EXECD_STARTED, .lease = lease};
@@ -88,8 +94,7 @@ void shepherds_start(struct execd *x, uint64_t lease, const int fds[EXECD_START_
         group_remove(&x->groups, lease);
     } else {
         journal_set_keeper(fds[2], pid);
-        cq_grow(&x->children, &x->children_cap, x->n_children);
-        x->children[x->n_children++] = (struct shepherd_child){.lease = lease, .pid = pid};
+        add_child(x, lease, pid);
         log_debug("execd.shepherd lease=%llu pid=%ld", (unsigned long long)lease, (long)pid);
     }
     agent_process_send(x, &e);

@@ -19,7 +19,7 @@ static bool find_mount(char *to, size_t size)
         is_found = sscanf(line, "%*s %511s %31s", point, type) == 2 && strcmp(type, "cgroup2") == 0
                    && cq_copy_text(to, size, point);
     if (f)
-        fclose(f);
+        (void)fclose(f);
     return is_found;
 }
 
@@ -34,7 +34,7 @@ static bool find_own(char *to, size_t size)
         is_found = cq_str_starts(line, "0::/") && cq_copy_text(to, size, line + 3);
     }
     if (f)
-        fclose(f);
+        (void)fclose(f);
     return is_found;
 }
 

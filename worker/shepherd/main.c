@@ -20,7 +20,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-enum { NOFILE_SOFT = 65536 };
+enum { NOFILE_SOFT = 65536, POLL_MAX_MS = 3600 * 1000 };
 
 static struct shepherd the_shepherd;
 
@@ -33,7 +33,7 @@ static void read_spec(struct shepherd *s)
         log_error("shepherd.start error=\"%s\"", err.text);
         exit(70);
     }
-    (void)munmap((void *)(uintptr_t)map, bytes);
+    (void)munmap((void *)map, bytes);
     close(SHEPHERD_FD_SPEC);
     snprintf(s->name, sizeof s->name, "lease-%llu", (unsigned long long)s->spec.lease);
 }
@@ -155,7 +155,7 @@ static int poll_ms(const struct shepherd *s, int64_t now_us)
     if (at == INT64_MAX)
         return -1;
     int64_t ms = at <= now_us ? 0 : (at - now_us + 999) / 1000;
-    return ms > 3600 * 1000 ? 3600 * 1000 : (int)ms;
+    return ms > POLL_MAX_MS ? POLL_MAX_MS : (int)ms;
 }
 
 static void wait_and_read(struct shepherd *s)

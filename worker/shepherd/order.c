@@ -83,8 +83,8 @@ void order_fill(const struct order *o, char **argv, char **env)
 {
     struct flat_reader r = flat_reader_of(o->argv_at, o->texts_bytes);
     for (size_t i = 0; i < o->n_argv; i++)
-        argv[i] = (char *)(uintptr_t)get_text(&r, ORDER_MAX);
+        argv[i] = (char *)get_text(&r, ORDER_MAX);
     argv[o->n_argv] = NULL;
     for (size_t i = 0; i < o->n_env; i++)
-        env[i] = (char *)(uintptr_t)get_text(&r, ORDER_MAX);
+        env[i] = (char *)get_text(&r, ORDER_MAX);
 }

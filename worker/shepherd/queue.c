@@ -38,7 +38,7 @@ static struct job_slot *job_slot_for_new(struct shepherd *s)
         struct job_slot *slot = &s->jobs[i];
         if (is_job_waiting(s, slot->job))
             continue;
-        (void)munmap((void *)(uintptr_t)slot->map, slot->bytes);
+        (void)munmap((void *)slot->map, slot->bytes);
         return slot;
     }
     return NULL;
@@ -61,7 +61,7 @@ void queue_add_job(struct shepherd *s, uint64_t job, int fd)
     if (slot)
         *slot = fresh;
     else
-        (void)munmap((void *)(uintptr_t)fresh.map, fresh.bytes);
+        (void)munmap((void *)fresh.map, fresh.bytes);
 }
 
 struct lease_record queue_record(const struct shepherd *s, uint32_t type, const struct waiting *w)
@@ -73,7 +73,7 @@ struct lease_record queue_record(const struct shepherd *s, uint32_t type, const 
                              .task = w->task,
                              .attempt = w->attempt,
                              .exit_code = -1};
-    const struct job_slot *slot = queue_find_job((struct shepherd *)(uintptr_t)s, w->job);
+    const struct job_slot *slot = queue_find_job((struct shepherd *)s, w->job);
     if (slot) {
         r.flags = slot->order.flags;
         if (!place_of_task(slot->order.place, w->task, r.place, sizeof r.place))
