@@ -106,6 +106,7 @@ static int cancel(struct action *a, struct cq_err *err)
 
 /* ---- hold and release ---- */
 
+/* Attempts that were granted already go on. */
 static int hold(struct action *a, struct cq_err *err)
 {
     if (!a->all)

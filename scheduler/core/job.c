@@ -180,14 +180,18 @@ void job_mark_dirty(struct core *c, struct job *job)
     c->jobs.dirty[c->jobs.n_dirty++] = (struct job_id){job->id};
 }
 
+static void add_dirty(struct effects *out, struct job_id id)
+{
+    cq_grow(&out->dirty_jobs, &out->cap_dirty_jobs, out->n_dirty_jobs);
+    out->dirty_jobs[out->n_dirty_jobs++] = id;
+}
+
 void job_flush_dirty(struct core *c, struct effects *out)
 {
     for (size_t i = 0; i < c->jobs.n_dirty; i++) {
         const struct job *job = job_find(c, c->jobs.dirty[i].v);
-        if (job == NULL || !job->is_dirty)
-            continue;
-        cq_grow(&out->dirty_jobs, &out->cap_dirty_jobs, out->n_dirty_jobs);
-        out->dirty_jobs[out->n_dirty_jobs++] = c->jobs.dirty[i];
+        if (job && job->is_dirty)
+            add_dirty(out, c->jobs.dirty[i]);
     }
     c->jobs.n_dirty = 0;
 }
@@ -324,7 +328,7 @@ static int apply_submit(struct core *c, const struct record *r, struct cq_err *e
                         .enterprise = people_enterprise(c, s->enterprise),
                         .principal = people_principal(c, s->principal),
                         .project = people_project(c, s->project),
-                        .submit = record_ref((struct record *)(uintptr_t)r),
+                        .submit = record_ref((struct record *)r),
                         .state = job_state_next(JOB_NONE, JOB_EV_SUBMIT),
                         .is_held = s->hold != 0,
                         .is_new = true,

@@ -15,13 +15,13 @@ enum job_event {
 };
 
 /* The states of a task. ASKING: lost, and its job said that a person decides. */
-#define TASK_STATES(X)                                                             \
-    X(NONE, "none")                                                                \
-    X(WAITING, "pending")                                                          \
-    X(ASSIGNED, "assigned")                                                        \
-    X(STARTING, "starting")                                                        \
-    X(RUNNING, "running") X(ASKING, "pending") X(DONE, "done") X(FAILED, "failed") \
-        X(KILLED, "killed") X(LOST, "lost")
+#define TASK_STATES(X)      \
+    X(NONE, "none")         \
+    X(WAITING, "pending")   \
+    X(ASSIGNED, "assigned") \
+    X(STARTING, "starting") \
+    X(RUNNING, "running")   \
+    X(ASKING, "pending") X(DONE, "done") X(FAILED, "failed") X(KILLED, "killed") X(LOST, "lost")
 enum task_state {
 #define X(name, text) TASK_##name,
     TASK_STATES(X)

@@ -235,6 +235,8 @@ static int apply_end(struct core *c, const struct record *record, struct cq_err 
     }
     if (job->start_us == 0 && r->start_us > 0)
         job->start_us = r->start_us;
+    if (t->start_us == 0)
+        t->start_us = r->start_us; /* its start was never told apart from its end */
     bool by_lease = r->limit && strcmp(r->limit, "lease") == 0;
     if (r->worker)
         worker_remember_end(c, l->worker,
@@ -260,6 +262,12 @@ static void return_queue(struct core *c, struct lease *l, int64_t at_us)
     l->n = 0;
 }
 
+static void mark_gone(struct core *c, const struct lease *l)
+{
+    cq_grow(&c->leases.gone, &c->leases.cap_gone, c->leases.n_gone);
+    c->leases.gone[c->leases.n_gone++] = l->id;
+}
+
 static int apply_close(struct core *c, const struct lease_close_rec *r, struct cq_err *err)
 {
     struct lease *l = lease_find(c, r->lease);
@@ -272,10 +280,8 @@ static int apply_close(struct core *c, const struct lease_close_rec *r, struct c
         l->class->n_leases--;
         queue_class_unref(c, l->class);
     }
-    if (l->is_shown) {
-        cq_grow(&c->leases.gone, &c->leases.cap_gone, c->leases.n_gone);
-        c->leases.gone[c->leases.n_gone++] = l->id;
-    }
+    if (l->is_shown)
+        mark_gone(c, l);
     map_remove(&c->leases.by_id, l->id);
     lease_free(l);
     return 0;

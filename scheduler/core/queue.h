@@ -63,7 +63,7 @@ void queue_fini(struct queue *q);
 
 /* Finds or makes the class of a job's request; one reference for the caller. */
 struct class *queue_class_ref(struct core *c, const struct job *job);
-void queue_class_unref(struct core *c, struct class *class); /* accepts NULL */
+void queue_class_unref(struct core *c, struct class *k); /* accepts NULL */
 
 /* Counts anew what of the job may start, and moves job, class and shape to where they belong.
  * Called after every change of the job. */

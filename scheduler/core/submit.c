@@ -246,48 +246,43 @@ static void report_cycle(const struct submit *s, const struct walk *w, size_t ba
     cq_str_fini(&text);
 }
 
-/* The next job of this submit that path's last one depends on; SIZE_MAX when there is none left. */
+/* The next job of this submit that the path's last one depends on and that is not known to be free
+ * of circles; SIZE_MAX when there is none left. */
 static size_t next_dep(const struct submit *s, struct walk *w)
 {
     size_t job = w->path[w->n - 1];
     const struct in_job *j = &s->req->jobs[job];
     while (w->next[w->n - 1] < j->n_deps) {
         const struct in_dep *d = &j->deps[w->next[w->n - 1]++];
-        if (d->number == 0)
+        if (d->number == 0 && w->seen[d->index - 1] != FINISHED)
             return (size_t)d->index - 1;
     }
     return SIZE_MAX;
 }
 
+static void enter(struct walk *w, size_t job)
+{
+    w->seen[job] = ON_PATH;
+    w->next[w->n] = 0;
+    w->path[w->n++] = job;
+}
+
 static bool walk_from(const struct submit *s, struct walk *w, size_t start, struct cq_err *err)
 {
     w->n = 0;
-    for (size_t enter = start;;) {
-        if (enter != SIZE_MAX) {
-            w->seen[enter] = ON_PATH;
-            w->next[w->n] = 0;
-            w->path[w->n++] = enter;
-        }
-        if (w->n == 0)
-            return true;
-        enter = next_dep(s, w);
-        if (enter == SIZE_MAX) {
+    enter(w, start);
+    while (w->n > 0) {
+        size_t to = next_dep(s, w);
+        if (to == SIZE_MAX) {
             w->seen[w->path[--w->n]] = FINISHED;
-        } else if (w->seen[enter] == ON_PATH) {
-            report_cycle(s, w, enter, err);
+        } else if (w->seen[to] == ON_PATH) {
+            report_cycle(s, w, to, err);
             return false;
-        } else if (w->seen[enter] == FINISHED) {
-            /* known to be free of cycles: look at the next one */
-            while (enter != SIZE_MAX && w->seen[enter] == FINISHED)
-                enter = next_dep(s, w);
-            if (enter == SIZE_MAX) {
-                w->seen[w->path[--w->n]] = FINISHED;
-            } else if (w->seen[enter] == ON_PATH) {
-                report_cycle(s, w, enter, err);
-                return false;
-            }
+        } else {
+            enter(w, to);
         }
     }
+    return true;
 }
 
 static int check_cycles(const struct submit *s, struct cq_err *err)

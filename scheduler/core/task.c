@@ -77,7 +77,7 @@ static enum task_event judge_loss(const struct job_submit *s, struct task *t)
         return TASK_EV_FAIL;
     if (s->on_lost == LOST_WAIT)
         return TASK_EV_ASK;
-    if (t->state == TASK_ASSIGNED && t->returns < RETURNS_MAX) {
+    if (t->state == TASK_ASSIGNED && t->start_us == 0 && t->returns < RETURNS_MAX) {
         t->returns++;
         return TASK_EV_AGAIN;
     }
@@ -133,7 +133,7 @@ static void keep_end(struct job *job, const struct task *t, enum task_state next
                        .state = next,
                        .node = cq_strdup(l ? l->worker->name : ""),
                        .cores = cq_strdup(l ? l->cores_text : ""),
-                       .end = end ? record_ref((struct record *)(uintptr_t)end) : NULL};
+                       .end = end ? record_ref((struct record *)end) : NULL};
 }
 
 static enum verdict verdict_of(enum task_state state, const struct record *end)

@@ -266,13 +266,14 @@ void worker_remember_end(struct core *c, struct worker *w, const struct accepted
 {
     uint64_t want = w->n_cores * (c->config.ahead_max + 2);
     size_t bound = want < 1024 ? 1024 : want > 65536 ? 65536 : (size_t)want;
-    if (w->n_accepted < bound && w->at_accepted == 0) {
-        cq_grow(&w->accepted, &w->cap_accepted, w->n_accepted);
-        w->accepted[w->n_accepted++] = *end;
+    bool is_full = w->n_accepted >= bound || w->at_accepted > 0;
+    if (is_full) {
+        w->accepted[w->at_accepted] = *end;
+        w->at_accepted = (w->at_accepted + 1) % w->n_accepted;
         return;
     }
-    w->accepted[w->at_accepted] = *end;
-    w->at_accepted = (w->at_accepted + 1) % w->n_accepted;
+    cq_grow(&w->accepted, &w->cap_accepted, w->n_accepted);
+    w->accepted[w->n_accepted++] = *end;
 }
 
 bool worker_has_accepted(const struct worker *w, const struct accepted *end)
