@@ -7,6 +7,8 @@
 
 #include "common/base/pure/parse.h"
 
+enum { SHOWN_TASKS_MAX = 20 };
+
 static const struct column job_columns[] = {
     {"number", "job", COLUMN_NUMBER, true},
     {"name", "name", COLUMN_TEXT, true},
@@ -177,7 +179,31 @@ static int print_tasks(struct cli *c, const char *title, json_t *tasks, struct c
     return columns_print(c, "tasks", tasks, task_columns, err);
 }
 
-static int print_job(struct cli *c, const json_t *job, struct cq_err *err)
+/* Of an array, those tasks that people look for: what did not pass. Caller owns the list. */
+static json_t *notable_tasks(const json_t *tasks)
+{
+    json_t *notable = json_array();
+    for (size_t i = 0; i < json_array_size(tasks) && json_array_size(notable) < SHOWN_TASKS_MAX;
+         i++) {
+        json_t *task = json_array_get(tasks, i);
+        if (strcmp(row_text(task, "verdict"), "pass") != 0)
+            json_array_append(notable, task);
+    }
+    return notable;
+}
+
+static int print_array(struct cli *c, const json_t *job, bool has_chosen, struct cq_err *err)
+{
+    json_t *tasks = json_object_get(job, "task_list");
+    if (has_chosen)
+        return print_tasks(c, "tasks", tasks, err);
+    json_t *notable = notable_tasks(tasks);
+    int rc = print_tasks(c, "tasks that did not pass, the first of them", notable, err);
+    json_decref(notable);
+    return rc;
+}
+
+static int print_job(struct cli *c, const json_t *job, bool has_chosen, struct cq_err *err)
 {
     json_t *reasons = json_object_get(job, "reasons");
     print_lines(c, job);
@@ -191,8 +217,7 @@ static int print_job(struct cli *c, const json_t *job, struct cq_err *err)
         print_text("waits for", json_array_get(reasons, i), "text");
         print_text("advice", json_array_get(reasons, i), "advice");
     }
-    if (json_is_true(json_object_get(job, "is_array"))
-        && print_tasks(c, "tasks", json_object_get(job, "task_list"), err) != 0)
+    if (json_is_true(json_object_get(job, "is_array")) && print_array(c, job, has_chosen, err) != 0)
         return -1;
     return print_tasks(c, "earlier attempts", json_object_get(job, "earlier"), err);
 }
@@ -218,7 +243,7 @@ static int run(struct cli *c, void *opts, size_t n_args, char **args, struct cq_
         if (c->output == CLI_JSON)
             json_print(c, job);
         else
-            rc = print_job(c, job, err);
+            rc = print_job(c, job, *name.tasks != '\0', err);
         json_decref(job);
     }
     net_client_close(s);
@@ -230,6 +255,8 @@ const struct command cmd_job = {
     .name = "job",
     .args = "JOB",
     .summary = "Show everything about one job: request, tasks, how it ended, log, metrics",
+    .text = "Of an array, tasks that passed are counted only; name tasks to see them: chipq job "
+            "12[1-5].",
     .examples = "chipq job 12\nchipq job 12[3]\nchipq job 12 --json | jq -r .log_path",
     .min_args = 1,
     .max_args = 1,
