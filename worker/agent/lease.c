@@ -1,6 +1,7 @@
 /* Leases that this worker holds, from grant to the last ack. */
 #include "worker/agent/agent.h"
 #include "common/base/pure/mem.h"
+#include "common/base/sys/files.h"
 #include "common/base/sys/log.h"
 
 #include <unistd.h>
@@ -59,6 +60,12 @@ static void remove_files(const struct lease *l)
         snprintf(name, sizeof name, "lease-%llu.%s", (unsigned long long)l->id, suffixes[i]);
         (void)unlinkat(l->agent->leases_fd, name, 0);
     }
+    CQ_CLEANUP(cq_free_ptr)
+    char *tmp = path_format("%s/run/leases/lease-%llu.tmp", l->agent->options.dir,
+                            (unsigned long long)l->id);
+    struct cq_err err;
+    if (dir_remove(tmp, &err) != 0) /* a killed shepherd could not */
+        log_warn("lease.clean lease=%llu error=\"%s\"", (unsigned long long)l->id, err.text);
 }
 
 void lease_free_if_over(struct lease *l)
@@ -127,8 +134,24 @@ static bool is_news(const struct lease *l, const struct lease_record *r)
            && (l->is_adopted || attempt_find(l->agent, r->job, r->task, r->attempt) != NULL);
 }
 
+/* A shepherd that answered only after the HELLO went out: what it holds beyond its journal was not
+ * reported, so the scheduler has given it to somebody else. */
+static bool is_too_late(struct lease *l, const struct lease_record *r)
+{
+    if (!l->is_awaited || l->agent->socket == NULL
+        || (r->type != LEASE_REC_QUEUED && r->type != LEASE_REC_START)
+        || attempt_find(l->agent, r->job, r->task, r->attempt))
+        return false;
+    struct shepherd_cmd cmd = shepherd_cmd_of(SHEPHERD_KILL, r->job, r->task, r->attempt);
+    (void)cq_copy_text(cmd.cause, sizeof cmd.cause, "its shepherd did not answer in time");
+    shepherd_link_send(l, &cmd, -1);
+    return true;
+}
+
 void lease_on_record(struct lease *l, const struct lease_record *r)
 {
+    if (is_too_late(l, r))
+        return;
     switch ((enum lease_record_type)r->type) {
     case LEASE_REC_HELLO:
         l->is_closed |= (r->flags & LEASE_F_CLOSED) != 0;
