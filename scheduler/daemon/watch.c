@@ -1,5 +1,6 @@
 /* WATCH: newest rows of watched jobs, as events numbered without gaps. Changes are merged between
  * batches, and for as long as the watcher is slow: a watch holds one row a job, never a queue. */
+#include "scheduler/daemon/requests.h"
 #include "scheduler/daemon/views.h"
 
 #include "common/base/pure/mem.h"
@@ -92,6 +93,11 @@ static bool is_any(const struct watch *v, const void *arg)
     (void)v;
     (void)arg;
     return true;
+}
+
+static bool is_it(const struct watch *v, const void *arg)
+{
+    return v == arg;
 }
 
 static bool is_of_peer(const struct watch *v, const void *arg)
@@ -266,10 +272,7 @@ static void on_rows(struct daemon *d, struct ask *ask, struct store_query *q)
         return; /* UNWATCH came first */
     if (check_all_found(q, &err) != 0) {
         reply_error(d, &ask->asker, &err);
-        v->is_active = true;
-        v->n_changed = 0;
-        for (size_t i = 0; i < v->n_jobs; i++)
-            v->jobs[i].is_over = true; /* swept with the next flush */
+        drop_where(d->watches, is_it, v);
         return;
     }
     answer_rows(d, ask, q);
