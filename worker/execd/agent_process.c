@@ -120,7 +120,8 @@ void agent_process_ended(struct execd *x, int status, int64_t now_us)
     if (WIFSIGNALED(status))
         log_warn("execd.agent pid=%ld signal=%d", (long)x->agent_pid, WTERMSIG(status));
     else
-        log_warn("execd.agent pid=%ld exit=%d", (long)x->agent_pid, WEXITSTATUS(status));
+        log_line(WEXITSTATUS(status) ? LOG_WARN : LOG_INFO, "execd.agent pid=%ld exit=%d",
+                 (long)x->agent_pid, WEXITSTATUS(status));
     x->agent_pid = 0;
     if (x->agent_fd >= 0)
         close(x->agent_fd);
