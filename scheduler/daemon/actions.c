@@ -1,5 +1,5 @@
 /* JOB_ACTION: cancel, hold, release, requeue. Each job gets its own result. */
-#include "scheduler/daemon/daemon.h"
+#include "scheduler/daemon/requests.h"
 
 #include "common/base/pure/mem.h"
 #include "common/base/sys/failpoint.h"

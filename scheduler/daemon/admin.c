@@ -1,4 +1,5 @@
 /* Enterprises, users and their keys. */
+#include "scheduler/daemon/requests.h"
 #include "scheduler/daemon/views.h"
 
 #include "common/base/pure/mem.h"

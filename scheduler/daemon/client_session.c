@@ -1,6 +1,6 @@
 /* The clients' port: who speaks, is it a message, who handles it. A client has no state here but
  * its watches: every request stands alone, and identity comes with each message from the key. */
-#include "scheduler/daemon/daemon.h"
+#include "scheduler/daemon/requests.h"
 
 #include "common/base/pure/mem.h"
 #include "common/base/pure/parse.h"

@@ -155,47 +155,4 @@ void worker_session_lost(struct daemon *d, const struct zpeer *peer); /* its con
 void worker_sessions_free(struct daemon *d);
 void worker_send(struct daemon *d, struct principal_id p, const struct msg *m);
 
-/* ---- requests (one file each; handlers take a decoded message they may keep by zeroing it) ----
- */
-
-typedef void (*client_handler)(struct daemon *d, const struct asker *a, struct msg *m);
-void on_submit(struct daemon *d, const struct asker *a, struct msg *m);
-void on_job_action(struct daemon *d, const struct asker *a, struct msg *m);
-void on_jobs_query(struct daemon *d, const struct asker *a, struct msg *m);
-void on_job_query(struct daemon *d, const struct asker *a, struct msg *m);
-void on_why_query(struct daemon *d, const struct asker *a, struct msg *m);
-void on_nodes_query(struct daemon *d, const struct asker *a, struct msg *m);
-void on_tools_query(struct daemon *d, const struct asker *a, struct msg *m);
-void on_status_query(struct daemon *d, const struct asker *a, struct msg *m);
-void on_node_action(struct daemon *d, const struct asker *a, struct msg *m);
-void on_enterprise_add(struct daemon *d, const struct asker *a, struct msg *m);
-void on_user_add(struct daemon *d, const struct asker *a, struct msg *m);
-void on_user_revoke(struct daemon *d, const struct asker *a, struct msg *m);
-void on_principals_query(struct daemon *d, const struct asker *a, struct msg *m);
-void on_watch(struct daemon *d, const struct asker *a, struct msg *m);
-void on_unwatch(struct daemon *d, const struct asker *a, struct msg *m);
-void on_log_query(struct daemon *d, const struct asker *a, struct msg *m);
-
-/* The enterprise that a request names ("" = one's own), if the asker may `verb` there; else
- * NOT_FOUND, in the same words as for a job that does not exist. */
-int scope_find(struct daemon *d, const struct asker *a, const char *enterprise, uint64_t number,
-               enum verb verb, struct enterprise_id *e, struct cq_err *err) CQ_MUST_CHECK;
-int no_such_job(const char *enterprise, uint64_t number, struct cq_err *err);
-
-/* ---- watch.c, logs.c ---- */
-
-struct watches *watches_new(void);
-void watches_free(struct watches *w);
-void watches_note(struct daemon *d, const struct job_view *v, const char *metrics);
-void watches_note_progress(struct daemon *d, struct job_id id);
-void watches_flush(struct daemon *d);
-void watches_drop_peer(struct daemon *d, const struct zpeer *peer);
-
-struct logs *logs_new(void);
-void logs_free(struct logs *l);
-void logs_note(struct daemon *d,
-               struct job_id id); /* the job changed: waiting follows look again */
-void logs_on_chunk(struct daemon *d, struct worker_session *s, const struct msg *m);
-void logs_on_worker(struct daemon *d, struct worker_session *s); /* a new session: ask again */
-
 #endif

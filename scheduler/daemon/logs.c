@@ -1,5 +1,6 @@
 /* LOG_QUERY: finds out which attempt on which machine is meant, asks that worker, passes the bytes
  * on. A reader that follows waits: for the task to start (here), or for more bytes (the worker). */
+#include "scheduler/daemon/requests.h"
 #include "scheduler/daemon/views.h"
 
 #include "common/base/pure/mem.h"

@@ -1,6 +1,6 @@
 /* The outbox: every message waits until the newest record that it may reflect is on disk. One FIFO
  * for all, so that nothing overtakes; behind it a bounded queue for each peer that is slow. */
-#include "scheduler/daemon/daemon.h"
+#include "scheduler/daemon/requests.h"
 
 #include "common/base/pure/mem.h"
 #include "common/base/sys/failpoint.h"

@@ -1,4 +1,5 @@
 /* The pool: nodes, tools, counts, draining. What a tenant sees of others' use is "busy". */
+#include "scheduler/daemon/requests.h"
 #include "scheduler/daemon/views.h"
 
 #include "common/base/pure/mem.h"

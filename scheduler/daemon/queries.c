@@ -1,4 +1,5 @@
 /* JOBS_QUERY, JOB_QUERY, WHY_QUERY: rows of the store, completed by what only the core knows. */
+#include "scheduler/daemon/requests.h"
 #include "scheduler/daemon/views.h"
 
 #include "common/base/pure/mem.h"

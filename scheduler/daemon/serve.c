@@ -6,7 +6,7 @@
 #include "common/base/sys/failpoint.h"
 #include "common/base/sys/files.h"
 #include "common/base/sys/log.h"
-#include "scheduler/daemon/daemon.h"
+#include "scheduler/daemon/requests.h"
 
 #include <inttypes.h>
 #include <signal.h>

@@ -1,6 +1,6 @@
 /* SUBMIT: digest and checks, the key's history, the fate of dependencies that have ended; then the
  * core. The last two may need the store, so a submit can wait while others go on. */
-#include "scheduler/daemon/daemon.h"
+#include "scheduler/daemon/requests.h"
 
 #include "common/base/pure/mem.h"
 #include "common/base/sys/failpoint.h"

@@ -1,6 +1,6 @@
 /* The turn: inputs into the core, its records and rows into batches, batches to the store thread.
  */
-#include "scheduler/daemon/daemon.h"
+#include "scheduler/daemon/requests.h"
 
 #include "common/base/pure/mem.h"
 #include "common/base/sys/clock.h"

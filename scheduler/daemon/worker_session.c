@@ -1,6 +1,6 @@
 /* The workers' port: sessions, and their messages as inputs. A session is (principal, incarnation);
  * a newer HELLO of the same key replaces the older connection. */
-#include "scheduler/daemon/daemon.h"
+#include "scheduler/daemon/requests.h"
 
 #include "common/base/pure/mem.h"
 #include "common/base/sys/failpoint.h"

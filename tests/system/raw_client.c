@@ -9,8 +9,10 @@
  * ENDPOINT "-" is the key file's. Exit status 0 when the server still answers at the end. */
 #include "common/net/curve.h"
 #include "common/net/loop.h"
+#include "common/net/net_client.h"
 #include "common/net/zsock.h"
 #include "common/wire/message.h"
+#include "common/wire/run_spec.h"
 
 #include "common/base/sys/clock.h"
 
@@ -249,6 +251,35 @@ static int play_flood(const struct curve_key *key, const char *endpoint, bool is
     return rc;
 }
 
+/* The same key, as after an answer that got lost: prints "12 new", "12 known", or the error. */
+static int play_submit(const struct curve_key *key, const char *endpoint, const char *submit_key,
+                       const char *name)
+{
+    struct net_client_options o = {.key = key, .endpoint = endpoint};
+    struct cq_err err = {0};
+    struct cq_str run = {0};
+    char *argv[] = {"/bin/true", NULL};
+    struct run_spec spec = {.argv = argv, .n_argv = 1, .cwd = "/"};
+    run_spec_encode(&spec, &run);
+    struct job_spec job = {.name = name, .cores = 1, .run = {run.data, run.len}};
+    char bytes[16] = {0};
+    (void)cq_copy_text(bytes, sizeof bytes, submit_key);
+    struct msg m = {.code = MSG_SUBMIT}, answer;
+    m.u.submit = (struct msg_submit){.key = {bytes, sizeof bytes}, .jobs = &job, .n_jobs = 1};
+    struct net_client *c = net_client_connect(&o, &err);
+    int rc = c == NULL || net_client_call(c, &m, &answer, 0, &err) != 0;
+    if (rc == 0) {
+        printf("%" PRIu64 " %s\n", answer.u.accepted.numbers[0],
+               answer.u.accepted.was_known ? "known" : "new");
+        msg_fini(&answer);
+    } else {
+        printf("%s: %s\n", cq_code_name(err.code), err.text);
+    }
+    net_client_close(c);
+    cq_str_fini(&run);
+    return rc;
+}
+
 int main(int argc, char **argv)
 {
     struct curve_key key;
@@ -265,6 +296,8 @@ int main(int argc, char **argv)
         return play_stranger(&key, endpoint);
     if (strcmp(argv[3], "routing-id") == 0)
         return play_routing_id(&key, endpoint, is_worker);
+    if (strcmp(argv[3], "submit") == 0 && argc == 6)
+        return play_submit(&key, endpoint, argv[4], argv[5]);
     if (strcmp(argv[3], "flood") == 0 && argc == 5)
         return play_flood(&key, endpoint, is_worker, argv[4]);
     return 2;
