@@ -7,10 +7,10 @@
 #include "common/base/sys/clock.h"
 #include "common/base/sys/files.h"
 #include "worker/execd/execd.h"
-#include "worker/shepherd/journal.h"
-#include "worker/shepherd/lease_spec.h"
-#include "worker/shepherd/order.h"
-#include "worker/shepherd/place.h"
+#include "worker/lease/journal.h"
+#include "worker/lease/lease_spec.h"
+#include "worker/lease/order.h"
+#include "worker/lease/place.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>

@@ -2,8 +2,8 @@
 /* The worker as the scheduler sees it: real execd, agent and shepherds, a scripted scheduler. */
 #include "tests/unit/agent_driver.h"
 #include "worker/agent/verdict.h"
-#include "worker/shepherd/group.h"
-#include "worker/shepherd/journal.h"
+#include "worker/lease/group.h"
+#include "worker/lease/journal.h"
 
 enum { HOUR_US = 2000 * 1000000, QUICK_US = 100 * 1000 };
 

@@ -34,6 +34,41 @@ static bool agrees(const struct ranges *r, const bool *model)
     return count == r->count && ranges_is_empty(r) == (count == 0);
 }
 
+Test(ranges, subtract_like_sets)
+{
+    bool good = true;
+    for (int round = 0; round < 2000 && good; round++) {
+        struct ranges a = {0}, b = {0};
+        bool model[SPACE] = {false};
+        for (uint32_t i = 0; i < 30; i++) {
+            uint32_t first = draw(SPACE),
+                     last = first + draw(SPACE - first < 9 ? SPACE - first : 9);
+            ranges_add(i % 2 ? &a : &b, first, last);
+        }
+        for (uint32_t i = 0; i < SPACE; i++)
+            model[i] = ranges_has(&a, i) && !ranges_has(&b, i);
+        ranges_subtract(&a, &b);
+        good = agrees(&a, model);
+        ranges_fini(&a);
+        ranges_fini(&b);
+    }
+    cr_assert(good);
+}
+
+/* An array of every other number, less itself: number by number it took minutes. */
+Test(ranges, subtract_many_pieces_at_once)
+{
+    struct ranges odd = {0}, same = {0};
+    cr_assert_eq(ranges_parse("1-1999999:2", 999999999, 1000000, &odd, NULL), 0);
+    ranges_copy(&same, &odd);
+    ranges_subtract(&odd, &same);
+    cr_expect(ranges_is_empty(&odd));
+    ranges_subtract(&same, &odd);
+    cr_expect_eq(same.count, 1000000);
+    ranges_fini(&odd);
+    ranges_fini(&same);
+}
+
 Test(ranges, behave_like_a_set_under_random_changes)
 {
     struct ranges r = {0};

@@ -10,8 +10,8 @@
 #include "worker/agent/tools.h"
 #include "worker/agent/topology.h"
 #include "worker/agent/verdict.h"
-#include "worker/execd/proto.h"
-#include "worker/shepherd/proto.h"
+#include "worker/lease/execd_proto.h"
+#include "worker/lease/proto.h"
 
 #include <sys/types.h>
 

@@ -3,7 +3,7 @@
 #include "common/base/sys/failpoint.h"
 #include "common/base/sys/log.h"
 #include "worker/agent/agent.h"
-#include "worker/shepherd/place.h"
+#include "worker/lease/place.h"
 
 static uint64_t key_of(uint64_t job, uint64_t task, uint64_t number)
 {

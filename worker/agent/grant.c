@@ -6,8 +6,8 @@
 #include "common/base/sys/files.h"
 #include "common/base/sys/log.h"
 #include "worker/agent/agent.h"
-#include "worker/shepherd/journal.h"
-#include "worker/shepherd/lease_spec.h"
+#include "worker/lease/journal.h"
+#include "worker/lease/lease_spec.h"
 
 #include <errno.h>
 #include <sys/socket.h>

@@ -3,7 +3,7 @@
 #include "common/base/pure/parse.h"
 #include "common/base/sys/files.h"
 #include "worker/agent/logwatch.h"
-#include "worker/shepherd/place.h"
+#include "worker/lease/place.h"
 
 #include <errno.h>
 #include <fcntl.h>

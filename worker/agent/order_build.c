@@ -4,8 +4,8 @@
 #include "common/base/sys/files.h"
 #include "common/wire/run_spec.h"
 #include "worker/agent/agent.h"
-#include "worker/shepherd/lease_spec.h"
-#include "worker/shepherd/order.h"
+#include "worker/lease/lease_spec.h"
+#include "worker/lease/order.h"
 
 #include <jansson.h>
 

@@ -2,7 +2,7 @@
  * second. */
 #include "common/base/pure/mem.h"
 #include "worker/agent/logwatch.h"
-#include "worker/shepherd/place.h"
+#include "worker/lease/place.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>

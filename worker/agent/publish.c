@@ -4,7 +4,7 @@
 #include "common/base/sys/files.h"
 #include "common/base/sys/log.h"
 #include "worker/agent/agent.h"
-#include "worker/shepherd/place.h"
+#include "worker/lease/place.h"
 
 #include <errno.h>
 #include <sys/stat.h>

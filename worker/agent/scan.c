@@ -4,7 +4,7 @@
 #include "common/base/sys/failpoint.h"
 #include "common/base/sys/log.h"
 #include "worker/agent/agent.h"
-#include "worker/shepherd/journal.h"
+#include "worker/lease/journal.h"
 
 #include <dirent.h>
 #include <errno.h>

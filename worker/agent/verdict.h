@@ -4,7 +4,7 @@
 
 #include "common/base/pure/err.h"
 #include "common/base/pure/str.h"
-#include "worker/shepherd/lease_record.h"
+#include "worker/lease/lease_record.h"
 
 /* The numbers of `verdict` in messages.def. */
 enum worker_verdict {

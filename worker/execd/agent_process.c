@@ -3,7 +3,7 @@
 #include "common/base/sys/clock.h"
 #include "common/base/sys/log.h"
 #include "worker/execd/execd.h"
-#include "worker/shepherd/clone.h"
+#include "worker/lease/clone.h"
 
 #include <errno.h>
 #include <fcntl.h>

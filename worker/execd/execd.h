@@ -3,9 +3,9 @@
 #define CHIPQ_EXECD_H
 
 #include "common/base/pure/err.h"
-#include "worker/execd/proto.h"
-#include "worker/shepherd/group.h"
-#include "worker/shepherd/proto.h"
+#include "worker/lease/execd_proto.h"
+#include "worker/lease/group.h"
+#include "worker/lease/proto.h"
 
 #include <sys/types.h>
 

@@ -2,8 +2,8 @@
  */
 #include "common/base/sys/failpoint.h"
 #include "worker/execd/execd.h"
-#include "worker/shepherd/clone.h"
-#include "worker/shepherd/tree.h"
+#include "worker/lease/clone.h"
+#include "worker/lease/tree.h"
 
 #include <errno.h>
 #include <fcntl.h>

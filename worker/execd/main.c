@@ -7,7 +7,7 @@
 #include "common/base/sys/files.h"
 #include "common/base/sys/log.h"
 #include "worker/execd/execd.h"
-#include "worker/shepherd/tree.h"
+#include "worker/lease/tree.h"
 
 #include <argp.h>
 #include <errno.h>

@@ -4,8 +4,8 @@
 #include "common/base/sys/clock.h"
 #include "common/base/sys/log.h"
 #include "worker/execd/execd.h"
-#include "worker/shepherd/journal.h"
-#include "worker/shepherd/tree.h"
+#include "worker/lease/journal.h"
+#include "worker/lease/tree.h"
 
 #include <dirent.h>
 #include <errno.h>

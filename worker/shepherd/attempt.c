@@ -3,8 +3,8 @@
 #include "worker/shepherd/shepherd.h"
 #include "common/base/sys/failpoint.h"
 #include "common/base/sys/log.h"
-#include "worker/shepherd/journal.h"
-#include "worker/shepherd/tree.h"
+#include "worker/lease/journal.h"
+#include "worker/lease/tree.h"
 
 #include <errno.h>
 #include <signal.h>

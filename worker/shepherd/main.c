@@ -6,7 +6,7 @@
 #include "common/base/sys/failpoint.h"
 #include "common/base/sys/files.h"
 #include "common/base/sys/log.h"
-#include "worker/shepherd/tree.h"
+#include "worker/lease/tree.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -2,7 +2,7 @@
  * polls a quiet file: inotify tells the first byte after silence, a timer looks while it grows. */
 #include "worker/shepherd/shepherd.h"
 #include "common/base/sys/files.h"
-#include "worker/shepherd/place.h"
+#include "worker/lease/place.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -2,8 +2,8 @@
 #include "worker/shepherd/shepherd.h"
 #include "common/base/sys/failpoint.h"
 #include "common/base/sys/log.h"
-#include "worker/shepherd/journal.h"
-#include "worker/shepherd/place.h"
+#include "worker/lease/journal.h"
+#include "worker/lease/place.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>

@@ -4,9 +4,9 @@
 #define CHIPQ_SHEPHERD_H
 
 #include "common/base/sys/clock.h"
-#include "worker/shepherd/lease_spec.h"
-#include "worker/shepherd/order.h"
-#include "worker/shepherd/proto.h"
+#include "worker/lease/lease_spec.h"
+#include "worker/lease/order.h"
+#include "worker/lease/proto.h"
 
 #include <sys/resource.h>
 

@@ -3,8 +3,8 @@
 #include "common/base/sys/failpoint.h"
 #include "common/base/sys/files.h"
 #include "common/base/sys/log.h"
-#include "worker/shepherd/clone.h"
-#include "worker/shepherd/place.h"
+#include "worker/lease/clone.h"
+#include "worker/lease/place.h"
 
 #include <dirent.h>
 #include <errno.h>

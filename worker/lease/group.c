@@ -1,5 +1,5 @@
 /* Control groups of leases, cgroup v2 only. */
-#include "worker/shepherd/group.h"
+#include "worker/lease/group.h"
 #include "common/base/pure/str.h"
 
 #include <dirent.h>

@@ -10,7 +10,7 @@
 #ifndef CHIPQ_SHEPHERD_PROTO_H
 #define CHIPQ_SHEPHERD_PROTO_H
 
-#include "worker/shepherd/lease_record.h"
+#include "worker/lease/lease_record.h"
 
 #define SHEPHERD_PROTO_VERSION 1
 
@@ -23,7 +23,7 @@ enum {
 };
 
 enum shepherd_cmd_type {
-    SHEPHERD_ORDER = 1, /* job; its order comes as a memfd, worker/shepherd/order.h */
+    SHEPHERD_ORDER = 1, /* job; its order comes as a memfd, worker/lease/order.h */
     SHEPHERD_QUEUE,     /* job, task, attempt: run it after those before it */
     SHEPHERD_KILL,      /* job, task, attempt, cause: TERM, grace, KILL; forgotten when queued */
     SHEPHERD_RENEW, /* until_us: the lease holds until then, on the boot clock; never shortened */
@@ -42,7 +42,7 @@ struct shepherd_cmd {
 
 /* Descriptors that chipq-shepherd is started with. */
 enum shepherd_fd {
-    SHEPHERD_FD_SPEC = 3,    /* sealed memfd, worker/shepherd/lease_spec.h */
+    SHEPHERD_FD_SPEC = 3,    /* sealed memfd, worker/lease/lease_spec.h */
     SHEPHERD_FD_AGENT = 4,   /* its first connection */
     SHEPHERD_FD_JOURNAL = 5, /* open and locked */
     SHEPHERD_FD_GROUP = 6,   /* cgroup.procs of its control group, or closed */

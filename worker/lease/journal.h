@@ -5,7 +5,7 @@
 #define CHIPQ_JOURNAL_H
 
 #include "common/base/pure/err.h"
-#include "worker/shepherd/lease_record.h"
+#include "worker/lease/lease_record.h"
 
 enum {
     JOURNAL_RECORDS_MAX = 1 << 20, /* no reader goes on beyond */

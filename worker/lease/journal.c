@@ -1,5 +1,5 @@
 /* The journal of one lease: make, append, read. */
-#include "worker/shepherd/journal.h"
+#include "worker/lease/journal.h"
 #include "common/base/sys/clock.h"
 #include "common/base/sys/files.h"
 

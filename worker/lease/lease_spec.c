@@ -1,5 +1,5 @@
 /* The lease's specification, and sealed memory to hand such things on in. */
-#include "worker/shepherd/lease_spec.h"
+#include "worker/lease/lease_spec.h"
 #include "common/base/pure/flat.h"
 #include "common/base/sys/files.h"
 

@@ -1,6 +1,6 @@
 /* Ending a tree: by namespace, by control group, or by walking /proc. */
-#include "worker/shepherd/tree.h"
-#include "worker/shepherd/group.h"
+#include "worker/lease/tree.h"
+#include "worker/lease/group.h"
 
 #include <dirent.h>
 #include <errno.h>

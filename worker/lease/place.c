@@ -1,5 +1,5 @@
 /* Paths of an attempt's files. */
-#include "worker/shepherd/place.h"
+#include "worker/lease/place.h"
 
 #include "common/base/pure/str.h"
 

@@ -1,7 +1,7 @@
 /* The order of one job: encode (agent), decode without copying (shepherd). */
-#include "worker/shepherd/order.h"
+#include "worker/lease/order.h"
 #include "common/base/pure/flat.h"
-#include "worker/shepherd/lease_record.h"
+#include "worker/lease/lease_record.h"
 
 #include <limits.h>
 

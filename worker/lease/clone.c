@@ -1,6 +1,6 @@
 /* vfork-like clone3 with a stack of its own, so that no frame of ours is shared with the child. */
-#include "worker/shepherd/clone.h"
-#include "worker/shepherd/group.h"
+#include "worker/lease/clone.h"
+#include "worker/lease/group.h"
 
 #include <errno.h>
 #include <linux/sched.h>

@@ -3,7 +3,7 @@
 #ifndef CHIPQ_TREE_H
 #define CHIPQ_TREE_H
 
-#include "worker/shepherd/proto.h"
+#include "worker/lease/proto.h"
 
 /* Which keeper holds for the calling process; `group_fd` (cgroup.procs, readable) may be -1. With
  * KEEPER_SUBREAPER it makes itself the parent of orphans. */
