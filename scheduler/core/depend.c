@@ -337,9 +337,7 @@ static void start_left(struct core *c, struct job *job, size_t i)
     ranges_copy(&d->left, &job->waiting);
     if (on == NULL)
         return; /* it follows in the same submit */
-    for (size_t r = 0; r < on->passed.n; r++)
-        for (uint64_t k = on->passed.items[r].first; k <= on->passed.items[r].last; k++)
-            ranges_remove(&d->left, (uint32_t)k);
+    ranges_subtract(&d->left, &on->passed);
     const struct ranges *bad[] = {&on->failed, &on->killed, &on->lost};
     for (size_t b = 0; b < CQ_COUNT(bad); b++)
         doom(c, job->id, i, bad[b]);
@@ -359,9 +357,7 @@ void depend_start(struct core *c, struct job *job)
         for (size_t r = 0; r < left->n; r++)
             ranges_add(&job->blocked, left->items[r].first, left->items[r].last);
     }
-    for (size_t r = 0; r < job->blocked.n; r++)
-        for (uint64_t k = job->blocked.items[r].first; k <= job->blocked.items[r].last; k++)
-            ranges_remove(&job->waiting, (uint32_t)k);
+    ranges_subtract(&job->waiting, &job->blocked);
     depend_register(c, job);
     depend_seal_never(c, job);
 }

@@ -15,7 +15,10 @@ enum {
     NAME_BYTES_MAX = 255,
     RUN_BYTES_MAX = 262144,
     PRIORITY_MAX = 10,
-    STARTS_MAX = 100
+    STARTS_MAX = 100,
+    /* Bounds of what one SUBMIT, which may be short, asks us to remember. */
+    PIECES_MAX = 500000, /* ranges of its arrays: "1-200000:2" has 100,000 */
+    PAIRS_MAX = 2000000, /* tasks that wait for their counterpart; a job's snapshot holds them */
 };
 
 struct submit {
@@ -27,6 +30,7 @@ struct submit {
     struct ranges *arrays; /* of each job */
     struct dep **deps;     /* of each job; ids of jobs of this submit are still places, from 1 */
     uint64_t first_id;
+    uint64_t n_pieces, n_pairs;
 };
 
 /* How a job is called in messages: its name, else its place. */
@@ -105,7 +109,14 @@ static int check_job(struct submit *s, size_t i, struct cq_err *err)
         return -1;
     if (*j->array == '\0')
         return 0;
-    return ranges_parse(j->array, TASK_MAX, ARRAY_MAX, &s->arrays[i], err);
+    if (ranges_parse(j->array, TASK_MAX, ARRAY_MAX, &s->arrays[i], err) != 0)
+        return -1;
+    s->n_pieces += s->arrays[i].n;
+    if (s->n_pieces > PIECES_MAX)
+        return cq_fail(err, CQ_E_LIMIT,
+                       "the arrays of one submit have too many gaps: more than %d ranges",
+                       PIECES_MAX);
+    return 0;
 }
 
 /* ---- dependencies ---- */
@@ -212,9 +223,15 @@ static int resolve_deps(struct submit *s, size_t i, struct cq_err *err)
     if (j->n_deps > JOBS_MAX)
         return cq_fail(err, CQ_E_LIMIT, "%zu dependencies; at most %d", j->n_deps, JOBS_MAX);
     s->deps[i] = cq_calloc(j->n_deps, sizeof(struct dep));
-    for (size_t k = 0; k < j->n_deps; k++)
+    for (size_t k = 0; k < j->n_deps; k++) {
         if (resolve(s, i, &j->deps[k], &s->deps[i][k], err) != 0)
             return -1;
+        s->n_pairs += j->deps[k].when == DEP_AFTERCORR ? s->arrays[i].count : 0;
+        if (s->n_pairs > PAIRS_MAX)
+            return cq_fail(err, CQ_E_LIMIT,
+                           "too many tasks wait for their counterpart: more than %d in one submit",
+                           PAIRS_MAX);
+    }
     return 0;
 }
 

@@ -36,6 +36,8 @@ static void insert_at(struct ranges *r, size_t i, struct range item)
 
 static void remove_at(struct ranges *r, size_t i, size_t count)
 {
+    if (count == 0)
+        return; /* not the whole tail onto itself */
     memmove(r->items + i, r->items + i + count, (r->n - i - count) * sizeof *r->items);
     r->n -= count;
 }
@@ -83,6 +85,26 @@ bool ranges_remove(struct ranges *r, uint32_t number)
             insert_at(r, i + 1, (struct range){number + 1, old.last});
     }
     return true;
+}
+
+void ranges_subtract(struct ranges *from, const struct ranges *what)
+{
+    struct ranges kept = {0};
+    size_t k = 0;
+    for (size_t i = 0; i < from->n; i++) {
+        uint64_t first = from->items[i].first, last = from->items[i].last;
+        while (k < what->n && what->items[k].last < first)
+            k++;
+        for (size_t j = k; first <= last && j < what->n && what->items[j].first <= last; j++) {
+            if (what->items[j].first > first)
+                ranges_add(&kept, (uint32_t)first, what->items[j].first - 1);
+            first = (uint64_t)what->items[j].last + 1;
+        }
+        if (first <= last)
+            ranges_add(&kept, (uint32_t)first, (uint32_t)last);
+    }
+    ranges_fini(from);
+    *from = kept;
 }
 
 bool ranges_has(const struct ranges *r, uint32_t number)

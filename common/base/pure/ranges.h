@@ -22,6 +22,7 @@ void ranges_fini(struct ranges *r);
 void ranges_add(struct ranges *r, uint32_t first,
                 uint32_t last);                        /* first <= last; overlaps are fine */
 bool ranges_remove(struct ranges *r, uint32_t number); /* false when it was not in */
+void ranges_subtract(struct ranges *from, const struct ranges *what); /* O(n) for both together */
 bool ranges_has(const struct ranges *r, uint32_t number);
 bool ranges_is_empty(const struct ranges *r);
 uint32_t ranges_first(const struct ranges *r); /* asserts that the set is not empty */
