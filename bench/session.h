@@ -1,5 +1,5 @@
 /* The load generator's connection: one session with chipqd, on which many requests are under way at
- * once. The command line's client (common/net/net_client.h) asks one thing at a time; a load
+ * once. The command line's client (common/client/net_client.h) asks one thing at a time; a load
  * generator must not. Everything goes over the public wire. Nothing is sent again: a lost
  * connection ends the measurement. */
 #ifndef BENCH_SESSION_H

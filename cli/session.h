@@ -3,7 +3,7 @@
 #define SESSION_H
 
 #include "cli/cli.h"
-#include "common/net/net_client.h"
+#include "common/client/net_client.h"
 
 #define SESSION_CALL_US (30 * INT64_C(1000000))
 

@@ -1,6 +1,6 @@
-// LINK: cq_net
+// LINK: cq_client
 /* The blocking client against a small server in a thread of its own. */
-#include "common/net/net_client.h"
+#include "common/client/net_client.h"
 #include "tests/unit/net_fixture.h"
 
 #include <pthread.h>

@@ -1,5 +1,5 @@
 /* The blocking client: a loop of its own, turned until the answer is there. */
-#include "common/net/net_client.h"
+#include "common/client/net_client.h"
 #include "common/base/pure/mem.h"
 #include "common/base/sys/clock.h"
 #include "common/net/loop.h"
