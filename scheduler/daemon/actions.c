@@ -34,7 +34,7 @@ static void on_revoked(void *data)
     struct action_batch *b = l->batch;
     if (--b->left == 0) {
         for (size_t i = 0; i < b->n; i++)
-            free((char *)(uintptr_t)b->results[i].text);
+            free_const(b->results[i].text);
         free(b->results);
         free(b);
     }

@@ -13,17 +13,27 @@ struct open_ask { /* what the store's query carries */
 
 static size_t asks_of(const struct daemon *d, struct principal_id p)
 {
-    return (size_t)(uintptr_t)map_find(&d->asks_of, p.v);
+    const size_t *n = map_find(&d->asks_of, p.v);
+    return n ? *n : 0;
 }
 
-static void count_ask(struct daemon *d, struct principal_id p, bool is_new)
+static void count_ask(struct daemon *d, struct principal_id p)
 {
-    size_t n = asks_of(d, p) + (is_new ? 1 : (size_t)-1);
-    d->n_asks += is_new ? 1 : (size_t)-1;
-    if (n == 0)
-        (void)map_remove(&d->asks_of, p.v);
-    else
-        map_put(&d->asks_of, p.v, (void *)(uintptr_t)n);
+    size_t *n = map_find(&d->asks_of, p.v);
+    if (n == NULL) {
+        n = CQ_NEW(size_t);
+        map_put(&d->asks_of, p.v, n);
+    }
+    ++*n;
+    d->n_asks++;
+}
+
+static void uncount_ask(struct daemon *d, struct principal_id p)
+{
+    size_t *n = map_find(&d->asks_of, p.v);
+    if (--*n == 0)
+        free(map_remove(&d->asks_of, p.v));
+    d->n_asks--;
 }
 
 static void enqueue(struct daemon *d, struct store_query *q)
@@ -71,7 +81,7 @@ bool ask_store(struct daemon *d, const struct asker *a, struct store_query *q, a
     o->ask = (struct ask){.asker = *a, .done = done, .shape_only = shape_only, .data = data};
     o->free_data = free_data;
     q->owner = o;
-    count_ask(d, a->who.id, true);
+    count_ask(d, a->who.id);
     enqueue(d, q);
     return true;
 }
@@ -79,7 +89,7 @@ bool ask_store(struct daemon *d, const struct asker *a, struct store_query *q, a
 void ask_answered(struct daemon *d, struct store_query *q)
 {
     struct open_ask *o = q->owner;
-    count_ask(d, o->ask.asker.who.id, false);
+    uncount_ask(d, o->ask.asker.who.id);
     struct principal_view now;
     if (core_view_principal(d->core, o->ask.asker.who.id, &now) && !now.revoked) {
         o->ask.asker.who = now;

@@ -16,6 +16,16 @@
 #include "scheduler/daemon/options.h"
 #include "scheduler/store/store.h"
 
+/* For texts of wire structs, which are const there, but ours. */
+static inline void free_const(const void *owned)
+{
+    union {
+        const void *from;
+        void *to;
+    } p = {.from = owned};
+    free(p.to);
+}
+
 struct watches;
 struct logs;
 struct outbox;
@@ -43,7 +53,7 @@ struct daemon {
     struct map is_dirty;
     struct store_query *held, **held_last; /* wait for the filling batch to be handed over */
     size_t n_asks;                         /* queries that are not answered yet */
-    struct map asks_of;                    /* principal -> how many of them, as a pointer */
+    struct map asks_of;                    /* principal -> size_t, how many of them */
     struct outbox *outbox;
     struct map replies; /* handle given to the core -> struct reply_to */
     uint64_t last_handle;

@@ -32,7 +32,7 @@ void action_result_set(struct daemon *d, struct action_batch *b, size_t index, e
     m.u.job_action_done.n_results = b->n;
     reply(d, &b->asker, &m);
     for (size_t i = 0; i < b->n; i++)
-        free((char *)(uintptr_t)b->results[i].text);
+        free_const(b->results[i].text);
     free(b->results);
     free(b);
 }

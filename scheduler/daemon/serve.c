@@ -195,7 +195,7 @@ static int set_up(struct daemon *d, struct cq_err *err)
     return listen_all(d, err);
 }
 
-static void free_replies(struct map *m)
+static void free_values(struct map *m)
 {
     size_t at = 0;
     void *value;
@@ -219,10 +219,10 @@ static void tear_down(struct daemon *d)
     watches_free(d->watches);
     logs_free(d->logs);
     worker_sessions_free(d);
-    free_replies(&d->replies);
-    free_replies(&d->progress);
+    free_values(&d->replies);
+    free_values(&d->progress);
     map_fini(&d->is_dirty);
-    map_fini(&d->asks_of);
+    free_values(&d->asks_of);
     free(d->dirty);
     loop_free(d->loop);
 }

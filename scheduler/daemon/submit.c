@@ -28,7 +28,7 @@ static void submit_free(void *data)
 {
     struct submit *s = data;
     for (size_t i = 0; i < s->n_ended; i++)
-        free((char *)(uintptr_t)s->ended[i].name);
+        free_const(s->ended[i].name);
     free(s->ended);
     free(s->numbers);
     msg_fini(&s->m);
@@ -181,26 +181,31 @@ static void on_ended_jobs(struct daemon *d, struct ask *ask, struct store_query 
     go_on(d, s);
 }
 
-/* Numbers that neither the core nor we know the end of. */
+/* Numbers of this job's dependencies that neither the core nor we know the end of. */
+static void add_unknown(struct daemon *d, const struct submit *s, const struct job_spec *j,
+                        struct store_query *q, size_t *cap)
+{
+    for (size_t i = 0; i < j->n_deps; i++) {
+        uint64_t number = j->deps[i].number;
+        if (number == 0 || find_ended(s, number) != NULL
+            || core_find_job(d->core, s->asker.who.enterprise, number).v != 0)
+            continue;
+        cq_grow(&q->numbers, cap, q->n_numbers);
+        q->numbers[q->n_numbers++] = number;
+    }
+}
+
 static struct store_query *unknown_deps(struct daemon *d, const struct submit *s)
 {
-    struct store_query *q = NULL;
+    struct store_query *q = store_query_new(QUERY_NUMBERS, NULL);
     size_t cap = 0;
-    const struct msg_submit *m = &s->m.u.submit;
-    for (size_t i = 0; i < m->n_jobs; i++)
-        for (size_t k = 0; k < m->jobs[i].n_deps; k++) {
-            uint64_t number = m->jobs[i].deps[k].number;
-            if (number == 0 || find_ended(s, number) != NULL
-                || core_find_job(d->core, s->asker.who.enterprise, number).v != 0)
-                continue;
-            if (q == NULL)
-                q = store_query_new(QUERY_NUMBERS, NULL);
-            cq_grow(&q->numbers, &cap, q->n_numbers);
-            q->numbers[q->n_numbers++] = number;
-        }
-    if (q != NULL)
-        q->enterprise = s->asker.who.enterprise;
-    return q;
+    q->enterprise = s->asker.who.enterprise;
+    for (size_t i = 0; i < s->m.u.submit.n_jobs; i++)
+        add_unknown(d, s, &s->m.u.submit.jobs[i], q, &cap);
+    if (q->n_numbers > 0)
+        return q;
+    store_query_free(q);
+    return NULL;
 }
 
 /* ---- into the core ---- */
@@ -279,7 +284,8 @@ static void inputs_make(const struct submit *s, struct inputs *in)
     }
 }
 
-static void step_submit(struct daemon *d, struct submit *s)
+/* False when a dependency ended meanwhile: look it up. Otherwise the submit is done with. */
+static bool step_submit(struct daemon *d, struct submit *s)
 {
     struct inputs in = {0};
     inputs_make(s, &in);
@@ -297,29 +303,34 @@ static void step_submit(struct daemon *d, struct submit *s)
     (void)CQ_FP("chipqd.submit.before_commit");
     if (rc == 0) {
         submit_free(s);
-        return;
+        return true;
     }
     free(map_remove(&d->replies, input.request));
     if (err.code == CQ_E_STALE && ++s->tries < TRIES_MAX)
-        go_on(d, s); /* a dependency ended meanwhile: look again */
-    else
-        refuse(d, s, &err);
+        return false;
+    refuse(d, s, &err);
+    return true;
+}
+
+static void look_up_deps(struct daemon *d, struct submit *s, struct store_query *q)
+{
+    if (q->n_numbers <= QUERY_ROWS_MAX) {
+        (void)ask_store(d, &s->asker, q, on_ended_jobs, false, s, submit_free);
+        return;
+    }
+    struct cq_err err = {0};
+    (void)cq_fail(&err, CQ_E_LIMIT, "at most %d dependencies on jobs that ended", QUERY_ROWS_MAX);
+    store_query_free(q);
+    refuse(d, s, &err);
 }
 
 static void go_on(struct daemon *d, struct submit *s)
 {
-    struct store_query *q = unknown_deps(d, s);
-    if (q == NULL) {
-        step_submit(d, s);
-    } else if (q->n_numbers > QUERY_ROWS_MAX) {
-        struct cq_err err = {0};
-        (void)cq_fail(&err, CQ_E_LIMIT, "at most %d dependencies on jobs that ended",
-                      QUERY_ROWS_MAX);
-        store_query_free(q);
-        refuse(d, s, &err);
-    } else {
-        (void)ask_store(d, &s->asker, q, on_ended_jobs, false, s, submit_free);
-    }
+    struct store_query *q;
+    while ((q = unknown_deps(d, s)) == NULL)
+        if (step_submit(d, s))
+            return;
+    look_up_deps(d, s, q);
 }
 
 void on_submit(struct daemon *d, const struct asker *a, struct msg *m)

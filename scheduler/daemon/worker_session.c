@@ -11,8 +11,8 @@
 static void free_tools(struct worker_session *s)
 {
     for (size_t i = 0; i < s->n_tools; i++) {
-        free((char *)(uintptr_t)s->tools[i].name);
-        free((char *)(uintptr_t)s->tools[i].describe);
+        free_const(s->tools[i].name);
+        free_const(s->tools[i].describe);
     }
     free(s->tools);
     s->tools = NULL;

@@ -5,6 +5,8 @@
 #include "common/base/pure/mem.h"
 #include "common/base/sys/clock.h"
 
+#include <assert.h>
+
 enum { TASK_NUMBER_MAX = INT32_MAX };
 
 struct store_query *store_query_new(enum query_kind kind, void *owner)
@@ -137,22 +139,30 @@ static int read_request(struct store *s, struct store_query *q, uint64_t job, st
     return rc;
 }
 
-static int read_rows(struct store *s, enum statement which, uint64_t job, struct range range,
-                     struct stored_task **rows, size_t *n, size_t *cap, struct cq_err *err)
+struct task_rows { /* where read_rows puts them */
+    enum statement which;
+    struct stored_task **rows;
+    size_t *n, *cap;
+};
+
+static int read_rows(struct store *s, const struct task_rows *to, uint64_t job, struct range range,
+                     struct cq_err *err)
 {
-    sqlite3_stmt *st = sql_use(s, which);
+    if (*to->n >= QUERY_ROWS_MAX)
+        return 0;
+    sqlite3_stmt *st = sql_use(s, to->which);
     sql_bind_u64(st, 1, job);
     sql_bind_u64(st, 2, range.first);
     sql_bind_u64(st, 3, range.last);
-    sql_bind_u64(st, 4, QUERY_ROWS_MAX - *n);
+    sql_bind_u64(st, 4, QUERY_ROWS_MAX - *to->n);
     int rc;
     while ((rc = sql_row(s, st, "read tasks", err)) > 0) {
-        cq_grow(rows, cap, *n);
+        cq_grow(to->rows, to->cap, *to->n);
         if (stored_task_decode(sqlite3_column_blob(st, 0), (size_t)sqlite3_column_bytes(st, 0),
-                               &(*rows)[*n], err)
+                               &(*to->rows)[*to->n], err)
             != 0)
             return -1;
-        (*n)++;
+        ++*to->n;
     }
     return rc;
 }
@@ -161,18 +171,12 @@ static int read_tasks(struct store *s, struct store_query *q, uint64_t job, stru
 {
     static const struct range all = {0, TASK_NUMBER_MAX};
     const struct range *ranges = q->wanted.n ? q->wanted.items : &all;
-    size_t n = q->wanted.n ? q->wanted.n : 1;
-    for (size_t i = 0; i < n; i++) {
-        if (q->n_tasks < QUERY_ROWS_MAX
-            && read_rows(s, ST_TASKS, job, ranges[i], &q->tasks, &q->n_tasks, &q->cap_tasks, err)
-                   != 0)
+    struct task_rows last = {ST_TASKS, &q->tasks, &q->n_tasks, &q->cap_tasks};
+    struct task_rows earlier = {ST_ATTEMPTS, &q->earlier, &q->n_earlier, &q->cap_earlier};
+    for (size_t i = 0; i < (q->wanted.n ? q->wanted.n : 1); i++)
+        if (read_rows(s, &last, job, ranges[i], err) != 0
+            || read_rows(s, &earlier, job, ranges[i], err) != 0)
             return -1;
-        if (q->n_earlier < QUERY_ROWS_MAX
-            && read_rows(s, ST_ATTEMPTS, job, ranges[i], &q->earlier, &q->n_earlier,
-                         &q->cap_earlier, err)
-                   != 0)
-            return -1;
-    }
     return 0;
 }
 
@@ -191,6 +195,7 @@ static int is_submit_of(struct store *s, struct store_query *q, uint64_t job, st
 {
     if (read_request(s, q, job, err) != 0)
         return -1;
+    assert(q->submit != NULL); /* read_request has set it */
     const struct job_submit *j = &q->submit->u.job_submit;
     if (j->principal == q->principal.v && cq_uuid_equal(&j->client_key, &q->key))
         return 1;
