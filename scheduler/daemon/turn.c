@@ -146,7 +146,8 @@ void turn_drain(struct daemon *d)
     int64_t until_us = clock_mono_us() + DRAIN_US;
     while (clock_mono_us() < until_us) {
         turn_end(d);
-        if (!store_is_busy(d->store) && store_batch_is_empty(d->filling) && outbox_is_empty(d))
+        if (!store_is_busy(d->store) && store_batch_is_empty(d->filling) && d->n_asks == 0
+            && outbox_is_empty(d))
             return;
         struct pollfd p = {.fd = store_fd(d->store), .events = POLLIN};
         (void)poll(&p, 1, 100);
