@@ -7,7 +7,7 @@
 
 #include <inttypes.h>
 
-enum { REASONS_MAX = 64, ROWS_MAX = QUERY_ROWS_MAX, JOB_BYTES_MAX = 800 * 1024 };
+enum { REASONS_MAX = 64, ROWS_MAX = QUERY_ROWS_MAX, JOB_BYTES_MAX = 800 * 1024, PIECES_MAX = 1000 };
 
 /* May the asker see all of a job there, or its shape only? */
 static bool is_shape_only(const struct asker *a, struct enterprise_id e)
@@ -273,8 +273,13 @@ void on_job_query(struct daemon *d, const struct asker *a, struct msg *m)
 {
     struct ranges wanted = {0};
     struct cq_err err = {0};
-    if (m->u.job_query.tasks[0]
-        && ranges_parse(m->u.job_query.tasks, INT32_MAX, 1000000, &wanted, &err) != 0) {
+    int rc = 0;
+    if (m->u.job_query.tasks[0])
+        rc = ranges_parse(m->u.job_query.tasks, INT32_MAX, 1000000, &wanted, &err);
+    if (rc == 0 && wanted.n > PIECES_MAX) /* each is a look-up */
+        rc = cq_fail(&err, CQ_E_LIMIT, "ask for at most %d ranges of tasks at once", PIECES_MAX);
+    if (rc != 0) {
+        ranges_fini(&wanted);
         reply_error(d, a, &err);
         return;
     }

@@ -1,5 +1,6 @@
-/* The store thread: takes batches and queries in order, and tells through an eventfd what is done.
- * The queue is short: one batch at most, and the queries that sessions are allowed to have open. */
+/* The store thread: takes the batch, of which there is one at most, before all queries, and these
+ * in order; tells through an eventfd what is done. What a session asks must not delay what all wait
+ * for; a query that was asked before the batch sees it, too, which is only newer. */
 #include "scheduler/store/internal.h"
 
 #include "common/base/pure/mem.h"
@@ -20,6 +21,14 @@ static void push(struct work_queue *q, struct work *w)
     w->next = NULL;
     *q->last = w;
     q->last = &w->next;
+}
+
+static void push_first(struct work_queue *q, struct work *w)
+{
+    w->next = q->first;
+    if (q->first == NULL)
+        q->last = &w->next;
+    q->first = w;
 }
 
 static struct work *pop(struct work_queue *q)
@@ -155,7 +164,10 @@ static void hand_over(struct store *s, struct store_batch *b, struct store_query
     w->batch = b;
     w->query = q;
     (void)pthread_mutex_lock(&s->lock);
-    push(&s->todo, w);
+    if (b != NULL)
+        push_first(&s->todo, w);
+    else
+        push(&s->todo, w);
     (void)pthread_cond_signal(&s->wake);
     (void)pthread_mutex_unlock(&s->lock);
 }
