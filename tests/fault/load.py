@@ -113,11 +113,12 @@ class Client(threading.Thread):
     def hold_and_release(self):
         """A release that got no answer is said again: a held job would never drain."""
         number = self.submit("--hold", restart=0, array="", hold=1)
-        for _ in range(20):
-            if not number or self.pool.chipq("release", str(number))[0] in (
-                    OK, NOT_FOUND, REFUSED, CONFLICT):
+        deadline = time.monotonic() + 60
+        while number and time.monotonic() < deadline:
+            if self.pool.chipq("release", str(number))[0] in (OK, NOT_FOUND, REFUSED, CONFLICT):
                 return
             self.healed.wait(timeout=10)
+            time.sleep(0.1)
 
     def requeue(self):
         if self.recent:
