@@ -24,8 +24,10 @@ static int print_record(void *arg, uint64_t seq, int64_t at_us, const struct rec
 
 static void set_text(json_t *to, const char *name, const char *text)
 {
+    if (text == NULL)
+        text = "";
     /* Bytes that are no UTF-8 cannot be JSON: shown escaped. */
-    if (json_object_set_new(to, name, json_string(text ? text : "")) == 0)
+    if (json_object_set_new(to, name, json_string(text)) == 0)
         return;
     struct cq_str printable CQ_CLEANUP(cq_str_fini) = {0};
     cq_str_add_printable(&printable, text, strlen(text));

@@ -28,7 +28,7 @@ int main(int argc, char **argv)
     struct cq_err err = {0};
     (void)umask(0077);
     if (sodium_init() < 0) {
-        fprintf(stderr, "chipqd: libsodium does not start\n");
+        (void)fprintf(stderr, "chipqd: libsodium does not start\n");
         return cq_code_exit_status(CQ_E_INTERNAL);
     }
     int rc = daemon_options_read(&o, argc, argv, &err);
@@ -38,7 +38,7 @@ int main(int argc, char **argv)
     if (rc == 0)
         rc = run(&o, &err);
     if (rc != 0)
-        fprintf(stderr, "chipqd: %s\n", err.text);
+        (void)fprintf(stderr, "chipqd: %s\n", err.text);
     daemon_options_fini(&o);
     return rc == 0 ? 0 : cq_code_exit_status(err.code);
 }

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #define MIN_US INT64_C(100000) /* every time constant can be set down to 100 ms, for tests */
-#define DAY_US (24 * 3600 * US_PER_S)
+#define DAY_US (INT64_C(24) * 3600 * US_PER_S)
 
 enum kind { KIND_TIME, KIND_SIZE, KIND_TEXT, KIND_CLIENT_ENDPOINT, KIND_WORKER_ENDPOINT };
 
@@ -193,7 +193,7 @@ struct parsing {
     size_t known_of[CQ_COUNT(known) * LISTEN_MAX], n;
 };
 
-static error_t note_known(struct parsing *p, int key, char *arg)
+static error_t note_known(struct parsing *p, int key, const char *arg)
 {
     if (p->n == CQ_COUNT(p->values))
         return EINVAL;
@@ -257,7 +257,7 @@ static void make_options(struct argp_option *to)
 static void print_version(FILE *out, struct argp_state *state)
 {
     (void)state;
-    fprintf(out, "chipqd " CHIPQ_VERSION "\n");
+    (void)fprintf(out, "chipqd " CHIPQ_VERSION "\n");
 }
 
 static char *default_dir(void)

@@ -181,17 +181,21 @@ static void on_ended_jobs(struct daemon *d, struct ask *ask, struct store_query 
     go_on(d, s);
 }
 
+static void add_number(struct store_query *q, size_t *cap, uint64_t number)
+{
+    cq_grow(&q->numbers, cap, q->n_numbers);
+    q->numbers[q->n_numbers++] = number;
+}
+
 /* Numbers of this job's dependencies that neither the core nor we know the end of. */
 static void add_unknown(struct daemon *d, const struct submit *s, const struct job_spec *j,
                         struct store_query *q, size_t *cap)
 {
     for (size_t i = 0; i < j->n_deps; i++) {
         uint64_t number = j->deps[i].number;
-        if (number == 0 || find_ended(s, number) != NULL
-            || core_find_job(d->core, s->asker.who.enterprise, number).v != 0)
-            continue;
-        cq_grow(&q->numbers, cap, q->n_numbers);
-        q->numbers[q->n_numbers++] = number;
+        if (number != 0 && find_ended(s, number) == NULL
+            && core_find_job(d->core, s->asker.who.enterprise, number).v == 0)
+            add_number(q, cap, number);
     }
 }
 

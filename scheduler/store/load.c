@@ -63,21 +63,29 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+struct id_list {
+    uint64_t *ids;
+    size_t n, cap;
+};
+
+static void add_id(struct id_list *l, uint64_t id)
+{
+    cq_grow(&l->ids, &l->cap, l->n);
+    l->ids[l->n++] = id;
+}
+
 /* Ids of live jobs in the order of their submission, by the partial index alone. */
-static int live_ids(struct store *s, uint64_t **ids, size_t *n, struct cq_err *err)
+static int live_ids(struct store *s, struct id_list *to, struct cq_err *err)
 {
     sqlite3_stmt *st CQ_CLEANUP(finalize) =
         prepare(s, "SELECT id FROM job INDEXED BY job_live WHERE state<4", err);
     if (st == NULL)
         return -1;
-    size_t cap = 0;
     int rc;
-    while ((rc = sql_row(s, st, "load live jobs", err)) > 0) {
-        cq_grow(ids, &cap, *n);
-        (*ids)[(*n)++] = (uint64_t)sqlite3_column_int64(st, 0);
-    }
-    if (*n > 0)
-        qsort(*ids, *n, sizeof **ids, by_value);
+    while ((rc = sql_row(s, st, "load live jobs", err)) > 0)
+        add_id(to, (uint64_t)sqlite3_column_int64(st, 0));
+    if (to->n > 0)
+        qsort(to->ids, to->n, sizeof *to->ids, by_value);
     return rc;
 }
 
@@ -108,12 +116,9 @@ static int load_job(struct store *s, sqlite3_stmt *st, uint64_t id, store_record
     return 0;
 }
 
-static int load_jobs(struct store *s, store_record_fn fn, void *arg, struct cq_err *err)
+static int load_listed(struct store *s, const struct id_list *live, store_record_fn fn, void *arg,
+                       struct cq_err *err)
 {
-    uint64_t *ids CQ_CLEANUP(cq_free_ptr) = NULL;
-    size_t n = 0;
-    if (live_ids(s, &ids, &n, err) != 0)
-        return -1;
     sqlite3_stmt *st CQ_CLEANUP(finalize) =
         prepare(s,
                 "SELECT r.version, r.payload, j.snapshot FROM job j JOIN job_request r ON"
@@ -121,10 +126,20 @@ static int load_jobs(struct store *s, store_record_fn fn, void *arg, struct cq_e
                 err);
     if (st == NULL)
         return -1;
-    for (size_t i = 0; i < n; i++)
-        if (load_job(s, st, ids[i], fn, arg, err) != 0)
+    for (size_t i = 0; i < live->n; i++)
+        if (load_job(s, st, live->ids[i], fn, arg, err) != 0)
             return -1;
     return 0;
+}
+
+static int load_jobs(struct store *s, store_record_fn fn, void *arg, struct cq_err *err)
+{
+    struct id_list live = {0};
+    int rc = live_ids(s, &live, err);
+    if (rc == 0)
+        rc = load_listed(s, &live, fn, arg, err);
+    free(live.ids);
+    return rc;
 }
 
 static int load_keys(struct store *s, struct cq_err *err)

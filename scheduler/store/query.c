@@ -145,6 +145,17 @@ struct task_rows { /* where read_rows puts them */
     size_t *n, *cap;
 };
 
+static int add_row(const struct task_rows *to, sqlite3_stmt *st, struct cq_err *err)
+{
+    cq_grow(to->rows, to->cap, *to->n);
+    if (stored_task_decode(sqlite3_column_blob(st, 0), (size_t)sqlite3_column_bytes(st, 0),
+                           &(*to->rows)[*to->n], err)
+        != 0)
+        return -1;
+    ++*to->n;
+    return 0;
+}
+
 static int read_rows(struct store *s, const struct task_rows *to, uint64_t job, struct range range,
                      struct cq_err *err)
 {
@@ -156,14 +167,9 @@ static int read_rows(struct store *s, const struct task_rows *to, uint64_t job, 
     sql_bind_u64(st, 3, range.last);
     sql_bind_u64(st, 4, QUERY_ROWS_MAX - *to->n);
     int rc;
-    while ((rc = sql_row(s, st, "read tasks", err)) > 0) {
-        cq_grow(to->rows, to->cap, *to->n);
-        if (stored_task_decode(sqlite3_column_blob(st, 0), (size_t)sqlite3_column_bytes(st, 0),
-                               &(*to->rows)[*to->n], err)
-            != 0)
+    while ((rc = sql_row(s, st, "read tasks", err)) > 0)
+        if (add_row(to, st, err) != 0)
             return -1;
-        ++*to->n;
-    }
     return rc;
 }
 
