@@ -284,15 +284,6 @@ static struct store_query *wait_answer(struct store *s)
     }
 }
 
-static void wait_commit(struct store *s)
-{
-    while (store_is_busy(s)) {
-        struct pollfd p = {.fd = store_fd(s), .events = POLLIN};
-        cr_assert_eq(poll(&p, 1, 20000), 1);
-        cr_assert_null(store_collect(s));
-    }
-}
-
 Test(store, a_reader_sees_the_batch_that_was_handed_over_before)
 {
     struct store *s = open_store(true);
@@ -437,6 +428,15 @@ Test(store, an_old_key_is_found_for_its_owner_alone)
 /* ---- death and failing disks ---- */
 
 #ifdef CQ_FAILPOINTS
+
+static void wait_commit(struct store *s)
+{
+    while (store_is_busy(s)) {
+        struct pollfd p = {.fd = store_fd(s), .events = POLLIN};
+        cr_assert_eq(poll(&p, 1, 20000), 1);
+        cr_assert_null(store_collect(s));
+    }
+}
 
 /* A child commits job after job, acknowledging each on a pipe; returns its wait status and the
  * number of acknowledgements. */
