@@ -138,20 +138,22 @@ static bool has_gate(const struct gates *g, const char *metric)
     return false;
 }
 
-static void fail_by_gate(const struct gate *gate, struct outcome *o)
+/* `why`: what the tool itself said of a failure that was left to the gates; "" when it passed. */
+static void fail_by_gate(const struct gate *gate, const char *why, struct outcome *o)
 {
     if (!gate->found) {
         outcome_fail(o, "required metric %s is missing", gate->metric);
         return;
     }
     outcome_fail(o, "gate %s %s %g missed", gate->metric, gate_op_text(gate->op), gate->bound);
-    outcome_summarise(o, "gate missed: %s is %g, required %s %g", gate->metric, gate->value,
-                      gate_op_text(gate->op), gate->bound);
+    outcome_summarise(o, "gate missed: %s is %g, required %s %g%s%s", gate->metric, gate->value,
+                      gate_op_text(gate->op), gate->bound, *why ? "; " : "", why);
 }
 
 static void apply_require(struct gates *g, struct outcome *o)
 {
     const struct gate *missed = NULL;
+    char why[OUTCOME_TEXT_MAX] = "";
     for (size_t i = 0; i < g->count; i++) {
         struct gate *gate = &g->items[i];
         gate->found = metrics_get(&o->metrics, gate->metric, &gate->value);
@@ -160,12 +162,11 @@ static void apply_require(struct gates *g, struct outcome *o)
             missed = gate;
     }
     if (o->verdict == VERDICT_FAIL && o->overruled_by[0] && has_gate(g, o->overruled_by)) {
-        char summary[OUTCOME_TEXT_MAX];
-        (void)cq_copy_text(summary, sizeof summary, o->summary);
-        outcome_pass(o, "%s (allowed by the gate)", summary);
+        (void)cq_copy_text(why, sizeof why, o->summary);
+        outcome_pass(o, "%s (allowed by the gate)", why);
     }
     if (missed && o->verdict == VERDICT_PASS)
-        fail_by_gate(missed, o);
+        fail_by_gate(missed, why, o);
 }
 
 static void apply_expect(const struct gates *g, struct outcome *o)

@@ -40,12 +40,12 @@ static void lint_end(const void *state, const struct proc_end *end, struct outco
     metrics_set(&out->metrics, "lint__warnings", l->warnings);
     if (end->signal) {
         outcome_error(out, "verilator %s", proc_describe(end, how, sizeof how));
-    } else if (l->broken) {
-        outcome_error(out, "%s", l->first_broken);
     } else if (l->errors) {
         outcome_fail(out, "%s", l->first_error);
         outcome_summarise(out, "%u errors, %u warnings; first: %s", l->errors, l->warnings,
                           l->first_error);
+    } else if (l->broken) {
+        outcome_error(out, "%s", l->first_broken);
     } else if (end->exit_status != 0) {
         outcome_error(out, "verilator %s without saying why", proc_describe(end, how, sizeof how));
     } else if (l->warnings) {

@@ -10,6 +10,8 @@
 
 struct build {
     unsigned errors, broken, warnings;
+    bool design_error; /* Verilator's own, with its place in a source: decides over all that follows
+                        */
     char first_error[OUTCOME_TEXT_MAX], first_broken[OUTCOME_TEXT_MAX];
 };
 
@@ -17,6 +19,15 @@ static void note_error(struct build *b, const char *text)
 {
     if (b->errors++ == 0)
         (void)cq_copy_text(b->first_error, sizeof b->first_error, text);
+}
+
+/* The first with a place is the one to show, whatever else came before it. */
+static void note_design_error(struct build *b, const char *text)
+{
+    if (!b->design_error)
+        (void)cq_copy_text(b->first_error, sizeof b->first_error, text);
+    b->design_error = true;
+    b->errors++;
 }
 
 static void note_broken(struct build *b, const char *text)
@@ -64,7 +75,7 @@ static void build_line(void *state, const char *line)
     else if (m.kind == VMESSAGE_WARNING)
         b->warnings++;
     else if (m.located)
-        note_error(b, m.text);
+        note_design_error(b, m.text);
     else if (!m.summary && !strstr(m.text, "make ") && !strstr(m.text, " exited with "))
         note_broken(b, m.text);
 }
@@ -77,7 +88,7 @@ static void build_end(const void *state, const struct proc_end *end, struct outc
     metrics_set(&out->metrics, "sim__build__warnings", b->warnings);
     if (end->signal)
         outcome_error(out, "verilator %s", proc_describe(end, how, sizeof how));
-    else if (b->broken)
+    else if (b->broken && !b->design_error)
         outcome_error(out, "%s", b->first_broken);
     else if (b->errors)
         outcome_fail(out, "%s", b->first_error);

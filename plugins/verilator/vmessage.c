@@ -25,6 +25,7 @@ struct vmessage vmessage_read(const char *line)
         return (struct vmessage){.kind = VMESSAGE_NONE};
     m.text = colon + 2;
     m.located = match_location(m.text) && !cq_str_starts(m.text, "COMMAND_LINE:");
-    m.summary = cq_str_starts(m.text, "Exiting due to") || cq_str_starts(m.text, "Command Failed");
+    m.summary = cq_str_starts(m.text, "Exiting due to") || cq_str_starts(m.text, "Command Failed")
+                || cq_str_starts(m.text, "Cannot continue");
     return m;
 }

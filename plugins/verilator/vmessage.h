@@ -11,7 +11,7 @@ struct vmessage {
     enum vmessage_kind kind;
     const char *text; /* behind "%Error: ": location and text; points into the line */
     bool located;     /* the text begins with file:line: so it is about the design */
-    bool summary;     /* "Exiting due to N error(s)": counts others, is none itself */
+    bool summary;     /* "Exiting due to ...", "Cannot continue": speaks of others, never a cause */
 };
 
 struct vmessage vmessage_read(const char *line);

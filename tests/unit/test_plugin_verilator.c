@@ -24,12 +24,26 @@ static struct params sim_params(const char *given_text)
     return params;
 }
 
+static void feed(const struct judge *judge, const struct params *params, const char *const *lines,
+                 struct proc_end end, struct outcome *out)
+{
+    void *state = calloc(1, judge->state_bytes);
+    if (judge->begin)
+        judge->begin(state, params);
+    for (; *lines; lines++)
+        judge->line(state, *lines);
+    judge->end(state, &end, out);
+    free(state);
+}
+
 Test(plugin_verilator, lint_logs_get_their_verdicts)
 {
     static const struct log_case cases[] = {
         {"lint_pass", 0, 0, VERDICT_PASS, ""},
         {"lint_design_error", 1, 0, VERDICT_FAIL,
          "uart.sv:#:#: syntax error, unexpected always_ff, expecting ',' or ';'"},
+        {"lint_cannot_continue", 1, 0, VERDICT_FAIL,
+         "bad.sv:#:#: syntax error, unexpected endmodule"},
         {"lint_missing_module", 1, 0, VERDICT_FAIL,
          "uart.sv:#:#: Cannot find file containing module: 'uart_baud'"},
         {"lint_missing_file", 1, 0, VERDICT_ERROR,
@@ -41,6 +55,26 @@ Test(plugin_verilator, lint_logs_get_their_verdicts)
         {"lint_pass", 3, 0, VERDICT_ERROR, "verilator ended with status # without saying why"},
     };
     log_check_all("verilator", &lint_judge, NULL, cases, CQ_COUNT(cases));
+}
+
+Test(plugin_verilator, the_first_error_with_a_place_decides)
+{
+    struct outcome out = {0};
+    const char *const lines[] = {"%Error: Cannot find file containing module: x",
+                                 "%Error: src/a.sv:4:1: syntax error, unexpected endmodule",
+                                 "%Error: src/a.sv:9:1: another", "%Error: Cannot continue", NULL};
+    static const struct judge *const judges[] = {&lint_judge, &sim_build_judge};
+    for (size_t i = 0; i < CQ_COUNT(judges); i++) {
+        feed(judges[i], NULL, lines, (struct proc_end){.exit_status = 1}, &out);
+        cr_expect_eq(out.verdict, VERDICT_FAIL);
+        cr_expect_str_eq(out.message, "src/a.sv:4:1: syntax error, unexpected endmodule");
+        cr_expect(strstr(out.summary, out.message), "people get the place too: %s", out.summary);
+    }
+    const char *const nothing[] = {"%Error: Cannot continue", NULL};
+    feed(&lint_judge, NULL, nothing, (struct proc_end){.exit_status = 1}, &out);
+    cr_expect_eq(out.verdict, VERDICT_ERROR);
+    cr_expect(strstr(out.message, "without saying why"), "%s", out.message);
+    outcome_fini(&out);
 }
 
 Test(plugin_verilator, a_lint_warning_fails_unless_gated)
@@ -61,24 +95,13 @@ Test(plugin_verilator, build_logs_get_their_verdicts)
         {"build_pass", 0, 0, VERDICT_PASS, ""},
         {"build_design_error", 1, 0, VERDICT_FAIL,
          "uart.sv:#:#: syntax error, unexpected always_ff, expecting ',' or ';'"},
-        {"build_missing_file", 1, 0, VERDICT_ERROR,
-         "Cannot find file containing module: none.sv"},
+        {"build_cannot_continue", 1, 0, VERDICT_FAIL,
+         "bad.sv:#:#: syntax error, unexpected endmodule"},
+        {"build_missing_file", 1, 0, VERDICT_ERROR, "Cannot find file containing module: none.sv"},
         {"build_crash", 2, 0, VERDICT_ERROR, "virtual memory exhausted: Cannot allocate memory"},
         {"build_killed", 0, SIGTERM, VERDICT_ERROR, "verilator was killed by SIGTERM"},
     };
     log_check_all("verilator", &sim_build_judge, NULL, cases, CQ_COUNT(cases));
-}
-
-static void feed(const struct judge *judge, const struct params *params, const char *const *lines,
-                 struct proc_end end, struct outcome *out)
-{
-    void *state = calloc(1, judge->state_bytes);
-    if (judge->begin)
-        judge->begin(state, params);
-    for (; *lines; lines++)
-        judge->line(state, *lines);
-    judge->end(state, &end, out);
-    free(state);
 }
 
 Test(plugin_verilator, a_compiler_error_is_the_users_only_in_his_files)
