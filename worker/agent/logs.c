@@ -49,7 +49,13 @@ static bool try_answer(const struct log_waiter *w, bool must_answer)
     static char buf[CHUNK_MAX];
     struct stat st = {0};
     bool may_grow = is_live(w->agent, w->place, w->attempt);
-    int fd = open(w->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    /* A job can put anything in its file's place, a pipe too: nothing may block on it. */
+    int fd = open(w->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd >= 0 && (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))) {
+        close(fd);
+        answer_error(w->agent, w->request, w->offset, "the output is not a regular file");
+        return true;
+    }
     if (fd < 0 && !may_grow) {
         answer_error(w->agent, w->request, w->offset,
                      errno == ENOENT ? "this attempt has no output here"

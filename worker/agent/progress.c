@@ -52,10 +52,14 @@ static void look(struct progress *p)
 {
     static char buf[LOOK_BYTES];
     struct stat st;
-    int fd = open(p->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    int fd = open(p->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0)
         return;
-    if (fstat(fd, &st) == 0 && st.st_size - p->at > LOOK_BYTES)
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) { /* the job put something else there */
+        close(fd);
+        return;
+    }
+    if (st.st_size - p->at > LOOK_BYTES)
         p->at = st.st_size - LOOK_BYTES;
     ssize_t n = pread(fd, buf, sizeof buf, p->at);
     close(fd);
