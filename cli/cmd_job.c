@@ -46,7 +46,7 @@ static const struct column task_columns[] = {
     {"run_us", "TIME", COLUMN_TIME, true},
     {"peak_mem_mib", "PEAK", COLUMN_SIZE_MIB, true},
     {"node", "NODE", COLUMN_TEXT, true},
-    {"cores", "CORES", COLUMN_TEXT, true},
+    {"cores", "CORE IDS", COLUMN_TEXT, true},
     {"what", "WHAT", COLUMN_TEXT, true},
     {"log_path", "LOG", COLUMN_TEXT, true},
     {0},
@@ -74,7 +74,7 @@ static json_t *task_of(const struct task_row *t)
     json_t *row = json_of_task_row(t);
     json_embed(row, "result");
     json_object_set_new(row, "how", how_it_ended(t));
-    json_object_set_new(row, "what", json_text(*t->signature ? t->signature : t->summary));
+    json_object_set_new(row, "what", json_text(*t->summary ? t->summary : t->signature));
     json_object_set_new(row, "peak_mem_mib",
                         json_integer((json_int_t)((t->peak_mem_kib + 1023) / 1024)));
     json_object_set_new(

@@ -5,6 +5,7 @@
 #include "cli/to_json.h"
 
 #include <inttypes.h>
+#include <unistd.h>
 
 enum { SHOWN_TASKS_MAX = 10, BUCKETS_MAX = 20 };
 
@@ -53,9 +54,10 @@ static void add_failure(json_t *buckets, const struct task_row *t)
 {
     json_t *bucket = find_bucket(buckets, signature_of(t));
     if (bucket == NULL) {
-        bucket = json_pack("{s:o, s:s, s:i, s:[], s:o}", "signature", json_text(signature_of(t)),
-                           "verdict", t->verdict, "count", 0, "tasks", "log_path",
-                           json_text(t->log_path));
+        bucket = json_pack("{s:o, s:o, s:s, s:i, s:[], s:o, s:o}", "signature",
+                           json_text(signature_of(t)), "summary", json_text(t->summary), "verdict",
+                           t->verdict, "count", 0, "tasks", "log_path", json_text(t->log_path),
+                           "output_dir", json_text(t->output_dir));
         json_array_append_new(buckets, bucket);
     }
     json_object_set_new(bucket, "count", json_integer(row_number(bucket, "count") + 1));
@@ -292,47 +294,44 @@ static void add_tasks(struct cq_str *out, const json_t *bucket)
         cq_str_add(out, ",...");
 }
 
-static void print_failures(const json_t *job)
+/* One kind of failure: what its first task said, how many have it, and the log of that first one.
+ * The signature, with its numbers taken out, only decides what is of one kind. */
+static void add_bucket(struct cq_str *out, const json_t *job, const json_t *bucket)
 {
-    const json_t *buckets = json_object_get(job, "failures");
+    const char *what = row_text(bucket, "summary"), *log = row_text(bucket, "log_path");
     bool is_array = json_is_true(json_object_get(job, "is_array"));
-    size_t n = json_array_size(buckets);
-    for (size_t i = 0; i < n && i < BUCKETS_MAX; i++) {
-        const json_t *bucket = json_array_get(buckets, i);
-        struct cq_str line = {0};
-        cq_str_printf(&line, "  %s: ", row_text(job, "name"));
-        if (is_array) {
-            cq_str_printf(&line, "%" PRId64 " x ", row_number(bucket, "count"));
-        }
-        cq_str_add_printable(&line, row_text(bucket, "signature"),
-                             strlen(row_text(bucket, "signature")));
-        if (is_array) {
-            cq_str_add(&line, "  (tasks ");
-            add_tasks(&line, bucket);
-            cq_str_add(&line, ")");
-        }
-        CQ_CLEANUP(cq_free_ptr) char *log = cli_printable(row_text(bucket, "log_path"));
-        printf("%s\n    %s\n", cq_str_text(&line), log);
-        cq_str_fini(&line);
+    if (!*what)
+        what = row_text(bucket, "signature");
+    cq_str_printf(out, "  %s: ", row_text(job, "name"));
+    if (is_array)
+        cq_str_printf(out, "%" PRId64 " x ", row_number(bucket, "count"));
+    cq_str_add_printable(out, what, strlen(what));
+    if (is_array) {
+        cq_str_add(out, row_number(bucket, "count") == 1 ? "  (task " : "  (tasks ");
+        add_tasks(out, bucket);
+        cq_str_add(out, ")");
     }
-    if (n == 0) {
-        CQ_CLEANUP(cq_free_ptr) char *reason = cli_printable(row_text(job, "reason"));
-        printf("  %s: %s%s%s\n", row_text(job, "name"), row_text(job, "verdict"),
-               *reason ? ", " : "", reason);
-    }
+    cq_str_add(out, "\n    ");
+    cq_str_add_printable(out, log, strlen(log));
+    cq_str_add_char(out, '\n');
 }
 
-/* Where the logs are: one path for a single job, the directory for an array. */
-static void print_log(const json_t *job, int width)
+void run_report_failures(const json_t *job, struct cq_str *out)
 {
-    const char *path = row_text(job, "log_path"), *slash = strrchr(path, '/');
-    bool is_array = json_is_true(json_object_get(job, "is_array"));
-    if (!*path)
+    const json_t *buckets = json_object_get(job, "failures");
+    const char *reason = row_text(job, "reason");
+    size_t n = json_array_size(buckets);
+    for (size_t i = 0; i < n && i < BUCKETS_MAX; i++)
+        add_bucket(out, job, json_array_get(buckets, i));
+    if (n > BUCKETS_MAX)
+        cq_str_printf(out, "  %s: ... and %zu more kinds of failure\n", row_text(job, "name"),
+                      n - BUCKETS_MAX);
+    if (n)
         return;
-    CQ_CLEANUP(cq_free_ptr)
-    char *shown = cq_strndup(path, is_array && slash ? (size_t)(slash - path) + 1 : strlen(path));
-    CQ_CLEANUP(cq_free_ptr) char *safe = cli_printable(shown);
-    printf("  %-*s  %s\n", width, row_text(job, "name"), safe);
+    cq_str_printf(out, "  %s: %s%s", row_text(job, "name"), row_text(job, "verdict"),
+                  *reason ? ", " : "");
+    cq_str_add_printable(out, reason, strlen(reason));
+    cq_str_add_char(out, '\n');
 }
 
 static int name_width(const json_t *jobs)
@@ -345,20 +344,51 @@ static int name_width(const json_t *jobs)
     return width < 40 ? (int)width : 40;
 }
 
+/* One path for a single job, the directory for an array; NULL when there is none. Caller frees. */
+static char *path_of(const json_t *job, const char *key)
+{
+    const char *path = row_text(job, key), *slash = strrchr(path, '/');
+    bool is_array = json_is_true(json_object_get(job, "is_array"));
+    if (!*path)
+        return NULL;
+    return cq_strndup(path, is_array && slash ? (size_t)(slash - path) + 1 : strlen(path));
+}
+
+/* Where something of each job is, as far as it is there. */
+static void add_paths(struct cq_str *out, const char *title, const json_t *jobs, const char *key)
+{
+    bool is_first = true;
+    for (size_t i = 0; i < json_array_size(jobs); i++) {
+        const json_t *job = json_array_get(jobs, i);
+        CQ_CLEANUP(cq_free_ptr) char *path = path_of(job, key);
+        if (path == NULL || access(path, F_OK) != 0)
+            continue;
+        if (is_first)
+            cq_str_printf(out, "\n%s\n", title);
+        cq_str_printf(out, "  %-*s  ", name_width(jobs), row_text(job, "name"));
+        cq_str_add_printable(out, path, strlen(path));
+        cq_str_add_char(out, '\n');
+        is_first = false;
+    }
+}
+
 void run_report_print(const struct cli *c, const json_t *report)
 {
     const json_t *jobs = json_object_get(report, "jobs");
     const char *verdict = row_text(report, "verdict");
+    struct cq_str text = {0};
     json_t *job;
     size_t i;
     print_table(c, jobs);
     if (row_number(report, "failed"))
-        printf("\nfailures\n");
+        cq_str_add(&text, "\nfailures\n");
     json_array_foreach((json_t *)jobs, i, job) if (!json_is_true(json_object_get(job, "passed")))
-        print_failures(job);
-    printf("\nlogs\n");
-    json_array_foreach((json_t *)jobs, i, job) print_log(job, name_width(jobs));
-    printf("\n%s: %s%s%s, %" PRId64 " of %zu jobs passed\n", row_text(report, "flow"),
-           state_color(c->has_color, verdict), verdict, color_end(c->has_color),
-           row_number(report, "passed"), json_array_size(jobs));
+        run_report_failures(job, &text);
+    add_paths(&text, "logs", jobs, "log_path");
+    add_paths(&text, "outputs", jobs, "output_dir");
+    printf("%s\n%s: %s%s%s, %" PRId64 " of %zu job%s passed\n", cq_str_text(&text),
+           row_text(report, "flow"), state_color(c->has_color, verdict), verdict,
+           color_end(c->has_color), row_number(report, "passed"), json_array_size(jobs),
+           json_array_size(jobs) == 1 ? "" : "s");
+    cq_str_fini(&text);
 }

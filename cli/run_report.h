@@ -14,6 +14,9 @@ json_t *run_report_make(struct net_client *s, const struct flow *f, const struct
 /* One job's part, from a JOB answer. Caller owns it. */
 json_t *run_report_job(const struct msg_job *m, bool is_stage);
 
+/* The lines of one job that did not pass: kinds of failure, or why it was not run. */
+void run_report_failures(const json_t *job, struct cq_str *out);
+
 void run_report_print(const struct cli *c, const json_t *report);
 
 #endif

@@ -60,7 +60,7 @@ static struct task_row task(uint64_t number, const char *verdict, const char *si
                              .node = "",
                              .cores = "",
                              .limit = "",
-                             .summary = "",
+                             .summary = *signature ? "tb.sv:57: it went wrong" : "",
                              .signature = signature,
                              .result = result,
                              .log_path = "/log/x",
@@ -105,5 +105,12 @@ Test(cli_report, failures_are_bucketed_and_metrics_merged)
     cr_expect(json_is_false(json_object_get(json_array_get(gates, 0), "ok")),
               "the missed gate is what counts");
     cr_expect_str_eq(row_text(report, "verdict"), "fail");
+    struct cq_str text = {0};
+    run_report_failures(report, &text);
+    cr_expect_str_eq(cq_str_text(&text),
+                     "  sim: 2 x tb.sv:57: it went wrong  (tasks 3,4)\n    /log/x\n"
+                     "  sim: 1 x tb.sv:57: it went wrong  (task 5)\n    /log/x\n",
+                     "people read what a task said, with its numbers");
+    cq_str_fini(&text);
     json_decref(report);
 }
