@@ -165,6 +165,8 @@ static int apply_revoke(struct core *c, const struct record *r, struct cq_err *e
     if (p == NULL)
         return cq_fail(err, CQ_E_INTERNAL, "no principal %" PRIu64, r->u.principal_revoke.id);
     p->revoked = p->changed = true;
+    if (p->role == ROLE_WORKER)
+        worker_cut_off(c, p->id);
     return 0;
 }
 

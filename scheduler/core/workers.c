@@ -87,7 +87,8 @@ struct principal_id worker_address(const struct worker *w)
 
 bool worker_takes_work(const struct worker *w)
 {
-    return w->is_up && w->has_session && !w->is_drained && !w->is_suspect && !w->is_settling;
+    return w->is_up && w->has_session && !w->is_drained && !w->is_suspect && !w->is_settling
+           && !w->is_leaving;
 }
 
 static void fit_remove(struct pool *p, struct worker *w)
@@ -230,6 +231,17 @@ void workers_load_done(struct core *c)
         if (w->is_up)
             set_due(c, w);
     }
+}
+
+/* What it runs is over when its leases have run out: nothing proves its processes dead. */
+void worker_cut_off(struct core *c, uint64_t principal)
+{
+    struct worker *w = worker_of_principal(c, principal);
+    if (w == NULL || !w->has_session)
+        return;
+    w->has_session = false;
+    worker_update(c, w);
+    set_due(c, w);
 }
 
 /* ---- books ---- */
@@ -422,6 +434,11 @@ void worker_bye_step(struct core *c, const struct input *in, struct now now, str
     struct worker *w = worker_of_principal(c, in->principal.v);
     if (w == NULL || !w->has_session)
         return;
+    if (in->u.bye.is_stopping) {
+        w->is_leaving = true;
+        worker_update(c, w);
+        return;
+    }
     w->has_session = false;
     if (w->n_leases == 0) {
         worker_emit_down(c, w, "said goodbye", now.wall_us, out);

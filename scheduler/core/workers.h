@@ -36,6 +36,7 @@ struct worker {
     bool has_session; /* said HELLO and not BYE */
     bool is_suspect;  /* silent for too long */
     bool is_settling; /* held leases before the restart and has not reported */
+    bool is_leaving;  /* said that its pool is being stopped: reports ends, takes nothing */
     bool is_grown;    /* in pool.grown */
     uint64_t heartbeat;
     int64_t heard_us, due_us; /* boot clock; due: when its silence means the next thing */
@@ -59,6 +60,7 @@ void workers_init(struct pool *p);
 void workers_fini(struct pool *p);
 struct worker *worker_find(const struct core *c, uint64_t id);
 struct worker *worker_of_principal(const struct core *c, uint64_t principal);
+void worker_cut_off(struct core *c, uint64_t principal); /* its key was revoked: no more work */
 struct worker *worker_named(const struct core *c, const char *name);
 struct principal_id worker_address(const struct worker *w);
 

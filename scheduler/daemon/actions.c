@@ -4,6 +4,8 @@
 #include "common/base/pure/mem.h"
 #include "common/base/sys/failpoint.h"
 
+enum { TASKS_MAX = 500000 }; /* of all jobs in one request */
+
 /* A live job is checked against its owner here; one that is over is looked up in the store, so that
  * "it has ended" and "no such job" are told apart only for those who may see it. */
 struct late_ref {
@@ -116,12 +118,28 @@ static void act_live(struct daemon *d, struct action_batch *b, size_t index, enu
     (void)CQ_FP("chipqd.cancel.before_commit");
 }
 
+/* A few bytes may name 100,000 tasks, each of which is looked at. */
+static int count_tasks(struct action_batch *b, const struct job_ref *ref, struct cq_err *err)
+{
+    struct ranges tasks = {0};
+    if (ref->tasks[0] == '\0')
+        return 0;
+    if (b->n_tasks < TASKS_MAX && ranges_parse(ref->tasks, INT32_MAX, TASKS_MAX, &tasks, err) != 0)
+        return -1;
+    b->n_tasks += tasks.count;
+    ranges_fini(&tasks);
+    if (b->n_tasks < TASKS_MAX)
+        return 0;
+    return cq_fail(err, CQ_E_LIMIT, "too many tasks in one request; name fewer, or whole jobs");
+}
+
 static void act(struct daemon *d, struct action_batch *b, size_t index, enum job_action action,
                 const struct job_ref *ref)
 {
     struct cq_err err = {0};
     struct enterprise_id e;
-    if (scope_find(d, &b->asker, ref->enterprise, ref->number, VERB_JOB_SHAPE, &e, &err) != 0) {
+    if (scope_find(d, &b->asker, ref->enterprise, ref->number, VERB_JOB_SHAPE, &e, &err) != 0
+        || count_tasks(b, ref, &err) != 0) {
         fail_result(d, b, index, &err);
         return;
     }

@@ -24,6 +24,12 @@ bool session_on_connect(void *daemon, const char *domain, const uint8_t key[CURV
     return true;
 }
 
+bool session_is_revoked(const struct daemon *d, struct principal_id p)
+{
+    struct principal_view v;
+    return !core_view_principal(d->core, p, &v) || v.revoked;
+}
+
 bool session_find(struct daemon *d, const char *user_id, enum port port, struct principal_view *v)
 {
     uint64_t id;

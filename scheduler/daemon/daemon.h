@@ -107,6 +107,7 @@ struct action_batch {
     struct asker asker;
     struct action_result *results;
     size_t n, left;
+    uint64_t n_tasks; /* named one by one so far */
 };
 struct reply_to {
     struct asker asker;
@@ -144,6 +145,7 @@ void client_on_message(void *daemon, const struct zpeer *peer, const char *user_
 void worker_on_message(void *daemon, const struct zpeer *peer, const char *user_id,
                        const void *data, size_t bytes);
 bool session_find(struct daemon *d, const char *user_id, enum port port, struct principal_view *v);
+bool session_is_revoked(const struct daemon *d, struct principal_id p);
 bool session_on_connect(void *daemon, const char *domain, const uint8_t key[CURVE_KEY_BYTES],
                         char *user_id); /* zap's check */
 /* Answers a frame that could not be decoded, when it shows a request id. */

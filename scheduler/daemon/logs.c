@@ -122,7 +122,7 @@ static struct worker_session *next_machine(struct daemon *d, const struct log_re
     void *value;
     while (map_next(&d->worker_sessions, &at, &value)) {
         struct worker_session *s = value;
-        if (s->is_open && !was_tried(r, s->principal.v)
+        if (s->is_welcome && !session_is_revoked(d, s->principal) && !was_tried(r, s->principal.v)
             && (best == NULL || strcmp(s->node, best->node) < 0))
             best = s;
     }

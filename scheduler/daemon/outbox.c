@@ -248,10 +248,11 @@ bool outbox_is_empty(const struct daemon *d)
     return d->outbox->fifo.first == NULL;
 }
 
+/* A revoked key gets nothing, not even an error, though it asked in better days. */
 void reply(struct daemon *d, const struct asker *a, struct msg *m)
 {
     m->request = a->request;
-    if (a->request != 0)
+    if (a->request != 0 && !session_is_revoked(d, a->who.id))
         send_to(d, PORT_CLIENT, &a->peer, m);
 }
 

@@ -242,7 +242,7 @@ static void send_heartbeat_ack(struct daemon *d, const struct out *o)
     struct msg m = {.code = MSG_HEARTBEAT_ACK};
     m.u.heartbeat_ack.heartbeat = o->heartbeat;
     m.u.heartbeat_ack.epoch = o->epoch;
-    if (s != NULL && s->is_open)
+    if (s != NULL && s->is_open && !session_is_revoked(d, o->worker))
         send_now(d, PORT_WORKER, &s->peer, &m);
 }
 

@@ -49,6 +49,17 @@ struct job_row view_job_row(const struct stored_job *j, const char *enterprise)
     };
 }
 
+size_t view_job_row_bytes(const struct job_row *row)
+{
+    const char *const texts[] = {row->enterprise, row->user,     row->project,  row->name,
+                                 row->flow,       row->tool,     row->reason,   row->failed_tasks,
+                                 row->metrics,    row->stage_of, row->progress, row->node};
+    size_t bytes = 300; /* numbers, short words and what frames them */
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        bytes += texts[i] ? strlen(texts[i]) : 0;
+    return bytes;
+}
+
 void view_job_row_shape_only(struct job_row *row)
 {
     row->user = row->project = row->name = row->flow = row->tool = row->stage_of = "";

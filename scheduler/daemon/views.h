@@ -7,6 +7,7 @@
 struct job_row view_job_row(const struct stored_job *j, const char *enterprise);
 
 /* What a platform admin may see of a tenant's job: number, state, counts, resources, times. */
+size_t view_job_row_bytes(const struct job_row *row); /* on the wire, at most */
 void view_job_row_shape_only(struct job_row *row);
 
 /* Adds what only the core knows of a live job: why it waits, its newest progress line. Borrows from

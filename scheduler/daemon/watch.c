@@ -5,7 +5,12 @@
 
 #include "common/base/pure/mem.h"
 
-enum { WATCHES_MAX = 1024, WATCHES_OF_ONE_MAX = 100, EVENT_BYTES_MAX = 700 * 1024 };
+enum {
+    WATCHES_MAX = 1024,
+    WATCHES_OF_ONE_MAX = 100,
+    EVENT_BYTES_MAX = 700 * 1024,
+    FULL_ROWS_BYTES_MAX = 300 * 1024
+};
 
 struct watched {
     struct watch *watch;
@@ -163,12 +168,6 @@ void watches_note_progress(struct daemon *d, struct job_id id)
 
 /* ---- events ---- */
 
-static bool is_revoked(const struct daemon *d, struct principal_id p)
-{
-    struct principal_view v;
-    return !core_view_principal(d->core, p, &v) || v.revoked;
-}
-
 static void send_event(struct daemon *d, struct watch *v)
 {
     const char *enterprise = view_enterprise_name(d, v->enterprise);
@@ -184,7 +183,7 @@ static void send_event(struct daemon *d, struct watch *v)
             view_job_row_live(d, j->id, &rows[n], &reasons[n]);
         if (v->shape_only)
             view_job_row_shape_only(&rows[n]);
-        bytes += 512 + strlen(rows[n].metrics) + strlen(rows[n].failed_tasks);
+        bytes += view_job_row_bytes(&rows[n]);
         n++;
         j->is_changed = false;
     }
@@ -198,7 +197,7 @@ static void send_event(struct daemon *d, struct watch *v)
 
 static bool is_gone(const struct watch *v, const void *daemon)
 {
-    return is_revoked(daemon, v->principal);
+    return session_is_revoked(daemon, v->principal);
 }
 
 void watches_flush(struct daemon *d)
@@ -249,12 +248,17 @@ static void answer_rows(struct daemon *d, const struct ask *ask, const struct st
     const char *enterprise = view_enterprise_name(d, q->enterprise);
     struct job_row *rows CQ_CLEANUP(cq_free_ptr) = cq_calloc(q->n_jobs + 1, sizeof *rows);
     struct reason *reasons CQ_CLEANUP(cq_free_ptr) = cq_calloc(q->n_jobs + 1, sizeof *reasons);
+    size_t bytes = 0;
     for (size_t i = 0; i < q->n_jobs; i++) {
         rows[i] = view_job_row(&q->jobs[i], enterprise);
         view_job_row_live(d, core_find_job(d->core, q->enterprise, q->jobs[i].number), &rows[i],
                           &reasons[i]);
         if (ask->shape_only)
             view_job_row_shape_only(&rows[i]);
+        bytes += view_job_row_bytes(&rows[i]);
+        if (bytes > FULL_ROWS_BYTES_MAX) /* all rows must go into this one message */
+            rows[i].metrics = rows[i].failed_tasks = rows[i].reason = rows[i].stage_of =
+                rows[i].tool = "";
     }
     struct msg m = {.code = MSG_JOBS};
     m.u.jobs.jobs = rows;

@@ -43,7 +43,8 @@ struct worker_session *worker_session_named(struct daemon *d, const char *node)
     void *value;
     while (map_next(&d->worker_sessions, &at, &value)) {
         struct worker_session *s = value;
-        if (s->is_open && s->node != NULL && strcmp(s->node, node) == 0)
+        if (s->is_welcome && s->node != NULL && strcmp(s->node, node) == 0
+            && !session_is_revoked(d, s->principal))
             return s;
     }
     return NULL;
@@ -66,7 +67,7 @@ void worker_session_lost(struct daemon *d, const struct zpeer *peer)
 void worker_send(struct daemon *d, struct principal_id p, const struct msg *m)
 {
     struct worker_session *s = worker_session_of(d, p);
-    if (s != NULL && s->is_open)
+    if (s != NULL && s->is_open && !session_is_revoked(d, p))
         send_to(d, PORT_WORKER, &s->peer, m);
     /* else it says HELLO later and is told then what holds */
 }
@@ -249,7 +250,8 @@ static void on_progress(struct daemon *d, struct worker_session *s, const struct
     struct job_id id = {p->job};
     struct worker_id worker =
         id.v ? core_worker_of_task(d->core, id, p->task) : (struct worker_id){0};
-    if (p->task != 0 || worker.v == 0 || worker.v != core_find_worker(d->core, s->node).v)
+    if (!s->is_welcome || p->task != 0 || worker.v == 0
+        || worker.v != core_find_worker(d->core, s->node).v)
         return;
     free(map_remove(&d->progress, id.v));
     map_put(&d->progress, id.v, cq_strdup(p->text));
@@ -259,9 +261,11 @@ static void on_progress(struct daemon *d, struct worker_session *s, const struct
 
 static void on_bye(struct daemon *d, struct worker_session *s, const struct msg *m)
 {
-    (void)m;
     struct input in = {.type = INPUT_WORKER_BYE, .principal = s->principal};
+    in.u.bye.is_stopping = m->u.worker_bye.is_stopping;
     feed(d, s, &in);
+    if (in.u.bye.is_stopping)
+        return;
     s->is_open = s->is_welcome = false;
     log_info("worker.bye node=%s", s->node);
 }
