@@ -6,7 +6,7 @@
 #include "common/base/pure/mem.h"
 #include "scheduler/core/core_state.h"
 
-enum { DEPS_VERSION = 1, DEPS_MAX = 1000, NAME_MAX_BYTES = 4096 };
+enum { DEPS_VERSION = 1, DEPS_MAX = 1000, NAME_MAX_BYTES = 4096, CAUSE_NAME_MAX = 200 };
 
 struct waiters {
     uint64_t *jobs; /* ids, ascending: the order in which they learn */
@@ -296,11 +296,27 @@ static bool is_due(const struct job *job, struct doom *d)
     return !ranges_is_empty(&due);
 }
 
+/* Escaped it may be far longer than what a cause has room for. */
+static void add_title(struct cq_str *out, const char *name)
+{
+    struct cq_str title = {0};
+    cq_str_add_printable(&title, name, strlen(name));
+    if (title.len > CAUSE_NAME_MAX) {
+        size_t n = CAUSE_NAME_MAX;
+        while (n > 0 && ((unsigned char)title.data[n] & 0xc0) == 0x80)
+            n--; /* in front of a character */
+        cq_str_truncate(&title, n);
+        cq_str_add(&title, "...");
+    }
+    cq_str_add(out, cq_str_text(&title));
+    cq_str_fini(&title);
+}
+
 static void format_cause(const struct dep *dep, const struct doom *d, struct cq_str *out)
 {
     cq_str_add(out, "dependency ");
     if (dep->name && *dep->name)
-        cq_str_add_printable(out, dep->name, strlen(dep->name));
+        add_title(out, dep->name);
     else
         cq_str_printf(out, "%" PRIu64, dep->number);
     if (d->tasks.count == 1)

@@ -40,7 +40,7 @@ static void send_rows(struct daemon *d, const struct ask *ask, const struct stor
                           &reasons[n]);
         if (ask->shape_only)
             view_job_row_shape_only(&rows[n]);
-        bytes += 512 + strlen(rows[n].metrics) + strlen(rows[n].failed_tasks);
+        bytes += view_job_row_bytes(&rows[n]);
     }
     struct msg m = {.code = MSG_JOBS};
     m.u.jobs.jobs = rows;
@@ -275,7 +275,7 @@ void on_job_query(struct daemon *d, const struct asker *a, struct msg *m)
     struct cq_err err = {0};
     int rc = 0;
     if (m->u.job_query.tasks[0])
-        rc = ranges_parse(m->u.job_query.tasks, INT32_MAX, 1000000, &wanted, &err);
+        rc = ranges_parse(m->u.job_query.tasks, INT32_MAX, 100000, &wanted, &err);
     if (rc == 0 && wanted.n > PIECES_MAX) /* each is a look-up */
         rc = cq_fail(&err, CQ_E_LIMIT, "ask for at most %d ranges of tasks at once", PIECES_MAX);
     if (rc != 0) {
