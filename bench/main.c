@@ -147,6 +147,9 @@ static int run(struct parsed *p, struct cq_err *err)
         int (*measure)(struct bench *b, struct cq_err *err);
     } measurements[] = {
         {"throughput", bench_throughput}, {"latency", bench_latency}, {"submit", bench_submit}};
+    if (access(p->b.key_path, F_OK) != 0)
+        return cq_fail(err, CQ_E_NO_SCHEDULER, "there is no key %s; start a pool with: chipq up",
+                       p->b.key_path);
     for (size_t i = 0; i < CQ_COUNT(measurements); i++)
         if (strcmp(measurements[i].name, p->name) == 0)
             return measurements[i].measure(&p->b, err);
