@@ -19,6 +19,12 @@ class Attempt:
     def has_started(self):
         return self.started_seq is not None or bool(self.end and self.end.get("start_us"))
 
+    def was_handed_back(self):
+        """Ended by the word that it never ran: its lease closed, or its pool was stopped."""
+        if self.end is None or self.has_started():
+            return False
+        return self.end["verdict"] == "returned" or self.end.get("limit") == "stop"
+
 
 class Task:
     def __init__(self, number):
@@ -149,8 +155,7 @@ class Model:
         expected = task.attempts[-1].number + 1 if task.attempts else 1
         if r["attempt"] != expected:
             self.report("R6", f"{what}: expected attempt {expected} (record {r['seq']})")
-        if job.never and any(a.end is None or a.end["verdict"] != "returned"
-                             for a in task.attempts):
+        if job.never and not all(a.was_handed_back() for a in task.attempts):
             self.report("R4", f"{what}: restart=never, and it was assigned before")
         lease = self.leases.get(r["lease"])
         if lease is None or lease.closed_seq is not None:
@@ -210,11 +215,13 @@ class Model:
     @staticmethod
     def outcome_of_loss(job, task, attempt):
         on_lost = job.record.get("on_lost", 0)
+        if attempt.was_handed_back():
+            return None
         if job.never:
             return "lost"
         if on_lost == 1:
             return "failed"
-        if not attempt.has_started() or on_lost == 2:
+        if not attempt.has_started() or on_lost == 2 or attempt.end.get("limit") == "stop":
             return None
         task.losses += 1
         return "lost" if task.losses >= (job.record.get("max_attempts") or 3) else None

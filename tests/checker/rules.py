@@ -200,9 +200,9 @@ def check_starts(job, task, attempts, report):
         report.count("R6")
         if number not in known:
             report.add("R6", f"{what} attempt {number} ran, the journal never assigned it")
-        elif seen.starts and (known[number].end or {}).get("verdict") == "returned":
-            report.add("R6", f"{what} attempt {number} ran, and its lease was closed as if it "
-                             f"had not (record {known[number].ended_seq})")
+        elif seen.starts and known[number].was_handed_back():
+            report.add("R6", f"{what} attempt {number} ran, and was handed back as if it had not "
+                             f"(record {known[number].ended_seq})")
         if len(seen.starts) > 1:
             report.add("R6", f"{what} attempt {number} started {len(seen.starts)} times")
     if job.never:
