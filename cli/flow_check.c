@@ -122,6 +122,150 @@ static void check_params(struct flow *f, struct flow_job *job, struct flow_error
     }
 }
 
+/* ---- what a needed job says in the place of a parameter ---- */
+
+static bool needs_task(const struct flow *f, const struct flow_job *job, const char *wanted)
+{
+    size_t len = strcspn(wanted, ".");
+    for (size_t i = 0; i < job->n_needs; i++) {
+        const struct flow_job *need = &f->jobs[job->needs[i].index];
+        if (need->tool && strlen(need->tool) == len && strncmp(need->tool, wanted, len) == 0
+            && wanted[len] == '.' && strcmp(need->task, wanted + len + 1) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Names all parameters that are not given and that `from` would say: "`netlist:` and `top:`". */
+static void list_missing(const struct flow_job *job, const char *from, struct cq_str *out)
+{
+    const json_t *specs = json_object_get(job->described, "params"), *missing[16];
+    size_t n = 0;
+    for (size_t i = 0; i < json_array_size(specs) && n < CQ_COUNT(missing); i++) {
+        const json_t *spec = json_array_get(specs, i);
+        const char *source = json_string_value(json_object_get(spec, "from_need"));
+        if (source && strcmp(source, from) == 0
+            && json_object_get(job->values, name_of(spec)) == NULL)
+            missing[n++] = spec;
+    }
+    for (size_t i = 0; i < n; i++)
+        cq_str_printf(out, "%s`%s:`", i == 0 ? "" : (i + 1 < n ? ", " : " and "),
+                      name_of(missing[i]));
+}
+
+static void check_from_needs(const struct flow *f, const struct flow_job *job,
+                             struct flow_errors *e)
+{
+    const json_t *specs = json_object_get(job->described, "params");
+    const char *told = "";
+    for (size_t i = 0; i < json_array_size(specs); i++) {
+        const json_t *spec = json_array_get(specs, i);
+        const char *from = json_string_value(json_object_get(spec, "from_need"));
+        if (from == NULL || strcmp(from, told) == 0 || needs_task(f, job, from)
+            || json_object_get(job->values, name_of(spec)))
+            continue;
+        struct cq_str names = {0};
+        list_missing(job, from, &names);
+        flow_errors_add(e, job->at, "%s: give %s or need a %s job", job->name, cq_str_text(&names),
+                        from);
+        cq_str_fini(&names);
+        told = from;
+    }
+}
+
+/* ---- gates ---- */
+
+/* The key of one gate: where an error about it belongs. */
+static struct flow_at gate_at(struct flow *f, const struct flow_job *job, const char *metric)
+{
+    const char *const way[] = {"jobs", job->name, "require", metric};
+    const yaml_node_t *node = yaml_document_get_root_node(&f->document), *key = NULL;
+    for (size_t i = 0; i < CQ_COUNT(way); i++) {
+        const yaml_node_t *map = node;
+        if (map == NULL || map->type != YAML_MAPPING_NODE)
+            return job->at;
+        node = NULL;
+        for (const yaml_node_pair_t *p = map->data.mapping.pairs.start;
+             p < map->data.mapping.pairs.top && node == NULL; p++) {
+            key = yaml_document_get_node(&f->document, p->key);
+            const char *text = flow_scalar(key);
+            if (text && strcmp(text, way[i]) == 0)
+                node = yaml_document_get_node(&f->document, p->value);
+        }
+    }
+    return node ? flow_at_of(key) : job->at;
+}
+
+/* "drc__rule__<RULE>" stands for any name in the place of <RULE>. */
+static bool is_metric(const char *described, const char *name)
+{
+    const char *open = strchr(described, '<'), *close = open ? strchr(open, '>') : NULL;
+    if (close == NULL)
+        return strcmp(described, name) == 0;
+    size_t before = (size_t)(open - described), after = strlen(close + 1), len = strlen(name);
+    return len > before + after && strncmp(described, name, before) == 0
+           && strcmp(name + len - after, close + 1) == 0;
+}
+
+/* Scripts of the project may add metrics, but not in the tool's own family ("sim__"), and a name
+ * that nearly is one of the tool's is a slip. */
+static bool is_own_metric(const struct flow_job *job, const json_t *metrics, const char *name)
+{
+    if (!json_is_true(json_object_get(job->described, "own_metrics")))
+        return false;
+    size_t n = 0;
+    const char **names = names_of(metrics, 0, &n);
+    bool is_own = cq_closest(name, names) == NULL;
+    for (size_t i = 0; i < n && is_own; i++) {
+        const char *end = strstr(names[i], "__");
+        is_own = end == NULL || strncmp(names[i], name, (size_t)(end - names[i]) + 2) != 0;
+    }
+    free(names);
+    return is_own;
+}
+
+static void check_gate(struct flow *f, const struct flow_job *job, const char *name,
+                       struct flow_errors *e)
+{
+    const json_t *metrics = json_object_get(job->described, "metrics");
+    json_t *last = json_array(); /* those of the last stage: gates stand on them */
+    bool is_known = false;
+    for (size_t i = 0; i < json_array_size(metrics); i++) {
+        const json_t *metric = json_array_get(metrics, i);
+        const char *stage = json_string_value(json_object_get(metric, "stage"));
+        bool is_it = is_metric(name_of(metric), name);
+        is_known = is_known || is_it;
+        if (stage == NULL)
+            json_array_append(last, json_array_get(metrics, i));
+        else if (is_it)
+            flow_errors_add(e, gate_at(f, job, name),
+                            "metric '%s' is of the stage '%s'; a gate stands on the last stage",
+                            name, stage);
+    }
+    if (!is_known && !is_own_metric(job, last, name)) {
+        struct cq_str what = {0};
+        cq_str_printf(&what, "metric of %s.%s called", job->tool, job->task);
+        fail_name(e, gate_at(f, job, name), cq_str_text(&what), name, last);
+        cq_str_fini(&what);
+    }
+    json_decref(last);
+}
+
+/* A tool that does not say what it reports is taken at its word when it has run. */
+static void check_gates(struct flow *f, const struct flow_job *job, struct flow_errors *e)
+{
+    const char *name;
+    json_t *rule;
+    if (!json_is_array(json_object_get(job->described, "metrics")))
+        return;
+    json_object_foreach(job->require, name, rule)
+    {
+        check_gate(f, job, name, e);
+    }
+}
+
+/* ---- arrays, and what the machines have ---- */
+
 static bool has_array_stage(const struct flow_job *job)
 {
     const json_t *stages = json_object_get(job->described, "stages");
@@ -191,8 +335,11 @@ void flow_check(struct flow *f, const struct flow_pool *pool, struct flow_errors
     for (size_t i = 0; i < f->n_jobs; i++) {
         struct flow_job *job = &f->jobs[i];
         job->described = job->tool ? find_task(job, pool, e) : NULL;
-        if (job->described)
+        if (job->described) {
             check_params(f, job, e);
+            check_from_needs(f, job, e);
+            check_gates(f, job, e);
+        }
         check_size(job, pool, e);
     }
     for (size_t i = 0; i < f->n_jobs; i++)

@@ -220,7 +220,7 @@ static bool is_rule(const char *rule)
                 rule++;
             return parse_double(rule, &value, NULL) == 0;
         }
-    return parse_double(rule, &value, NULL) == 0; /* a number alone means == */
+    return false;
 }
 
 static bool is_metric_name(const char *name)
@@ -244,7 +244,8 @@ static void read_require(struct reader *r, struct flow_job *job, const yaml_node
             flow_errors_add(r->e, flow_at_of(key), "'%s' is no name of a metric", flow_scalar(key));
         else if (rule == NULL || !is_rule(rule))
             flow_errors_add(r->e, flow_at_of(value),
-                            "a rule is a comparison and a number, as in \">= 0\", not %s%.60s%s",
+                            "a rule is a comparison and a number, as in \"== 0\" or \">= 0\", not "
+                            "%s%.60s%s",
                             rule ? "'" : "", rule ? rule : flow_kind_of(value), rule ? "'" : "");
         else
             json_object_set_new(job->require, flow_scalar(key), json_string(rule));

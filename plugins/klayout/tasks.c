@@ -42,8 +42,26 @@ static const struct plugin_stage drc_stages[] = {
      .run = drc_run},
 };
 
-static const char *const layout_outputs[] = {"TOP.gds", NULL};
-static const char *const drc_outputs[] = {"drc.lyrdb", NULL};
+static const struct plugin_metric layout_metrics[] = {
+    {.name = "layout__cells", .help = "cells of the layout"},
+    {.name = "layout__references", .help = "placements of cells in cells"},
+    {.name = "layout__shapes", .help = "polygons, paths and boxes"},
+    {.name = NULL},
+};
+
+static const struct plugin_metric drc_metrics[] = {
+    {.name = "drc__errors", .help = "violations of all rules"},
+    {.name = "drc__rules", .help = "rules that were checked"},
+    {.name = "drc__rule__<RULE>",
+     .help = "violations of one rule; characters other than letters and digits become _"},
+    {.name = NULL},
+};
+
+static const struct plugin_output layout_outputs[] = {
+    {.path = "out/TOP.gds", .help = "the layout that the script wrote"}, {.path = NULL}};
+static const struct plugin_output drc_outputs[] = {
+    {.path = "out/drc.lyrdb", .help = "every violation with its place, for KLayout's browser"},
+    {.path = NULL}};
 
 static const struct plugin_task tasks[] = {
     {.name = "layout",
@@ -51,13 +69,31 @@ static const struct plugin_task tasks[] = {
      .params = layout_params,
      .stages = layout_stages,
      .stage_count = CQ_COUNT(layout_stages),
-     .outputs = layout_outputs},
+     .metrics = layout_metrics,
+     .own_metrics = true,
+     .outputs = layout_outputs,
+     .example = "layout:\n"
+                "  tool: klayout.layout\n"
+                "  needs: [synth]\n"
+                "  top: uart\n"
+                "  script: layout/make_layout.py\n"
+                "  netlist: dep:synth/uart.v\n"
+                "  lef: /usr/share/qflow/tech/osu018/osu018_stdcells.lef\n"},
     {.name = "drc",
      .summary = "checks a layout against a deck; a violation fails unless gated by drc__errors",
      .params = drc_params,
      .stages = drc_stages,
      .stage_count = CQ_COUNT(drc_stages),
-     .outputs = drc_outputs},
+     .metrics = drc_metrics,
+     .own_metrics = true,
+     .outputs = drc_outputs,
+     .example = "drc:\n"
+                "  tool: klayout.drc\n"
+                "  needs: [layout]\n"
+                "  top: uart\n"
+                "  deck: layout/osu018.drc\n"
+                "  gds: dep:layout/uart.gds\n"
+                "  require: {drc__errors: \"== 0\"}\n"},
 };
 
 static const char *const version_argv[] = {"klayout", "-v", NULL};

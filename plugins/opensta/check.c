@@ -75,11 +75,11 @@ static const char *default_text(const struct defaults *d, const char *key)
     return json_string_value(json_object_get(d->info, key));
 }
 
-static int missing(const char *name, struct cq_err *err)
+/* In the words of the flow, as the check of the flow says it. */
+static int missing(const struct run *run, const char *name, struct cq_err *err)
 {
-    return cq_fail(err, CQ_E_INVALID,
-                   "params.%s: not given, and no job in `needs` is a yosys.synth that would say it",
-                   name);
+    return cq_fail(err, CQ_E_INVALID, "%.64s: give `%s:` or need a yosys.synth job",
+                   run->file.job[0] ? run->file.job : "opensta.check", name);
 }
 
 static int add_libraries(const struct run *run, const struct defaults *d, struct cq_str *out,
@@ -90,7 +90,7 @@ static int add_libraries(const struct run *run, const struct defaults *d, struct
     const char *liberty = params_text(&run->params, "liberty");
     liberty = liberty ? liberty : default_text(d, "liberty");
     if (!liberty)
-        return missing("liberty", err);
+        return missing(run, "liberty", err);
     if (input_find(&run->file, "params.liberty", liberty, &path, err)
         || run_inputs(run, "libraries", "", &more, err))
         return -1;
@@ -110,7 +110,7 @@ static int add_netlist(const struct run *run, const struct defaults *d, struct c
     else if (default_text(d, "netlist"))
         value = path_format("%s/%s", d->dir, default_text(d, "netlist"));
     if (!value)
-        return missing("netlist", err);
+        return missing(run, "netlist", err);
     if (input_find(&run->file, "params.netlist", value, &path, err))
         return -1;
     add_command(out, "read_verilog", path);
@@ -124,7 +124,7 @@ static int add_design(const struct run *run, const struct defaults *d, struct cq
     top = top ? top : default_text(d, "top");
     char *CQ_CLEANUP(cq_free_ptr) sdc = NULL;
     if (!top)
-        return missing("top", err);
+        return missing(run, "top", err);
     if (run_check_identifier("params.top", top, err) || add_libraries(run, d, out, err)
         || add_netlist(run, d, out, err) || run_input(run, "sdc", &sdc, err))
         return -1;

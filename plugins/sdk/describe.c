@@ -9,6 +9,12 @@ static json_t *texts_json(const char *const *texts)
     return list;
 }
 
+static void set_text(json_t *object, const char *key, const char *text)
+{
+    if (text)
+        (void)json_object_set_new(object, key, json_string(text));
+}
+
 static json_t *param_json(const struct param_spec *p)
 {
     json_t *fallback = p->fallback ? json_loads(p->fallback, JSON_DECODE_ANY, NULL) : json_null();
@@ -17,7 +23,33 @@ static json_t *param_json(const struct param_spec *p)
                           fallback, "min", p->min, "max", p->max, "help", p->help);
     if (p->choices)
         (void)json_object_set_new(o, "choices", texts_json(p->choices));
+    set_text(o, "from_need", p->from_need);
     return o;
+}
+
+static json_t *metrics_json(const struct plugin_metric *metrics)
+{
+    json_t *list = json_array();
+    for (; metrics && metrics->name; metrics++) {
+        json_t *o = json_pack("{s:s, s:s, s:s}", "name", metrics->name, "unit",
+                              metrics->unit ? metrics->unit : "count", "help", metrics->help);
+        if (strchr(metrics->name, '<'))
+            (void)json_object_set_new(o, "pattern", json_true());
+        set_text(o, "stage", metrics->stage);
+        (void)json_array_append_new(list, o);
+    }
+    return list;
+}
+
+static json_t *outputs_json(const struct plugin_output *outputs)
+{
+    json_t *list = json_array();
+    for (; outputs && outputs->path; outputs++) {
+        json_t *o = json_pack("{s:s, s:s}", "path", outputs->path, "help", outputs->help);
+        set_text(o, "stage", outputs->stage);
+        (void)json_array_append_new(list, o);
+    }
+    return list;
 }
 
 static json_t *params_json(const struct param_spec *specs)
@@ -68,8 +100,10 @@ static json_t *task_json(const struct plugin_task *task)
     (void)json_object_set_new(o, "params", params_json(task->params));
     (void)json_object_set_new(o, "resources", resources_json(&last->resources));
     (void)json_object_set_new(o, "licences", json_object());
-    if (task->outputs)
-        (void)json_object_set_new(o, "outputs", texts_json(task->outputs));
+    (void)json_object_set_new(o, "metrics", metrics_json(task->metrics));
+    (void)json_object_set_new(o, "own_metrics", json_boolean(task->own_metrics));
+    (void)json_object_set_new(o, "outputs", outputs_json(task->outputs));
+    set_text(o, "example", task->example);
     if (task->stage_count == 1)
         return o;
     json_t *stages = json_array();

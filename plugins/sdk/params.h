@@ -31,6 +31,7 @@ struct param_spec {
     double min, max;            /* of a number; of a list its length; both 0: no bound */
     const char *const *choices; /* of a string; ends with NULL; may be NULL */
     const char *help;
+    const char *from_need; /* "yosys.synth": when not given, a needed job of this task says it */
 };
 
 /* Values by name, defaults filled in. */

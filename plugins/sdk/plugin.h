@@ -45,12 +45,29 @@ struct plugin_stage {
     int (*run)(struct run *run, struct cq_err *err);
 };
 
+/* A number that a task reports. A name with one <WORD>, as drc__rule__<RULE>, stands for a family
+ * whose members are known at run time only. */
+struct plugin_metric {
+    const char *name, *help;
+    const char *unit;  /* "pct", "s"; NULL for a count of things */
+    const char *stage; /* an earlier stage that alone reports it; NULL: the last */
+};
+
+/* A file that a task publishes; TOP in its path stands for the parameter `top`. */
+struct plugin_output {
+    const char *path, *help; /* "out/TOP.v" */
+    const char *stage;       /* as above */
+};
+
 struct plugin_task {
     const char *name, *summary;
     const struct param_spec *params; /* ends with name NULL */
     const struct plugin_stage *stages;
     size_t stage_count;
-    const char *const *outputs; /* NULL-terminated, for people; may be NULL */
+    const struct plugin_metric *metrics; /* ends with name NULL */
+    bool own_metrics; /* scripts of the project may add some, with "chipq-metric: NAME VALUE" */
+    const struct plugin_output *outputs; /* ends with path NULL; may be NULL */
+    const char *example;                 /* one job of a flow, YAML, for people */
 };
 
 struct plugin {

@@ -99,7 +99,34 @@ static const struct plugin_stage sim_stages[] = {
      .run = sim_run_run},
 };
 
-static const char *const sim_outputs[] = {"coverage.dat", "waves.fst", NULL};
+static const struct plugin_metric lint_metrics[] = {
+    {.name = "lint__errors", .help = "errors in the sources"},
+    {.name = "lint__warnings", .help = "warnings that are not waived"},
+    {.name = NULL},
+};
+
+static const struct plugin_metric sim_metrics[] = {
+    {.name = "sim__tests__passed", .help = "1 when this run passed"},
+    {.name = "sim__tests__failed", .help = "1 when this run failed"},
+    {.name = "sim__errors", .help = "errors and failed assertions of this run"},
+    {.name = "sim__coverage__line__pct",
+     .unit = "pct",
+     .help = "lines and branches covered, with coverage: true"},
+    {.name = "sim__coverage__user__pct",
+     .unit = "pct",
+     .help = "cover statements hit, with coverage: true"},
+    {.name = "sim__build__errors", .help = "errors of the build", .stage = "build"},
+    {.name = "sim__build__warnings", .help = "warnings of the build", .stage = "build"},
+    {.name = NULL},
+};
+
+static const struct plugin_output sim_outputs[] = {
+    {.path = "out/coverage.dat", .help = "what was covered, with coverage: true"},
+    {.path = "out/waves.fst", .help = "waves, with waves: on, or fail and a failing run"},
+    {.path = "out/sim", .help = "the simulation", .stage = "build"},
+    {.path = "out/" VERILATOR_VERSION_FILE, .help = "Verilator's version", .stage = "build"},
+    {.path = NULL},
+};
 
 static const struct plugin_task tasks[] = {
     {.name = "lint",
@@ -107,13 +134,29 @@ static const struct plugin_task tasks[] = {
                 "by lint__warnings",
      .params = lint_params,
      .stages = lint_stages,
-     .stage_count = CQ_COUNT(lint_stages)},
+     .stage_count = CQ_COUNT(lint_stages),
+     .metrics = lint_metrics,
+     .example = "lint:\n"
+                "  tool: verilator.lint\n"
+                "  top: uart\n"
+                "  sources: [rtl/*.sv]\n"
+                "  require: {lint__warnings: \"== 0\"}\n"},
     {.name = "sim",
      .summary = "builds the simulation once, then runs it for every seed or program",
      .params = sim_params,
      .stages = sim_stages,
      .stage_count = CQ_COUNT(sim_stages),
-     .outputs = sim_outputs},
+     .metrics = sim_metrics,
+     .own_metrics = true,
+     .outputs = sim_outputs,
+     .example = "sim:\n"
+                "  tool: verilator.sim\n"
+                "  needs: [lint]\n"
+                "  top: uart_tb\n"
+                "  sources: [rtl/*.sv, tb/*.sv]\n"
+                "  seeds: 1-100\n"
+                "  coverage: true\n"
+                "  require: {sim__coverage__line__pct: \">= 95\"}\n"},
 };
 
 static const char *const version_argv[] = {"verilator", "--version", NULL};

@@ -30,8 +30,27 @@ static const struct plugin_stage synth_stages[] = {
      .run = synth_run},
 };
 
-static const char *const synth_outputs[] = {"TOP.v",     "TOP_sim.v", "TOP.json",   "stat.txt",
-                                            "check.txt", "synth.log", "synth.json", NULL};
+static const struct plugin_metric synth_metrics[] = {
+    {.name = "synth__design__instance__count", .help = "cells of the netlist"},
+    {.name = "synth__design__instance__area",
+     .unit = "liberty area",
+     .help = "area of all cells, in the liberty file's unit"},
+    {.name = "synth__design__unmapped__count", .help = "cells that the library does not have"},
+    {.name = "synth__check__problems", .help = "problems that `check` found in the netlist"},
+    {.name = "synth__warnings", .help = "warnings of yosys"},
+    {.name = NULL},
+};
+
+static const struct plugin_output synth_outputs[] = {
+    {.path = "out/TOP.v", .help = "netlist for timing and layout: single nets, ports in bits"},
+    {.path = "out/TOP_sim.v", .help = "netlist with the ports as written, for simulation"},
+    {.path = "out/TOP.json", .help = "netlist as JSON"},
+    {.path = "out/stat.txt", .help = "cells by type, and area"},
+    {.path = "out/check.txt", .help = "what `check` found"},
+    {.path = "out/synth.log", .help = "the whole log of yosys"},
+    {.path = "out/synth.json", .help = "top, netlist and library, which opensta.check takes over"},
+    {.path = NULL},
+};
 
 static const struct plugin_task tasks[] = {
     {.name = "synth",
@@ -39,7 +58,14 @@ static const struct plugin_task tasks[] = {
      .params = synth_params,
      .stages = synth_stages,
      .stage_count = CQ_COUNT(synth_stages),
-     .outputs = synth_outputs},
+     .metrics = synth_metrics,
+     .outputs = synth_outputs,
+     .example = "synth:\n"
+                "  tool: yosys.synth\n"
+                "  top: uart\n"
+                "  sources: [rtl/*.sv]\n"
+                "  liberty: /usr/share/qflow/tech/osu018/osu018_stdcells.lib\n"
+                "  require: {synth__design__instance__area: \"< 60000\"}\n"},
 };
 
 static const char *const version_argv[] = {"yosys", "-V", NULL};

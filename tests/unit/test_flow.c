@@ -26,7 +26,10 @@ static const char describe[] =
     " {\"name\":\"mode\",\"type\":\"string\",\"required\":false,\"choices\":[\"fast\",\"full\"]},"
     " {\"name\":\"config\",\"type\":\"path\",\"required\":false},"
     " {\"name\":\"defines\",\"type\":\"map\",\"required\":false}],"
-    " \"resources\":{\"cores\":1,\"mem_mib\":512,\"time_s\":600}},"
+    " \"resources\":{\"cores\":1,\"mem_mib\":512,\"time_s\":600},"
+    " \"metrics\":[{\"name\":\"lint__errors\"},{\"name\":\"lint__warnings\"},"
+    "  {\"name\":\"lint__code__<CODE>\",\"pattern\":true},"
+    "  {\"name\":\"lint__tries\",\"stage\":\"build\"}]},"
     "{\"name\":\"sim\",\"params\":["
     " {\"name\":\"sources\",\"type\":\"paths\",\"required\":true,\"default\":null,\"min\":0,"
     "\"max\":0},"
@@ -37,6 +40,10 @@ static const char describe[] =
     " \"stages\":[{\"name\":\"build\",\"array\":false,\"resources\":{\"cores\":2,\"mem_mib\":1024,"
     "\"time_s\":900}},"
     "  {\"name\":\"\",\"array\":true,\"from\":[\"programs\",\"seeds\"],\"after\":\"ok\"}]}]},"
+    "{\"name\":\"opensta\",\"tool\":{\"found\":true},\"tasks\":[{\"name\":\"check\",\"params\":["
+    " {\"name\":\"netlist\",\"type\":\"path\",\"from_need\":\"verilator.lint\"},"
+    " {\"name\":\"top\",\"type\":\"string\",\"from_need\":\"verilator.lint\"}],"
+    " \"metrics\":[{\"name\":\"timing__setup__ws\"}],\"own_metrics\":true}]},"
     "{\"name\":\"yosys\",\"tool\":{\"found\":false,\"package\":\"yosys\"},\"tasks\":[{\"name\":"
     "\"synth\",\"params\":[]}]}]";
 
@@ -250,11 +257,62 @@ Test(flow, impossible_requests)
                     "flow.yaml:2:22: job 'a' asks 8G of memory; the largest worker has 4G\n");
 }
 
+#define LINT \
+    "jobs:\n  a:\n    tool: verilator.lint\n    top: t\n    sources: [rtl/*.sv]\n    require:\n"
+
+Test(flow, gates_stand_on_metrics_that_the_tool_reports)
+{
+    expect_messages(LINT "      lint__errors: == 0\n      lint__warning: == 0\n",
+                    "flow.yaml:8:7: no metric of verilator.lint called 'lint__warning'; did you "
+                    "mean 'lint__warnings'?\n");
+    expect_messages(LINT "      depth: '> 2'\n",
+                    "flow.yaml:7:7: no metric of verilator.lint called 'depth'; there are: "
+                    "lint__errors, lint__warnings, lint__code__<CODE>\n");
+    expect_messages(LINT "      lint__code__UNUSED: == 0\n", "");
+    expect_messages(LINT "      lint__code__: == 0\n",
+                    "flow.yaml:7:7: no metric of verilator.lint called 'lint__code__'; there are: "
+                    "lint__errors, lint__warnings, lint__code__<CODE>\n");
+    expect_messages(LINT "      lint__tries: == 0\n",
+                    "flow.yaml:7:7: metric 'lint__tries' is of the stage 'build'; a gate stands on "
+                    "the last stage\n");
+}
+
+Test(flow, scripts_may_add_metrics_outside_the_tools_family)
+{
+    expect_messages("jobs:\n  a: {tool: opensta.check, netlist: rtl/a.sv, top: t, require: {depth: "
+                    "'> 2'}}\n",
+                    "");
+    expect_messages("jobs:\n  a: {tool: opensta.check, netlist: rtl/a.sv, top: t, require: "
+                    "{timing__nothing_like_it: '> 2'}}\n",
+                    "flow.yaml:2:65: no metric of opensta.check called 'timing__nothing_like_it'; "
+                    "there are: timing__setup__ws\n");
+    expect_messages("jobs:\n  a: {tool: opensta.check, netlist: rtl/a.sv, top: t, require: "
+                    "{timing_setup_ws: '> 2'}}\n",
+                    "flow.yaml:2:65: no metric of opensta.check called 'timing_setup_ws'; did you "
+                    "mean 'timing__setup__ws'?\n");
+}
+
+Test(flow, what_a_needed_job_would_say)
+{
+    expect_messages(
+        "jobs:\n  sta: {tool: opensta.check}\n",
+        "flow.yaml:2:3: sta: give `netlist:` and `top:` or need a verilator.lint job\n");
+    expect_messages("jobs:\n  l: {run: [x]}\n  sta: {tool: opensta.check, needs: [l], top: t}\n",
+                    "flow.yaml:3:3: sta: give `netlist:` or need a verilator.lint job\n");
+    expect_messages("jobs:\n  l: {tool: verilator.lint, top: t, sources: [rtl/*.sv]}\n"
+                    "  sta: {tool: opensta.check, needs: [l]}\n",
+                    "");
+}
+
 Test(flow, gates)
 {
     expect_messages(
         "jobs:\n  a: {tool: verilator.lint, top: t, sources: [rtl/*.sv], require: {x: big}}\n",
-        "flow.yaml:2:71: a rule is a comparison and a number, as in \">= 0\", not 'big'\n");
+        "flow.yaml:2:71: a rule is a comparison and a number, as in \"== 0\" or \">= 0\", not "
+        "'big'\n");
+    expect_messages("jobs:\n  a: {tool: verilator.sim, sources: [rtl/*.sv], require: {x: 0}}\n",
+                    "flow.yaml:2:62: a rule is a comparison and a number, as in \"== 0\" or \">= "
+                    "0\", not '0'\n");
     expect_messages("jobs:\n  a: {tool: verilator.lint, top: t, sources: [rtl/*.sv], expect: "
                     "{verdict: pass}}\n",
                     "flow.yaml:2:76: expect can only have verdict: fail, not 'pass'\n");
