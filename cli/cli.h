@@ -15,8 +15,9 @@ struct cli {
     const char *format;     /* --format as given, or NULL */
     enum cli_output output;
     bool stdout_is_tty, stderr_is_tty;
-    bool has_color; /* of stdout */
-    char *dir;      /* owned; cli_dir fills it */
+    bool has_color;    /* of stdout */
+    bool has_answered; /* stdout has its JSON already: an error adds none */
+    char *dir;         /* owned; cli_dir fills it */
 };
 
 /* Fills in from the environment: terminals, NO_COLOR, TERM. */

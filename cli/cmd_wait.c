@@ -30,6 +30,8 @@ static int set(void *p, int key, const char *arg, struct cq_err *err)
 
 static int check_names(const struct job_name *jobs, size_t n, uint64_t *numbers, struct cq_err *err)
 {
+    if (n > JOBS_MAX)
+        return cq_fail(err, CQ_E_LIMIT, "wait: %zu jobs; at most %d at once", n, JOBS_MAX);
     for (size_t i = 0; i < n; i++) {
         if (*jobs[i].tasks)
             return cq_fail(err, CQ_E_INVALID, "wait: name whole jobs, not tasks");
@@ -43,16 +45,17 @@ static int check_names(const struct job_name *jobs, size_t n, uint64_t *numbers,
 static int run(struct cli *c, void *opts, size_t n_args, char **args, struct cq_err *err)
 {
     const struct opts *o = opts;
-    struct job_name *jobs = job_names_parse(n_args, args, err);
+    size_t n = 0;
+    struct job_name *jobs = job_names_parse(n_args, args, &n, err);
     uint64_t numbers[JOBS_MAX];
-    int rc = jobs ? check_names(jobs, n_args, numbers, err) : -1;
+    int rc = jobs ? check_names(jobs, n, numbers, err) : -1;
     struct net_client *s = rc == 0 ? session_open(c, AS_USER, err) : NULL;
-    struct follow watch = {.session = s, .numbers = numbers, .n = n_args};
+    struct follow watch = {.session = s, .numbers = numbers, .n = n};
     if (jobs)
         watch.enterprise = jobs[0].enterprise;
     rc = s ? follow_wait(c, &watch, o->timeout_us, err) : -1;
     net_client_close(s);
-    job_names_free(jobs, n_args);
+    job_names_free(jobs, n);
     return rc;
 }
 

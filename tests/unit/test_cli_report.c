@@ -3,6 +3,7 @@
 #include "cli/follow.h"
 #include "cli/run_report.h"
 #include "cli/run_view.h"
+#include "cli/job_action.h"
 
 #include <criterion/criterion.h>
 
@@ -113,4 +114,49 @@ Test(cli_report, failures_are_bucketed_and_metrics_merged)
                      "people read what a task said, with its numbers");
     cq_str_fini(&text);
     json_decref(report);
+}
+
+static void expect_words(enum job_action action, const char *tasks, const json_t *r,
+                         const char *expected)
+{
+    struct cq_str out = {0};
+    job_action_words(action, 40, tasks, r, &out);
+    cr_expect_str_eq(cq_str_text(&out), expected);
+    cq_str_fini(&out);
+}
+
+Test(cli_report, actions_say_what_they_did)
+{
+    json_t *two = row("running", "", 1, 0, 2, 10), *one = row("running", "", 0, 0, 1, 1),
+           *over = row("failed", "fail", 0, 1, 0, 1);
+    expect_words(JOB_ACTION_REQUEUE, "", two,
+                 "job 40: 2 running tasks called back, they start again");
+    expect_words(JOB_ACTION_REQUEUE, "", one,
+                 "job 40: 1 running task called back, it starts again");
+    expect_words(JOB_ACTION_REQUEUE, "3", two, "job 40[3]: called back, to start again");
+    expect_words(JOB_ACTION_CANCEL, "", two, "job 40: cancelled; 2 running tasks are stopped");
+    expect_words(JOB_ACTION_CANCEL, "", over, "job 40: it was over already (fail)");
+    expect_words(JOB_ACTION_HOLD, "", one, "job 40: held; 1 running task goes on");
+    expect_words(JOB_ACTION_RELEASE, "", NULL, "job 40: released");
+    json_decref(two);
+    json_decref(one);
+    json_decref(over);
+}
+
+Test(cli_report, what_is_over_is_submitted_again)
+{
+    struct cq_str out = {0};
+    json_t *r = json_pack("{s:s,s:i,s:i,s:I,s:b,s:s,s:i,s:s}", "project", "chips", "cores", 2,
+                          "mem_mib", 512, "time_us", (json_int_t)90000000, "is_array", 1,
+                          "failed_tasks", "7,57", "tasks", 200, "flow", "");
+    job_action_again(r, "sh -c 'exit 3'", &out);
+    cr_expect_str_eq(cq_str_text(&out),
+                     "submit it again: chipq submit --cores 2 --mem 512M --time 90s --project "
+                     "chips --array 7,57 -- sh -c 'exit 3'");
+    cq_str_clear(&out);
+    json_object_set_new(r, "flow", json_string("nightly"));
+    job_action_again(r, "", &out);
+    cr_expect_str_eq(cq_str_text(&out), "run its flow 'nightly' again: chipq run FILE.yaml");
+    json_decref(r);
+    cq_str_fini(&out);
 }

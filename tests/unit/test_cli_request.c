@@ -145,3 +145,45 @@ Test(cli_request, job_names)
     for (size_t i = 0; i < CQ_COUNT(bad); i++)
         cr_expect_eq(job_name_parse(bad[i], &j, &err), -1, "'%s' was taken", bad[i]);
 }
+
+static void expect_names(const char *text, const char *expected)
+{
+    struct cq_err err = {0};
+    struct cq_str all = {0};
+    size_t n = 0;
+    char *texts[] = {(char *)text};
+    struct job_name *jobs = job_names_parse(1, texts, &n, &err);
+    cr_assert_not_null(jobs, "%s: %s", text, err.text);
+    for (size_t i = 0; i < n; i++)
+        cq_str_printf(&all, "%s%s/%llu[%s]", i ? " " : "", jobs[i].enterprise,
+                      (unsigned long long)jobs[i].number, jobs[i].tasks);
+    cr_expect_str_eq(cq_str_text(&all), expected);
+    cq_str_fini(&all);
+    job_names_free(jobs, n);
+}
+
+Test(cli_request, several_jobs_in_one_word)
+{
+    expect_names("12", "/12[]");
+    expect_names("53,54", "/53[] /54[]");
+    expect_names("1-3", "/1[] /2[] /3[]");
+    expect_names("1-2,7[2,4-5],9", "/1[] /2[] /7[2,4-5] /9[]");
+    expect_names("acme/1-2,5", "acme/1[] acme/2[] acme/5[]");
+}
+
+Test(cli_request, bad_lists_of_jobs)
+{
+    static const char *const bad[] = {"",    "1,",  "1,,2", "-3",      "3-",
+                                      "0-2", "5-2", "/1-2", "a b/1-2", "1-20000",
+                                      "1[2", "1]",  "x",    "1-2[3]",  NULL};
+    for (size_t i = 0; bad[i]; i++) {
+        struct cq_err err = {0};
+        size_t n = 0;
+        char *texts[] = {(char *)bad[i]};
+        struct job_name *jobs = job_names_parse(1, texts, &n, &err);
+        cr_expect_null(jobs, "'%s' was taken", bad[i]);
+        cr_expect_neq(err.code, CQ_OK);
+        if (jobs)
+            job_names_free(jobs, n);
+    }
+}

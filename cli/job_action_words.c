@@ -1,0 +1,93 @@
+/* What cancel, hold, release and requeue say. */
+#include "cli/job_action.h"
+
+#include "cli/follow.h"
+
+#include <inttypes.h>
+
+enum { ARGV_SHOWN_MAX = 240 };
+
+static void add_running(struct cq_str *out, int64_t n, const char *one, const char *many)
+{
+    cq_str_printf(out, "%" PRId64 " running task%s %s", n, n == 1 ? "" : "s", n == 1 ? one : many);
+}
+
+static void add_requeued(struct cq_str *out, int64_t running)
+{
+    if (running > 0)
+        add_running(out, running, "called back, it starts again", "called back, they start again");
+    else
+        cq_str_add(out, "called back, to start again");
+}
+
+static void add_cancelled(struct cq_str *out, const json_t *row, int64_t running)
+{
+    if (row && job_has_ended(row)) {
+        cq_str_printf(out, "it was over already (%s)", job_outcome(row));
+        return;
+    }
+    cq_str_add(out, running > 0 ? "cancelled; " : "cancelled");
+    if (running > 0)
+        add_running(out, running, "is stopped", "are stopped");
+}
+
+void job_action_words(enum job_action action, uint64_t number, const char *tasks, const json_t *row,
+                      struct cq_str *out)
+{
+    int64_t running = row && !*tasks ? row_number(row, "tasks_running") : 0;
+    cq_str_printf(out, "job %" PRIu64, number);
+    if (*tasks)
+        cq_str_printf(out, "[%.60s]", tasks);
+    cq_str_add(out, ": ");
+    switch (action) {
+    case JOB_ACTION_CANCEL:
+        add_cancelled(out, row, running);
+        break;
+    case JOB_ACTION_HOLD:
+        cq_str_add(out, running > 0 ? "held; " : "held");
+        if (running > 0)
+            add_running(out, running, "goes on", "go on");
+        break;
+    case JOB_ACTION_RELEASE:
+        cq_str_add(out, "released");
+        break;
+    case JOB_ACTION_REQUEUE:
+        add_requeued(out, running);
+        break;
+    }
+}
+
+static void add_request(const json_t *row, struct cq_str *out)
+{
+    int64_t time_us = row_number(row, "time_us");
+    const char *failed = row_text(row, "failed_tasks"), *project = row_text(row, "project");
+    if (row_number(row, "cores") > 1)
+        cq_str_printf(out, " --cores %" PRId64, row_number(row, "cores"));
+    if (row_number(row, "mem_mib"))
+        cq_str_printf(out, " --mem %" PRId64 "M", row_number(row, "mem_mib"));
+    if (time_us > 0 && time_us % 1000000 == 0)
+        cq_str_printf(out, " --time %" PRId64 "s", time_us / 1000000);
+    else if (time_us > 0)
+        cq_str_printf(out, " --time %" PRId64 "us", time_us);
+    if (*project && strcmp(project, "default") != 0)
+        cq_str_printf(out, " --project %s", project);
+    if (!json_is_true(json_object_get(row, "is_array")))
+        return;
+    if (*failed && !strstr(failed, "..."))
+        cq_str_printf(out, " --array %s", failed);
+    else
+        cq_str_printf(out, " --array 1-%" PRId64, row_number(row, "tasks"));
+}
+
+void job_action_again(const json_t *row, const char *argv, struct cq_str *out)
+{
+    const char *flow = row_text(row, "flow");
+    if (*flow) {
+        cq_str_printf(out, "run its flow '%s' again: chipq run FILE.yaml", flow);
+        return;
+    }
+    cq_str_add(out, "submit it again: chipq submit");
+    add_request(row, out);
+    cq_str_printf(out, " -- %.*s%s", ARGV_SHOWN_MAX, *argv ? argv : "COMMAND",
+                  strlen(argv) > ARGV_SHOWN_MAX ? " ..." : "");
+}
