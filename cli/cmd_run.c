@@ -76,22 +76,26 @@ static json_t *errors_json(const struct flow_errors *e)
     return json_pack("{s:o}", "errors", list);
 }
 
-static int fail_with_errors(const struct cli *c, struct flow_errors *e, const char *path,
+static int fail_with_errors(struct cli *c, struct flow_errors *e, const char *path,
                             struct cq_err *err)
 {
     struct cq_str text = {0};
+    struct cq_err why = {0};
     size_t n = e->n + e->more;
     flow_errors_sort(e);
     flow_errors_format(e, path, &text);
     (void)fputs(cq_str_text(&text), stderr);
     cq_str_fini(&text);
+    cq_fail(&why, CQ_E_INVALID, "%s: %zu problem%s; nothing was submitted", path, n,
+            n == 1 ? "" : "s");
     if (c->output == CLI_JSON) {
         json_t *object = errors_json(e);
+        json_object_set_new(object, "error", json_of_error(&why));
         json_print(c, object);
         json_decref(object);
+        c->has_answered = true;
     }
-    return cq_fail(err, CQ_E_INVALID, "%s: %zu problem%s; nothing was submitted", path, n,
-                   n == 1 ? "" : "s");
+    return cq_fail(err, why.code, "%s", why.text);
 }
 
 static int submit(struct net_client *s, const struct flow *f, const struct flow_plan *plan,
@@ -214,11 +218,34 @@ static int load(struct cli *c, const char *path, struct loaded *l, struct cq_err
     return l->errors.n ? fail_with_errors(c, &l->errors, path, err) : 0;
 }
 
+static void say_numbers(const struct flow *f, size_t n, const uint64_t *numbers)
+{
+    if (n == 1)
+        cli_talk("flow %s: 1 job, number %" PRIu64, f->name, numbers[0]);
+    else
+        cli_talk("flow %s: %zu jobs, numbers %" PRIu64 " to %" PRIu64, f->name, n, numbers[0],
+                 numbers[n - 1]);
+}
+
+static void print_checked(const struct cli *c, const struct flow *f, const struct flow_plan *plan)
+{
+    cli_talk("%s: no problem found, %zu job%s", f->name, plan->n, plan->n == 1 ? "" : "s");
+    if (c->output != CLI_JSON)
+        return;
+    json_t *jobs = json_array();
+    for (size_t i = 0; i < plan->n; i++)
+        json_array_append_new(jobs, json_pack("{s:s, s:I}", "name", plan->jobs[i].name, "tasks",
+                                              (json_int_t)plan->jobs[i].tasks));
+    json_t *object = json_pack("{s:s, s:[], s:o}", "flow", f->name, "errors", "jobs", jobs);
+    json_print(c, object);
+    json_decref(object);
+}
+
 static int run_flow(struct cli *c, const struct opts *o, const struct loaded *l, struct cq_err *err)
 {
     const struct flow_plan *plan = &l->plan;
     if (o->only_checks) {
-        cli_talk("%s: no problem found, %zu jobs", l->flow.name, plan->n);
+        print_checked(c, &l->flow, plan);
         return 0;
     }
     CQ_CLEANUP(cq_free_ptr) uint64_t *numbers = cq_calloc(plan->n + 1, sizeof *numbers);
@@ -228,8 +255,7 @@ static int run_flow(struct cli *c, const struct opts *o, const struct loaded *l,
         print_numbers(c, &l->flow, plan, numbers);
         return 0;
     }
-    cli_talk("flow %s: %zu jobs, numbers %" PRIu64 " to %" PRIu64, l->flow.name, plan->n,
-             numbers[0], numbers[plan->n - 1]);
+    say_numbers(&l->flow, plan->n, numbers);
     return follow(c, l->session, &l->flow, plan, numbers, err);
 }
 

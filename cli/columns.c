@@ -1,6 +1,7 @@
 /* Tables, CSV and JSON out of rows. */
 #include "cli/columns.h"
 
+#include "cli/to_json.h"
 #include "common/base/pure/parse.h"
 
 #include <inttypes.h>
@@ -301,6 +302,21 @@ int columns_print(const struct cli *c, const char *name, json_t *rows, const str
     (void)fputs(cq_str_text(&text), stdout);
     cq_str_fini(&text);
     return rc;
+}
+
+void cli_print_error(const struct cli *c, const struct cq_err *err)
+{
+    if (c->output != CLI_JSON || c->has_answered)
+        return;
+    json_t *object = json_pack("{s:o}", "error", json_of_error(err));
+    json_print(c, object);
+    json_decref(object);
+}
+
+json_t *json_of_error(const struct cq_err *err)
+{
+    const char *text = err->text[0] ? err->text : cq_code_text(err->code);
+    return json_pack("{s:s, s:o}", "code", cq_code_name(err->code), "text", json_text(text));
 }
 
 void json_print(const struct cli *c, const json_t *object)

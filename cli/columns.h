@@ -41,6 +41,13 @@ int columns_render(const struct cli *c, const char *name, json_t *rows,
 /* One JSON object to stdout, keys in the order they were set; control characters escaped. */
 void json_print(const struct cli *c, const json_t *object);
 
+/* {"code": "NOT_FOUND", "text": "no such job: 12"}; caller owns. */
+json_t *json_of_error(const struct cq_err *err);
+
+/* With --json, a command that fails leaves {"error": {"code": "NOT_FOUND", "text": ...}} on stdout;
+ * what it had to say already on stdout is kept instead. */
+void cli_print_error(const struct cli *c, const struct cq_err *err);
+
 /* The cell's text as people see it, for lines that are no table. Appended to `out`. */
 void column_format(const json_t *row, const struct column *column, struct cq_str *out);
 

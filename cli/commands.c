@@ -1,5 +1,6 @@
 /* The table of all commands, sorted by name, and the way from argv to one of them. */
 #include "cli/command.h"
+#include "cli/columns.h"
 #include "cli/commands.h"
 
 #include <unistd.h>
@@ -118,6 +119,8 @@ int cli_main(int argc, char **argv)
     cli_init(&c);
     int rc = dispatch(&c, argc, argv, &err);
     cli_fini(&c);
+    if (rc < 0)
+        cli_print_error(&c, &err);
     if (fflush(stdout) != 0 && rc >= 0)
         rc = cq_fail(&err, CQ_E_IO, "cannot write the output");
     if (rc >= 0)

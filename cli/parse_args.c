@@ -31,22 +31,17 @@ static bool is_end(const struct argp_option *o)
     return o->name == NULL && o->key == 0;
 }
 
-/* Exact match, or the only option that starts so; NULL else. */
+/* Names are not abbreviated: a script that says --out must not change its meaning when an option
+ * is added. `is_prefix` finds the first option that starts so, for what is said then. */
 static const struct argp_option *find_long(const struct argp_option *const lists[2],
-                                           const char *name, size_t len)
+                                           const char *name, size_t len, bool is_prefix)
 {
-    const struct argp_option *prefix = NULL;
-    size_t matches = 0;
     for (size_t i = 0; i < 2; i++)
-        for (const struct argp_option *o = lists[i]; o && !is_end(o); o++) {
-            if (strncmp(o->name, name, len) != 0)
-                continue;
-            if (o->name[len] == '\0')
+        for (const struct argp_option *o = lists[i]; o && !is_end(o); o++)
+            if (strncmp(o->name, name, len) == 0 && (is_prefix || o->name[len] == '\0')
+                && !(is_prefix && o->flags & OPTION_HIDDEN))
                 return o;
-            prefix = o;
-            matches++;
-        }
-    return matches == 1 ? prefix : NULL;
+    return NULL;
 }
 
 static const struct argp_option *find_short(const struct argp_option *const lists[2], char letter)
@@ -68,7 +63,8 @@ static int fail_option(const struct parse *p, const struct argp_option *const li
             names[n++] = o->name;
     names[n] = NULL;
     CQ_CLEANUP(cq_free_ptr) char *given = cq_strndup(name, len);
-    const char *meant = cq_closest(given, names);
+    const struct argp_option *longer = len > 1 ? find_long(lists, name, len, true) : NULL;
+    const char *meant = longer ? longer->name : cq_closest(given, names);
     return cq_fail(p->err, CQ_E_INVALID, "%s: no option '--%s'%s%s%s; see: chipq %s --help",
                    p->cmd->name, given, meant ? "; did you mean '--" : "", meant ? meant : "",
                    meant ? "'?" : "", p->cmd->name);
@@ -82,7 +78,7 @@ static int check_word(const struct parse *p, const struct argp_option *const lis
     bool has_arg = false;
     if (word[1] == '-') {
         size_t len = strcspn(word + 2, "=");
-        o = find_long(lists, word + 2, len);
+        o = find_long(lists, word + 2, len, false);
         if (o == NULL)
             return fail_option(p, lists, word + 2, len);
         has_arg = word[2 + len] == '=';
@@ -125,14 +121,24 @@ static int check_words(const struct parse *p, int argc, char **argv)
     return 0;
 }
 
+static int fail_output(const struct parse *p, enum cli_output output)
+{
+    if (output != CLI_JSON)
+        return cq_fail(p->err, CQ_E_INVALID, "%s prints no rows%s", p->cmd->name,
+                       p->cmd->flags & COMMAND_NO_JSON ? "" : "; use --json");
+    if (strcmp(p->cmd->name, "logs") == 0)
+        return cq_fail(p->err, CQ_E_INVALID,
+                       "logs prints no JSON: logs are bytes; chipq job JOB --json has log_path");
+    return cq_fail(p->err, CQ_E_INVALID, "%s prints no JSON", p->cmd->name);
+}
+
 static int set_output(struct parse *p, enum cli_output output, const char *format)
 {
     if (p->c->output != CLI_TABLE && p->c->output != output)
         return cq_fail(p->err, CQ_E_INVALID, "choose one of --json, --jsonl and --format");
     if ((output == CLI_JSON && p->cmd->flags & COMMAND_NO_JSON)
         || (output != CLI_JSON && !(p->cmd->flags & COMMAND_HAS_ROWS)))
-        return cq_fail(p->err, CQ_E_INVALID, "%s prints no %s", p->cmd->name,
-                       output == CLI_JSON ? "JSON" : "rows; use --json");
+        return fail_output(p, output);
     p->c->output = output;
     p->c->format = format;
     return 0;
@@ -207,8 +213,16 @@ static void join_options(const struct command *cmd, struct argp_option *out)
     out[n] = (struct argp_option){0};
 }
 
-int command_parse(const struct command *cmd, struct cli *c, int argc, char **argv,
-                  struct command_line *line, struct cq_err *err)
+/* Whoever asked for JSON gets the error as JSON too. */
+static void notice_json(struct cli *c, int argc, char **argv)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], "--json") == 0)
+            c->output = CLI_JSON;
+}
+
+static int parse_line(const struct command *cmd, struct cli *c, int argc, char **argv,
+                      struct command_line *line, struct cq_err *err)
 {
     static char *no_args[] = {NULL};
     struct cq_err local = {0};
@@ -234,4 +248,13 @@ int command_parse(const struct command *cmd, struct cli *c, int argc, char **arg
     line->args = p.args;
     line->n_args = p.n_args;
     return check_count(&p);
+}
+
+int command_parse(const struct command *cmd, struct cli *c, int argc, char **argv,
+                  struct command_line *line, struct cq_err *err)
+{
+    int rc = parse_line(cmd, c, argc, argv, line, err);
+    if (rc < 0)
+        notice_json(c, argc, argv);
+    return rc;
 }

@@ -60,10 +60,17 @@ Test(cli_parse, wrong_options_say_what_was_meant)
     static const struct {
         const char *option, *part;
     } cases[] = {
-        {"--coers", "did you mean '--cores'?"}, {"-x", "no option '-x'"},
-        {"--hold=yes", "takes no argument"},    {"--cores=0", "--cores: 0 is out of range"},
-        {"--mem", "needs an argument: SIZE"},   {"--licence=vcs:2", "no licence tokens yet"},
-        {"--topo=close", "placement wish"},     {"--after=soon:3", "--after"},
+        {"--coers", "did you mean '--cores'?"},
+        {"-x", "no option '-x'"},
+        {"--hold=yes", "takes no argument"},
+        {"--cores=0", "--cores: 0 is out of range"},
+        {"--mem", "needs an argument: SIZE"},
+        {"--licence=vcs:2", "no licence tokens yet"},
+        {"--topo=close", "placement wish"},
+        {"--after=soon:3", "--after"},
+        {"--output=x", "did you mean '--output-max'?"},
+        {"--core=2", "did you mean '--cores'?"},
+        {"--lic=x", "no option '--lic'"},
     };
     for (size_t i = 0; i < CQ_COUNT(cases); i++) {
         struct cli c = {0};
@@ -85,7 +92,8 @@ Test(cli_parse, output_forms_exclude_each_other)
     cr_expect_eq(PARSE("jobs", "--json", "--jsonl"), -1);
     c = (struct cli){0};
     cr_expect_eq(PARSE("logs", "--json", "3"), -1);
-    cr_expect_not_null(strstr(err.text, "prints no JSON"));
+    cr_expect_not_null(strstr(err.text, "logs are bytes"));
+    cr_expect_eq(c.output, CLI_JSON, "the error itself is JSON");
     c = (struct cli){0};
     cr_expect_eq(PARSE("jobs", "--format", "csv"), 0);
     cr_expect_eq(c.output, CLI_CSV);
