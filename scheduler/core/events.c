@@ -167,6 +167,8 @@ void lease_refuse_step(struct core *c, const struct input *in, struct now now, s
     }
     const char *text = in->u.refuse.text ? in->u.refuse.text : "";
     lease_emit_close(c, l, text, now.wall_us, out);
+    if (w->is_leaving)
+        return; /* its pool is being stopped: that is no fault of the machine */
     if (++w->refusals >= REFUSALS_MAX && !w->is_drained)
         drain_refuser(c, w, text, now.wall_us, out);
 }

@@ -150,6 +150,9 @@ struct input {
             uint64_t heartbeat;
         } heartbeat;
         struct {
+            bool is_stopping; /* the goodbye follows, after the ends of what it ran */
+        } bye;
+        struct {
             const struct in_attempt_start *starts;
             size_t n_starts;
             const struct in_attempt_end *ends;

@@ -105,8 +105,8 @@ uint64_t job_waiting(const struct job *job); /* tasks that wait for anything */
 const char *job_label(const struct job *job, char *buf, size_t size); /* its name, or number */
 
 /* Runs an attempt's end through the rules: what becomes of the task. */
-enum task_event job_judge(const struct job *job, struct task *task, enum verdict verdict,
-                          bool by_lease);
+enum task_event job_judge(const struct job *job, struct task *task,
+                          const struct attempt_end_rec *end);
 
 /* job_snapshot.c */
 void snapshot_put_ranges(struct cq_str *out, const struct ranges *r);

@@ -237,11 +237,10 @@ static int apply_end(struct core *c, const struct record *record, struct cq_err 
         job->start_us = r->start_us;
     if (t->start_us == 0)
         t->start_us = r->start_us; /* its start was never told apart from its end */
-    bool by_lease = r->limit && strcmp(r->limit, "lease") == 0;
     if (r->worker)
         worker_remember_end(c, l->worker,
                             &(struct accepted){r->lease, r->job, r->task, r->attempt});
-    job_task_move(c, job, t, job_judge(job, t, v, by_lease), record);
+    job_task_move(c, job, t, job_judge(job, t, r), record);
     job_refresh(c, job, r->at_us);
     mark_changed(c, l);
     lease_touch(c, l);

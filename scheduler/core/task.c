@@ -68,9 +68,22 @@ static bool is_own_failure(enum verdict v)
     return v == VERDICT_FAIL || v == VERDICT_ERROR || v == VERDICT_TIMEOUT || v == VERDICT_OOM;
 }
 
+enum { LOST_REQUEUE, LOST_FAIL, LOST_WAIT };
+
+/* The pool was stopped on purpose: nothing of it counts as a loss of the machine's. */
+static enum task_event judge_stop(const struct job_submit *s, const struct task *t)
+{
+    if (t->start_us == 0)
+        return TASK_EV_AGAIN; /* its worker's word that it never ran */
+    if (s->restart != 0)
+        return TASK_EV_LOSE;
+    if (s->on_lost == LOST_FAIL)
+        return TASK_EV_FAIL;
+    return s->on_lost == LOST_WAIT ? TASK_EV_ASK : TASK_EV_AGAIN;
+}
+
 static enum task_event judge_loss(const struct job_submit *s, struct task *t)
 {
-    enum { LOST_REQUEUE, LOST_FAIL, LOST_WAIT };
     if (s->restart != 0)
         return TASK_EV_LOSE;
     if (s->on_lost == LOST_FAIL)
@@ -85,17 +98,24 @@ static enum task_event judge_loss(const struct job_submit *s, struct task *t)
     return t->losses < s->max_attempts ? TASK_EV_AGAIN : TASK_EV_LOSE;
 }
 
-enum task_event job_judge(const struct job *job, struct task *t, enum verdict verdict,
-                          bool by_lease)
+static bool is_limit(const struct attempt_end_rec *end, const char *limit)
+{
+    return end->limit && strcmp(end->limit, limit) == 0;
+}
+
+enum task_event job_judge(const struct job *job, struct task *t, const struct attempt_end_rec *end)
 {
     const struct job_submit *s = &job->submit->u.job_submit;
+    enum verdict verdict = (enum verdict)end->verdict;
     if (verdict == VERDICT_PASS)
         return TASK_EV_PASS;
     if (t->is_killing)
         return is_own_failure(verdict) ? TASK_EV_FAIL : TASK_EV_KILL;
     if (t->is_requeued)
         return TASK_EV_AGAIN;
-    if (verdict == VERDICT_LOST || by_lease)
+    if (verdict == VERDICT_LOST && is_limit(end, "stop"))
+        return judge_stop(s, t);
+    if (verdict == VERDICT_LOST || is_limit(end, "lease"))
         return judge_loss(s, t);
     if (verdict == VERDICT_KILLED)
         return TASK_EV_KILL;

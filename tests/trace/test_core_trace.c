@@ -5,9 +5,9 @@
  *
  *   enterprise acme | user acme/ann [role] | worker w1        keys are the names
  *   hello w1 cores=0-1 mem=4096 [inc=1] [boot=1] [has=gpu,tool=yosys=0.23]
- * [held=L9:8/0/1=2;8/1/1=0,...] heartbeat w1 2 | bye w1 | refuse w1 L9 text | drain w1 | resume w1
+ * [held=L9:8/0/1=2;8/1/1=0,...] heartbeat w1 2 | bye w1 [stopping] | refuse w1 L9 text | drain w1 | resume w1
  *   submit ann [key=1] [digest=1] name=a cores=1 ... [after=ok:#1,any:3] + name=b ...
- *   start w1 L9 8/0/1... | end w1 L9 8/0/1=pass... [run_us=N] [limit=lease] [epoch=N]
+ *   start w1 L9 8/0/1... | end w1 L9 8/0/1=pass... [run_us=N] [limit=lease|stop] [ran=0] [epoch=N]
  *   cancel|hold|release|requeue ann NUMBER [tasks]
  *   at MS | restart | why acme NUMBER | nodes | revoke acme/ann */
 #include <criterion/criterion.h>
@@ -228,7 +228,8 @@ static void do_events(struct world *w, struct words *a, bool is_end)
         ends[n] = (struct in_attempt_end){.at = at,
                                           .verdict = is_end ? verdict_from(verdict) : VERDICT_NONE,
                                           .run_us = number(a, "run_us", 1000000),
-                                          .start_us = w->now.wall_us - 1,
+                                          .start_us =
+                                              number(a, "ran", 1) ? w->now.wall_us - 1 : 0,
                                           .end_us = w->now.wall_us,
                                           .limit = option(a, "limit", ""),
                                           .summary = option(a, "summary", ""),
@@ -292,6 +293,7 @@ static void do_simple(struct world *w, struct words *a)
         in.u.heartbeat.heartbeat = strtoull(a->v[2], NULL, 10);
     } else if (strcmp(verb, "bye") == 0) {
         in.type = INPUT_WORKER_BYE;
+        in.u.bye.is_stopping = a->n > 2 && strcmp(a->v[2], "stopping") == 0;
     } else if (strcmp(verb, "refuse") == 0) {
         in.type = INPUT_LEASE_REFUSE;
         in.u.refuse.lease = strtoull(a->v[2] + 1, NULL, 10);

@@ -384,6 +384,7 @@ Test(agent, a_stopped_pool_leaves_no_process)
     master_wait_start(&m);
     master_wait_file(&m, "born", true);
     pid_t shepherd = shepherd_of_lease_7();
+    m.acks_heartbeats = false; /* nobody is there to hear them */
     kill(m.execd, SIGTERM);
     int status = -1;
     cr_assert_eq(waitpid(m.execd, &status, 0), m.execd);
@@ -394,6 +395,106 @@ Test(agent, a_stopped_pool_leaves_no_process)
     for (int64_t until = clock_mono_us() + 1200 * 1000; clock_mono_us() < until;)
         loop_turn(m.loop, until);
     cr_assert_neq(access(survived, F_OK), 0);
+}
+
+/* Lease 7 with task 0 running and task 1 behind it. */
+static void run_one_and_queue_one(void)
+{
+    master_grant(&m, (struct work){.script = "sleep 100"});
+    master_wait_start(&m);
+    struct attempt_ref next = {.job = 100, .task = 1, .attempt = 1};
+    struct msg more = {.code = MSG_LEASE_EXTEND};
+    more.u.lease_extend =
+        (struct msg_lease_extend){.epoch = m.epoch, .lease = 7, .attempts = &next, .n_attempts = 1};
+    master_send(&m, &more);
+}
+
+/* Both ends say that the pool was stopped; the one that never ran has no start. Acknowledged when
+ * `acks`. */
+static void expect_two_stopped(bool acks)
+{
+    for (size_t seen = 0; seen < 2;) {
+        struct msg got = master_next(&m, MSG_ATTEMPT_EVENTS);
+        for (size_t i = 0; i < got.u.attempt_events.n_ends; i++, seen++) {
+            const struct attempt_end *e = &got.u.attempt_events.ends[i];
+            cr_assert_eq(e->verdict, WORKER_VERDICT_LOST);
+            cr_assert_str_eq(e->limit, "stop");
+            cr_assert_str_eq(e->cause, "the pool was stopped");
+            cr_assert_eq(e->start_us == 0, e->task == 1);
+            if (acks)
+                master_ack(&m, e, true);
+        }
+        msg_fini(&got);
+    }
+}
+
+/* Serves the worker until its execd has ended. */
+static void wait_execd_end(void)
+{
+    int status = -1;
+    for (int64_t until = clock_mono_us() + MASTER_WAIT_US;
+         waitpid(m.execd, &status, WNOHANG) == 0;) {
+        cr_assert_lt(clock_mono_us(), until);
+        loop_turn(m.loop, clock_mono_us() + 5000);
+    }
+    m.execd = 0;
+    cr_assert_eq(status, 0);
+}
+
+Test(agent, a_stop_is_told_before_the_worker_goes)
+{
+    up();
+    run_one_and_queue_one();
+    kill(m.execd, SIGTERM);
+    struct msg bye = master_next(&m, MSG_WORKER_BYE);
+    cr_assert(bye.u.worker_bye.is_stopping);
+    msg_fini(&bye);
+    expect_two_stopped(true);
+    wait_execd_end();
+    bye = master_next(&m, MSG_WORKER_BYE);
+    cr_assert(!bye.u.worker_bye.is_stopping);
+    msg_fini(&bye);
+    master_wait_file(&m, "run/leases/lease-7.journal", false);
+}
+
+Test(agent, a_stop_that_nobody_acknowledged_is_told_by_the_next_agent)
+{
+    up();
+    run_one_and_queue_one();
+    kill(m.execd, SIGTERM);
+    wait_execd_end();
+    master_drop_kept(&m);
+    master_start_worker(&m);
+    struct msg hello = master_welcome(&m, HOUR_US, QUICK_US, 0);
+    cr_assert_eq(hello.u.worker_hello.n_leases, 1);
+    cr_assert_eq(hello.u.worker_hello.leases[0].n_attempts, 2);
+    msg_fini(&hello);
+    expect_two_stopped(true);
+    master_wait_file(&m, "run/leases/lease-7.journal", false);
+}
+
+Test(agent, a_stop_with_a_dead_agent_is_found_in_the_journal)
+{
+    up();
+    master_grant(&m, (struct work){.script = "sleep 100"});
+    master_wait_start(&m);
+    (void)shepherd_of_lease_7();
+    pid_t agent = master_pid(&m, "worker");
+    cr_assert_eq(kill(m.execd, SIGSTOP), 0);
+    cr_assert_eq(kill(agent, SIGKILL), 0);
+    cr_assert_eq(kill(m.execd, SIGTERM), 0);
+    cr_assert_eq(kill(m.execd, SIGCONT), 0);
+    wait_execd_end();
+    master_drop_kept(&m);
+    master_start_worker(&m);
+    struct msg hello = master_welcome(&m, HOUR_US, QUICK_US, 0), holder;
+    msg_fini(&hello);
+    struct attempt_end e = master_end_of(&m, &holder);
+    cr_assert_str_eq(e.limit, "stop");
+    cr_assert_gt(e.start_us, 0);
+    master_ack(&m, &e, true);
+    msg_fini(&holder);
+    master_wait_file(&m, "run/leases/lease-7.journal", false);
 }
 
 Test(agent, a_hangup_restarts_the_agent_alone)

@@ -68,6 +68,7 @@ struct lease {
     bool is_adopted;  /* from before this agent */
     bool is_awaited;  /* its inventory holds up the first HELLO */
     bool is_execds;   /* execd tells its end; else pid_watch does */
+    bool is_stopped;  /* its journal says that the pool was stopped */
     struct attempt **attempts;
     size_t n_attempts, attempts_cap;
     struct map jobs; /* id -> struct lease_job */
@@ -101,6 +102,7 @@ struct agent {
     struct loop_fd *execd_watch;
     uint32_t keeper;
     bool has_group;
+    bool is_stopping; /* the pool is stopped: no more work, and the end when all is told */
 
     /* session.c */
     struct zsock *socket;
@@ -134,6 +136,7 @@ struct agent {
 /* session.c: the scheduler. */
 int session_start(struct agent *a, struct cq_err *err) CQ_MUST_CHECK; /* when the scan is done */
 void session_stop(struct agent *a);                                   /* says BYE */
+void session_say_stopping(struct agent *a); /* no more work, please; ends are still told */
 bool session_send(struct agent *a, const struct msg *m); /* false: not sent, and no welcome holds */
 int64_t session_heartbeat_sent_us(const struct agent *a, uint64_t heartbeat); /* 0 = unknown */
 

@@ -80,6 +80,11 @@ static void on_event(struct agent *a, const struct execd_event *e)
     case EXECD_ENDED:
         on_ended(a, e);
         break;
+    case EXECD_STOPPING:
+        log_info("agent.stopping leases=%zu", a->leases.n);
+        a->is_stopping = true;
+        session_say_stopping(a);
+        break;
     }
 }
 

@@ -223,6 +223,10 @@ void grant_lease(struct agent *a, const struct msg_lease_grant *m)
         return;
     struct lease *l = lease_find(a, m->lease);
     bool is_new = l == NULL;
+    if (a->is_stopping) {
+        grant_refuse(a, m->epoch, m->lease, "the pool is being stopped");
+        return;
+    }
     if (is_new && bitset_parse(m->cores, &cores, &err) == 0)
         l = open_lease(a, m, &cores, &err);
     bitset_fini(&cores);

@@ -1,9 +1,11 @@
 /* Leases that this worker holds, from grant to the last ack. */
 #include "worker/agent/agent.h"
+#include "worker/lease/journal.h"
 #include "common/base/pure/mem.h"
 #include "common/base/sys/files.h"
 #include "common/base/sys/log.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 struct lease *lease_new(struct agent *a, uint64_t id, uint64_t epoch)
@@ -172,8 +174,23 @@ void lease_on_record(struct lease *l, const struct lease_record *r)
         scan_lease_known(l);
         break;
     case LEASE_REC_ACK:
+    case LEASE_REC_STOP:
         break;
     }
+}
+
+/* For the next agent, should this one not come to tell it: an attempt that never started is in no
+ * journal. */
+static void note_stopped(const struct lease *l, const struct lease_record *r)
+{
+    char name[64];
+    struct cq_err err;
+    snprintf(name, sizeof name, "lease-%llu.journal", (unsigned long long)l->id);
+    int fd = openat(l->agent->leases_fd, name, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
+    if (fd >= 0 && journal_append(fd, r, false, &err) != 0)
+        log_warn("lease.journal lease=%llu error=\"%s\"", (unsigned long long)l->id, err.text);
+    if (fd >= 0)
+        close(fd);
 }
 
 static void end_unfinished(struct attempt *t, const char *how)
@@ -193,7 +210,13 @@ static void end_unfinished(struct attempt *t, const char *how)
     /* It did not end by itself, and nobody asked for it: lost. */
     r.limit =
         loop_now(l->agent->loop).mono_us >= l->until_us && l->until_us ? LIMIT_LEASE : LIMIT_NONE;
+    if (l->is_stopped)
+        r.limit = LIMIT_STOP;
     (void)cq_copy_text(r.cause, sizeof r.cause, how);
+    if (t->place)
+        (void)cq_copy_text(r.place, sizeof r.place, t->place);
+    if (l->is_stopped)
+        note_stopped(l, &r);
     attempt_ended(t, &r);
     t->meaning.verdict = WORKER_VERDICT_LOST;
     (void)cq_copy_text(t->meaning.summary, sizeof t->meaning.summary, how);
@@ -211,6 +234,7 @@ void lease_on_death(struct lease *l, const char *how)
     loop_fd_close(l->pid_watch);
     l->pid_watch = NULL;
     l->state = LEASE_OVER;
+    how = l->is_stopped ? "the pool was stopped" : how;
     size_t lost = 0;
     for (size_t i = 0; i < l->n_attempts; i++)
         if (l->attempts[i]->state != ATTEMPT_ENDED) {

@@ -147,9 +147,23 @@ static int open_instance(struct agent *a, struct cq_err *err)
     return 0;
 }
 
+/* Everything that ran is dead, and the scheduler has it on disk or is not there. */
+static bool has_stopped(struct agent *a)
+{
+    size_t at = 0;
+    void *value;
+    while (map_next(&a->leases, &at, &value))
+        if (a->is_welcome || ((struct lease *)value)->state != LEASE_OVER)
+            return false;
+    return true;
+}
+
 static void on_turn(void *arg)
 {
-    report_turn(arg);
+    struct agent *a = arg;
+    report_turn(a);
+    if (a->is_stopping && has_stopped(a))
+        loop_stop(a->loop);
 }
 
 static void on_stop(void *arg, CQ_UNUSED int signal_number)

@@ -48,6 +48,7 @@ static void on_scan_due(void *arg)
 static void on_journal_record(void *arg, const struct lease_record *r)
 {
     struct lease *l = arg;
+    l->is_stopped |= r->type == LEASE_REC_STOP && r->lease == l->id;
     struct attempt *t = attempt_find(l->agent, r->job, r->task, r->attempt);
     if (r->lease != l->id || (t && t->lease != l))
         return;

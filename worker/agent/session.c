@@ -286,6 +286,13 @@ int session_start(struct agent *a, struct cq_err *err)
     return a->socket ? 0 : -1;
 }
 
+void session_say_stopping(struct agent *a)
+{
+    struct msg m = {.code = MSG_WORKER_BYE, .u.worker_bye = {.is_stopping = true}};
+    if (a->is_welcome)
+        (void)session_send(a, &m);
+}
+
 void session_stop(struct agent *a)
 {
     struct msg m = {.code = MSG_WORKER_BYE};

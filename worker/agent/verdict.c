@@ -29,6 +29,7 @@ static bool decide_by_keeper(const struct lease_record *r, struct meaning *m)
         say(m, WORKER_VERDICT_ERROR, r->cause);
         return true;
     case LIMIT_LEASE:
+    case LIMIT_STOP:
         say(m, WORKER_VERDICT_LOST, r->cause);
         return true;
     case LIMIT_NONE:

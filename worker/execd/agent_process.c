@@ -174,11 +174,20 @@ static void say_ready(struct execd *x)
     x->ready_fd = -1;
 }
 
+static void refuse_start(struct execd *x, uint64_t lease)
+{
+    struct execd_event e = {
+        .version = EXECD_PROTO_VERSION, .type = EXECD_FAILED, .lease = lease, .error = ECANCELED};
+    agent_process_send(x, &e);
+}
+
 static void obey(struct execd *x, const struct execd_request *r, const int *fds, size_t n_fds)
 {
     switch ((enum execd_request_type)r->type) {
     case EXECD_START:
-        if (n_fds == EXECD_START_FDS && !x->is_stopping)
+        if (x->is_stopping)
+            refuse_start(x, r->lease);
+        else if (n_fds == EXECD_START_FDS)
             shepherds_start(x, r->lease, fds);
         break;
     case EXECD_KILL:

@@ -61,6 +61,9 @@ void shepherds_start(struct execd *x, uint64_t lease, const int fds[EXECD_START_
 void shepherds_kill(struct execd *x, uint64_t lease);
 bool shepherds_ended(struct execd *x, pid_t pid, int status); /* false: it is none of them */
 void shepherds_tell(struct execd *x);     /* ends that the agent has not heard */
-void shepherds_stop_all(struct execd *x); /* kills and waits; orphans of a former execd as well */
+
+/* Notes in each journal that the pool was stopped, kills and waits; orphans of a former execd as
+ * well. */
+void shepherds_stop_all(struct execd *x);
 
 #endif

@@ -20,7 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { AGENT_STOP_MS = 3000, MORE_MAX = 256 };
+enum { AGENT_TELL_MS = 2000, AGENT_STOP_MS = 3000, MORE_MAX = 256 };
 
 struct arguments {
     const char *dir, *key;
@@ -175,18 +175,31 @@ static void turn(struct execd *x)
         on_signals(x);
 }
 
-/* The agent first, so that it reports no end that is only ours. */
-static void stop_agent(struct execd *x)
+/* Serves the agent until it has ended or the time is over. */
+static void await_agent(struct execd *x, int64_t until_us)
 {
-    if (x->agent_pid == 0)
-        return;
-    int64_t until_us = clock_mono_us() + INT64_C(1000) * AGENT_STOP_MS;
-    (void)kill(x->agent_pid, SIGTERM);
-    struct pollfd p = {x->signal_fd, POLLIN, 0};
-    while (x->agent_pid > 0 && clock_mono_us() < until_us) {
-        (void)poll(&p, 1, 50);
-        on_signals(x);
+    for (int64_t left_us; x->agent_pid > 0 && (left_us = until_us - clock_mono_us()) > 0;) {
+        struct pollfd p[] = {{x->signal_fd, POLLIN, 0}, {x->agent_fd, POLLIN, 0}};
+        (void)poll(p, 2, (int)(left_us / 1000) + 1);
+        if (p[1].revents)
+            agent_process_read(x);
+        if (p[0].revents)
+            on_signals(x);
     }
+}
+
+/* Jobs first, while the agent can still tell the scheduler that they were stopped on purpose; it
+ * ends by itself when that is on disk. What it cannot tell is in the journals. */
+static void stop_all(struct execd *x)
+{
+    struct execd_event stopping = {.version = EXECD_PROTO_VERSION, .type = EXECD_STOPPING};
+    agent_process_send(x, &stopping);
+    shepherds_stop_all(x);
+    shepherds_tell(x);
+    await_agent(x, clock_mono_us() + INT64_C(1000) * AGENT_TELL_MS);
+    if (x->agent_pid > 0)
+        (void)kill(x->agent_pid, SIGTERM);
+    await_agent(x, clock_mono_us() + INT64_C(1000) * AGENT_STOP_MS);
     if (x->agent_pid > 0) {
         (void)kill(x->agent_pid, SIGKILL);
         (void)waitpid(x->agent_pid, NULL, 0);
@@ -216,8 +229,7 @@ int main(int argc, char **argv)
     }
     while (!x.is_stopping)
         turn(&x);
-    stop_agent(&x);
-    shepherds_stop_all(&x);
+    stop_all(&x);
     group_sweep(&x.groups);
     return 0;
 }

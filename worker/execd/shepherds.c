@@ -169,14 +169,35 @@ static bool is_shepherd(int64_t pid)
     return base && cq_str_starts(base + 1, "chipq-shepherd");
 }
 
+/* From here on the next agent knows that its attempts were ended by us, on purpose. */
+static void mark_stopped(int journal_fd, uint64_t lease)
+{
+    struct lease_record stop = {
+        .version = LEASE_RECORD_VERSION, .type = LEASE_REC_STOP, .lease = lease};
+    struct cq_err err;
+    if (journal_fd >= 0 && journal_append(journal_fd, &stop, false, &err) != 0)
+        log_warn("execd.stop lease=%llu error=\"%s\"", (unsigned long long)lease, err.text);
+}
+
+static void mark_child_stopped(const struct execd *x, uint64_t lease)
+{
+    char name[64];
+    snprintf(name, sizeof name, "lease-%llu.journal", (unsigned long long)lease);
+    int fd = openat(x->leases_fd, name, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
+    mark_stopped(fd, lease);
+    if (fd >= 0)
+        close(fd);
+}
+
 /* Shepherds of an execd before us. Returns a pidfd, or -1. */
 static int kill_orphan(struct execd *x, const char *name)
 {
     struct lease_header header;
-    int fd = openat(x->leases_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), pid_fd = -1;
+    int fd = openat(x->leases_fd, name, O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW), pid_fd = -1;
     if (fd >= 0 && journal_read_header(fd, &header, NULL) == 0
         && find_lease(x, header.lease) == NULL && journal_keeper_lives(&header)
         && is_shepherd(header.keeper_pid)) {
+        mark_stopped(fd, header.lease);
         pid_fd = (int)syscall(SYS_pidfd_open, (pid_t)header.keeper_pid, 0U);
         if (pid_fd >= 0 && journal_keeper_lives(&header))
             (void)syscall(SYS_pidfd_send_signal, pid_fd, SIGKILL, NULL, 0U);
@@ -215,9 +236,12 @@ void shepherds_stop_all(struct execd *x)
     static struct pollfd orphans[ORPHANS_MAX];
     int64_t until_us = clock_mono_us() + STOP_WAIT_US;
     size_t n = kill_orphans(x, orphans), killed = n;
-    for (size_t i = 0; i < x->n_children; i++)
-        if (x->children[i].state == CHILD_LIVES && kill(x->children[i].pid, SIGKILL) == 0)
-            killed++;
+    for (size_t i = 0; i < x->n_children; i++) {
+        if (x->children[i].state != CHILD_LIVES)
+            continue;
+        mark_child_stopped(x, x->children[i].lease);
+        killed += kill(x->children[i].pid, SIGKILL) == 0;
+    }
     for (size_t i = 0; i < x->n_children; i++) {
         int status = 0;
         pid_t pid = x->children[i].pid;

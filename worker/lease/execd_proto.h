@@ -24,6 +24,7 @@ enum execd_event_type {
     EXECD_STARTED,  /* lease, pid */
     EXECD_FAILED,   /* lease, error: errno of the start */
     EXECD_ENDED,    /* lease, status: as of waitpid; everything of it is dead */
+    EXECD_STOPPING, /* the pool is stopped: all shepherds are killed now; report that, then end */
 };
 
 struct execd_event {

@@ -22,11 +22,13 @@ enum lease_record_type {
     LEASE_REC_END,           /* it is over, every process of it is dead */
     LEASE_REC_ACK,           /* journal only: its end needs no more telling */
     LEASE_REC_INVENTORY_END, /* wire only: that was everything */
+    LEASE_REC_STOP, /* journal only: the pool is stopped on request; what has not ended ends by it */
 };
 
 #define LIMIT_KINDS(X) \
     X(NONE, "")        \
-    X(WALL, "wall") X(MEMORY, "memory") X(OUTPUT, "output") X(PIDS, "pids") X(LEASE, "lease")
+    X(WALL, "wall") X(MEMORY, "memory") X(OUTPUT, "output") X(PIDS, "pids") \
+    X(LEASE, "lease") X(STOP, "stop")
 enum limit_kind {
 #define X(name, text) LIMIT_##name,
     LIMIT_KINDS(X)
