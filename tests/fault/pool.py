@@ -6,9 +6,7 @@ import select
 import signal
 import subprocess
 
-DAEMONS = ("chipqd", "execd", "agent")
 PID_FILES = {"chipqd": "chipqd.pid", "execd": "execd.pid", "agent": "worker.pid"}
-VICTIMS = DAEMONS + ("shepherd", "job")
 UP_SECONDS = 30
 
 
