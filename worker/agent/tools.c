@@ -13,10 +13,11 @@
 #include <signal.h>
 #include <spawn.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { DESCRIBE_US = 10 * 1000 * 1000, CACHE_MAX_BYTES = 8 << 20 };
+enum { DESCRIBE_US = 10 * 1000 * 1000, CACHE_MAX_BYTES = 8 << 20, LINGER_MS = 1000 };
 
 static const char plugin_prefix[] = "chipq-tool-";
 
@@ -66,11 +67,22 @@ static void spawn_describe(struct asked *a)
     a->fd = -1;
 }
 
+/* It closed its output: so it must end soon. Without pidfds it is waited for. */
+static bool has_ended(pid_t pid)
+{
+    struct pollfd p = {(int)syscall(SYS_pidfd_open, pid, 0U), POLLIN, 0};
+    bool is_over = p.fd < 0 || poll(&p, 1, LINGER_MS) != 0;
+    if (p.fd >= 0)
+        close(p.fd);
+    return is_over;
+}
+
 static void finish(struct asked *a, bool is_late)
 {
     int status = 0;
     close(a->fd);
     a->fd = -1;
+    is_late = is_late || (a->text.len <= TOOL_DESCRIBE_MAX && !has_ended(a->pid));
     if (is_late || a->text.len > TOOL_DESCRIBE_MAX)
         (void)kill(-a->pid, SIGKILL);
     (void)waitpid(a->pid, &status, 0);
@@ -78,7 +90,7 @@ static void finish(struct asked *a, bool is_late)
     a->is_bad = is_late || a->text.len > TOOL_DESCRIBE_MAX || status != 0;
     if (a->is_bad)
         log_warn("tool.describe plugin=%s error=\"%s\" status=%d", a->name,
-                 is_late                           ? "no answer in 10 s"
+                 is_late                           ? "it does not end"
                  : a->text.len > TOOL_DESCRIBE_MAX ? "more than 64 KiB"
                                                    : "it failed",
                  status);
