@@ -1,5 +1,6 @@
 // LINK: cq_agent cq_lease cq_base_sys
 /* Verdicts, plugin results and topologies: the parts of the agent that only compute. */
+#include "worker/agent/memory.h"
 #include "worker/agent/topology.h"
 #include "worker/agent/verdict.h"
 
@@ -95,6 +96,33 @@ Test(topology, of_a_machine_that_does_not_exist)
     cq_str_fini(&text);
     topology_cpus(&t, &t.cores, &text);
     cr_assert_str_eq(cq_str_text(&text), "", "bindings of another machine are not done");
+    topology_fini(&t);
+}
+
+Test(memory, total_as_the_kernel_says)
+{
+    cr_assert_eq(memory_total_in("MemFree: 1 kB\nMemTotal:       24684096 kB\nX: 2\n"),
+                 UINT64_C(24684096) * 1024);
+    cr_assert_eq(memory_total_in("MemFree: 1 kB\n"), 0);
+    cr_assert_gt(memory_total_bytes(), 0);
+}
+
+Test(memory, offer_leaves_a_reserve_and_keeps_to_the_group)
+{
+    const uint64_t gib = UINT64_C(1) << 30;
+    cr_assert_eq(memory_offer_mib(24 * gib, MEMORY_NO_LIMIT), 24576 - 1228);
+    cr_assert_eq(memory_offer_mib(8 * gib, MEMORY_NO_LIMIT), 8192 - 1024);
+    cr_assert_eq(memory_offer_mib(gib, MEMORY_NO_LIMIT), 512, "at most half is kept back");
+    cr_assert_eq(memory_offer_mib(24 * gib, 4 * gib), 4096 - 204);
+    cr_assert_eq(memory_offer_mib(2 * gib, INT64_MAX), 1024, "v1's word for no limit");
+}
+
+Test(topology, counts_the_memory_that_the_kernel_has)
+{
+    struct topology t;
+    struct topology_options o = {.cores_max = 1};
+    cr_assert_eq(topology_load(&o, &t, NULL), 0);
+    cr_assert_eq(t.mem_mib, memory_offer_mib(memory_total_bytes(), memory_group_limit_bytes()));
     topology_fini(&t);
 }
 

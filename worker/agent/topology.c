@@ -1,13 +1,11 @@
 /* hwloc's tree as a compact text and a core set. */
 #include "worker/agent/topology.h"
 #include "common/base/pure/mem.h"
-#include "common/base/sys/files.h"
+#include "worker/agent/memory.h"
 
 #include <errno.h>
 #include <hwloc.h>
 #include <unistd.h>
-
-enum { RESERVE_MIB_MIN = 128, RESERVE_PART = 20 };
 
 static int open_source(hwloc_topology_t hw, const char *source, struct cq_err *err)
 {
@@ -120,29 +118,26 @@ static void add_object(hwloc_topology_t hw, const struct topology *t, hwloc_obj_
         cq_str_add_char(out, ')');
 }
 
-static uint64_t number_in_file(const char *path)
-{
-    struct cq_str text = {0};
-    uint64_t n = UINT64_MAX;
-    if (file_read(path, 64, &text, NULL) == 0 && text.len && text.data[0] >= '0'
-        && text.data[0] <= '9')
-        n = strtoull(text.data, NULL, 10);
-    cq_str_fini(&text);
-    return n;
-}
-
-static uint64_t default_memory_mib(hwloc_topology_t hw)
+/* Firmware's sizes of NUMA nodes, scaled so that their sum is what the kernel has: a node may lack
+ * memory that was added later. Returns that sum. */
+static uint64_t settle_memory(hwloc_topology_t hw)
 {
     uint64_t total = hwloc_get_root_obj(hw)->total_memory;
-    if (hwloc_topology_is_thissystem(hw)) {
-        uint64_t v2 = number_in_file("/sys/fs/cgroup/memory.max");
-        uint64_t v1 = number_in_file("/sys/fs/cgroup/memory/memory.limit_in_bytes");
-        total = v2 < total ? v2 : total;
-        total = v1 < total ? v1 : total;
-    }
-    uint64_t mib = total >> 20;
-    uint64_t reserve = mib / RESERVE_PART > RESERVE_MIB_MIN ? mib / RESERVE_PART : RESERVE_MIB_MIN;
-    return mib > 2 * reserve ? mib - reserve : mib;
+    uint64_t kernel = hwloc_topology_is_thissystem(hw) ? memory_total_bytes() : 0;
+    if (kernel == 0 || total == 0)
+        return kernel ? kernel : total;
+    for (hwloc_obj_t node = NULL;
+         (node = hwloc_get_next_obj_by_type(hw, HWLOC_OBJ_NUMANODE, node));)
+        node->attr->numanode.local_memory =
+            (hwloc_uint64_t)((double)node->attr->numanode.local_memory / (double)total
+                             * (double)kernel);
+    return kernel;
+}
+
+static uint64_t default_memory_mib(hwloc_topology_t hw, uint64_t total)
+{
+    bool is_real = hwloc_topology_is_thissystem(hw) != 0;
+    return memory_offer_mib(total, is_real ? memory_group_limit_bytes() : MEMORY_NO_LIMIT);
 }
 
 int topology_load(const struct topology_options *o, struct topology *out, struct cq_err *err)
@@ -161,9 +156,10 @@ int topology_load(const struct topology_options *o, struct topology *out, struct
     }
     t.is_real = hwloc_topology_is_thissystem(hw) != 0;
     choose_cores(hw, o->cores_max, &t);
+    uint64_t memory = settle_memory(hw);
     add_object(hw, &t, hwloc_get_root_obj(hw), &text);
     t.text = text.data ? cq_str_take(&text) : cq_strdup("");
-    t.mem_mib = o->mem_mib ? o->mem_mib : default_memory_mib(hw);
+    t.mem_mib = o->mem_mib ? o->mem_mib : default_memory_mib(hw, memory);
     hwloc_topology_destroy(hw);
     if (bitset_count(&t.cores) == 0) {
         topology_fini(&t);
