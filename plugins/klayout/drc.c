@@ -49,8 +49,8 @@ static void fail_with_violations(const struct lyrdb *report, struct outcome *out
     list_violated(report, DRC_LISTED_IN_MESSAGE, false, &rules);
     list_violated(report, DRC_LISTED_IN_SUMMARY, true, &counted);
     outcome_fail(out, "DRC violations: %s", cq_str_text(&rules));
-    outcome_summarise(out, "%llu violations: %s", (unsigned long long)report->items,
-                      cq_str_text(&counted));
+    outcome_summarise(out, "%llu violation%s: %s", (unsigned long long)report->items,
+                      report->items == 1 ? "" : "s", cq_str_text(&counted));
     (void)cq_copy_text(out->overruled_by, sizeof out->overruled_by, "drc__errors");
 }
 

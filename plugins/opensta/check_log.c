@@ -40,9 +40,21 @@ struct check {
     char broken[OUTCOME_TEXT_MAX]; /* the first error, black box or constraint without its port */
 };
 
+/* "uart.sdc, 2 port ..." and "uart.v, line 7 ..." become "uart.sdc:2: port ...", as every other
+ * tool writes a place. */
 static void note_broken(struct check *c, const char *text)
 {
-    if (c->broken[0] == '\0')
+    if (c->broken[0] != '\0')
+        return;
+    size_t file = strcspn(text, ", ");
+    const char *at = text + file;
+    if (file > 0 && cq_str_starts(at, ", "))
+        at += cq_str_starts(at + 2, "line ") ? strlen(", line ") : strlen(", ");
+    size_t digits = at > text + file ? strspn(at, "0123456789") : 0;
+    if (digits > 0 && (at[digits] == ' ' || cq_str_starts(at + digits, ", ")))
+        (void)snprintf(c->broken, sizeof c->broken, "%.*s:%.*s: %s", (int)file, text, (int)digits,
+                       at, at + digits + strspn(at + digits, ", "));
+    else
         (void)cq_copy_text(c->broken, sizeof c->broken, text);
 }
 

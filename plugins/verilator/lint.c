@@ -42,7 +42,8 @@ static void lint_end(const void *state, const struct proc_end *end, struct outco
         outcome_error(out, "verilator %s", proc_describe(end, how, sizeof how));
     } else if (l->errors) {
         outcome_fail(out, "%s", l->first_error);
-        outcome_summarise(out, "%u errors, %u warnings; first: %s", l->errors, l->warnings,
+        outcome_summarise(out, "%u error%s, %u warning%s; first: %s", l->errors,
+                          l->errors == 1 ? "" : "s", l->warnings, l->warnings == 1 ? "" : "s",
                           l->first_error);
     } else if (l->broken) {
         outcome_error(out, "%s", l->first_broken);
@@ -50,7 +51,8 @@ static void lint_end(const void *state, const struct proc_end *end, struct outco
         outcome_error(out, "verilator %s without saying why", proc_describe(end, how, sizeof how));
     } else if (l->warnings) {
         outcome_fail(out, "%s", l->first_warning);
-        outcome_summarise(out, "%u warnings; first: %s", l->warnings, l->first_warning);
+        outcome_summarise(out, "%u warning%s; first: %s", l->warnings, l->warnings == 1 ? "" : "s",
+                          l->first_warning);
         (void)cq_copy_text(out->overruled_by, sizeof out->overruled_by, "lint__warnings");
     } else {
         outcome_pass(out, "clean");

@@ -113,6 +113,17 @@ static int read_figures(struct run *run, struct cq_err *err)
     return write_info(run, err);
 }
 
+/* yosys gives the line of a library's error, not the file. */
+static void name_library(struct run *run)
+{
+    struct outcome *o = &run->outcome;
+    char before[OUTCOME_TEXT_MAX];
+    if (o->verdict == VERDICT_PASS || !strstr(o->message, " liberty file on line "))
+        return;
+    (void)cq_copy_text(before, sizeof before, o->summary);
+    outcome_summarise(o, "%.200s: %.300s", params_text(&run->params, "liberty"), before);
+}
+
 int synth_run(struct run *run, struct cq_err *err)
 {
     static const char *const command[] = {"yosys",         "-v", "1",        "-l",
@@ -125,5 +136,6 @@ int synth_run(struct run *run, struct cq_err *err)
     args_add_all(&args, command);
     if (run_judged(run, &args, &running_judge, &run->outcome, err))
         return -1;
+    name_library(run);
     return run->outcome.verdict == VERDICT_PASS ? read_figures(run, err) : 0;
 }

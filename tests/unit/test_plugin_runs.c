@@ -62,7 +62,30 @@ static void leave(void)
 
 TestSuite(plugin_runs, .init = enter, .fini = leave);
 
-/* Runs and checks verdict and a part of the summary. */
+static bool is_described(const struct plugin *plugin, const char *metric)
+{
+    for (size_t i = 0; i < plugin->task_count; i++)
+        for (const struct plugin_metric *m = plugin->tasks[i].metrics; m->name; m++) {
+            size_t fixed = strcspn(m->name, "<");
+            if (m->name[fixed] ? strncmp(m->name, metric, fixed) == 0
+                               : strcmp(m->name, metric) == 0)
+                return true;
+        }
+    return false;
+}
+
+/* Flows are checked against the description: a metric that it lacks could not be gated. */
+static void check_described(const struct plugin *plugin)
+{
+    const char *metric;
+    json_t *value;
+    json_object_foreach(json_object_get(result, "metrics"), metric, value)
+    {
+        cr_expect(is_described(plugin, metric), "%s does not describe %s", plugin->name, metric);
+    }
+}
+
+/* Runs and checks verdict and a part of the summary; every metric must be described. */
 static void run_as(const struct plugin *plugin, const char *task, const char *verdict,
                    const char *summary)
 {
@@ -71,6 +94,7 @@ static void run_as(const struct plugin *plugin, const char *task, const char *ve
     json_decref(result);
     result = json_load_file("result.json", 0, NULL);
     cr_assert(result);
+    check_described(plugin);
     const char *said = json_string_value(json_object_get(result, "summary"));
     cr_assert_str_eq(json_string_value(json_object_get(result, "verdict")), verdict, "%s", said);
     cr_assert(strstr(said, summary), "'%s' is not in '%s'", summary, said);
@@ -242,7 +266,7 @@ Test(plugin_runs, a_report_is_judged_only_when_the_deck_ended_well)
     fake("bin/klayout", "I=\n" REPORT);
     run_as(&klayout_plugin, DRC, "pass", "no violation of 1 rules");
     fake("bin/klayout", "I='<item><category>M1.W</category></item>'\n" REPORT);
-    run_as(&klayout_plugin, DRC, "fail", "1 violations: M1.W (1)");
+    run_as(&klayout_plugin, DRC, "fail", "1 violation: M1.W (1)");
     fake("bin/klayout", "");
     run_as(&klayout_plugin, DRC, "error", "did not write");
 }

@@ -246,9 +246,12 @@ static int echo_run(struct run *run, struct cq_err *err)
     return rc;
 }
 
-static const struct param_spec echo_params[] = {
-    {.name = "word", .type = PARAM_STRING, .required = true, .help = "what to say"},
-    {.name = NULL}};
+static const struct param_spec echo_params[] = {{.name = "word",
+                                                 .type = PARAM_STRING,
+                                                 .required = true,
+                                                 .help = "what to say",
+                                                 .from_need = "echo.prompt"},
+                                                {.name = NULL}};
 static const char *const from_words[] = {"word", NULL};
 static const struct plugin_stage echo_stages[] = {
     {.name = "prepare", .resources = {1, 64, 10}, .no_version = true, .run = echo_run},
@@ -258,11 +261,19 @@ static const struct plugin_stage echo_stages[] = {
      .no_version = true,
      .judge = &echo_judge,
      .run = echo_run}};
+static const struct plugin_metric echo_metrics[] = {
+    {.name = "echo__time", .unit = "s", .help = "how long"},
+    {.name = "echo__word__<WORD>", .help = "how often"},
+    {.name = NULL}};
+static const struct plugin_output echo_outputs[] = {
+    {.path = "out/said.txt", .help = "what was said"}, {.path = NULL}};
 static const struct plugin_task echo_task = {.name = "say",
                                              .summary = "says it",
                                              .params = echo_params,
                                              .stages = echo_stages,
-                                             .stage_count = 2};
+                                             .stage_count = 2,
+                                             .metrics = echo_metrics,
+                                             .outputs = echo_outputs};
 static const char *const echo_version[] = {"echo", "7.25", NULL};
 static const struct plugin echo_plugin = {.name = "echo",
                                           .summary = "test",
@@ -338,6 +349,14 @@ Test(sdk_run, describe_tells_stages_and_parameters)
     cr_assert_str_eq(json_string_value(json_object_get(last, "after")), "ok");
     cr_assert(json_is_true(json_object_get(last, "array")));
     cr_assert_null(json_object_get(json_array_get(stages, 0), "after"));
+    json_t *metrics = json_object_get(task, "metrics");
+    cr_assert_eq(json_array_size(metrics), 2);
+    cr_assert_str_eq(json_string_value(json_object_get(json_array_get(metrics, 0), "unit")), "s");
+    cr_assert(json_is_true(json_object_get(json_array_get(metrics, 1), "pattern")));
+    json_t *output = json_array_get(json_object_get(task, "outputs"), 0);
+    cr_assert_str_eq(json_string_value(json_object_get(output, "path")), "out/said.txt");
+    json_t *word = json_array_get(json_object_get(task, "params"), 0);
+    cr_assert_str_eq(json_string_value(json_object_get(word, "from_need")), "echo.prompt");
     cr_assert_lt(strlen(text), DESCRIBE_MAX_BYTES);
     json_decref(root);
     free(text);
