@@ -60,3 +60,20 @@ for k in sys.argv[1].split("."):
     v = v[int(k)] if isinstance(v, list) else v[k]
 print(json.dumps(v) if isinstance(v, (dict, list, bool)) or v is None else v)' "$1"
 }
+
+# field JOB PATH: one value of `chipq job JOB --json`.
+field() {
+    chipq job "$1" --json | json "$2"
+}
+
+# heard FIFO: the next line that a job writes into it (at most 10 s).
+heard() {
+    local line
+    IFS= read -r -t 10 line <"$1" && printf '%s\n' "$line"
+}
+
+# all_closed FIFO SECONDS: prints what comes out of it until the last process that holds it open for writing is gone;
+# fails when one is left after SECONDS. Open it for reading before the first writer goes away.
+all_closed() {
+    timeout "$2" cat "$1"
+}

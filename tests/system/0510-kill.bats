@@ -1,0 +1,124 @@
+#!/usr/bin/env bats
+# What ends a job, ends all of it: process trees that hide, limits with a soft stop, output that floods.
+bats_require_minimum_version 1.5.0
+load pool.bash
+
+setup_file() {
+    pool_up
+}
+
+teardown_file() {
+    BATS_TEST_COMPLETED=1 pool_down
+}
+
+setup() {
+    T=$(mktemp -d)
+    mkfifo "$T/alive" "$T/said" "$T/go"
+    exec 8<>"$T/alive"
+}
+
+teardown() {
+    exec 8<&- 9<&-
+    rm -rf "$T"
+}
+
+# A job of five processes that hide in every way: double fork, own session, deaf to TERM, HUP and INT, orphaned. Each
+# holds $T/alive open for writing, so that the end of that file is the death of the last one.
+cat_of_hiders='trap "" TERM HUP INT
+hide() { (setsid sh -c "trap \"\" TERM HUP INT; while :; do sleep 1000; done" & ) }
+exec 7>"$1"
+hide; hide; (setsid setsid sleep 1000 &)
+echo up >&7
+'
+
+# start_hiders REST-OF-SCRIPT [submit options]: sets job; returns when all of it runs.
+start_hiders() {
+    local rest=$1
+    shift
+    job=$(chipq submit "$@" -- sh -c "$cat_of_hiders$rest" sh "$T/alive" "$T/go")
+    IFS= read -r -t 10 line <&8
+    [ "$line" = up ]
+    exec 9<"$T/alive" 8<&- # from now on the job's processes are its only writers
+}
+
+all_dead_within() {
+    timeout "$1" cat <&9
+}
+
+@test "cancel kills the whole tree within 5 s: sessions, double forks, deaf to signals" {
+    start_hiders 'while :; do sleep 1000; done' --grace 500ms
+    run -0 chipq cancel "$job"
+    all_dead_within 5
+    run -1 chipq wait "$job" --timeout 5s
+    [ "$(field "$job" state)" = killed ]
+}
+
+@test "a job that ends well leaves nothing behind, and its status counts" {
+    start_hiders 'exit 0'
+    all_dead_within 5
+    run -0 chipq wait "$job" --timeout 5s
+}
+
+@test "a job that is killed from outside leaves nothing behind" {
+    start_hiders 'kill -KILL $$'
+    all_dead_within 5
+    run -1 chipq wait "$job" --timeout 5s
+    [ "$(field "$job" signal)" = 9 ]
+}
+
+@test "the keeper killed: its whole tree dies with it" {
+    start_hiders 'while :; do sleep 1000; done' --on-lost fail
+    keeper=$(pgrep -P "$(pool_pid execd)" -f chipq-shepherd | head -n 1)
+    kill -9 "$keeper"
+    all_dead_within 5
+    run -1 chipq wait "$job" --timeout 10s
+    [ "$(field "$job" verdict)" = lost ]
+}
+
+@test "wall limit: TERM first, the job writes its mark; then it is over with verdict timeout" {
+    exec 8<&-
+    job=$(chipq submit --time 300ms --grace 20s -- sh -c \
+        'trap "echo mark >\"$1/mark\"; exit 0" TERM; sleep 1000 & wait' sh "$T")
+    run -1 chipq wait "$job" --timeout 10s
+    [ "$(cat "$T/mark")" = mark ]
+    [ "$(field "$job" verdict)" = timeout ]
+    [ "$(field "$job" limit)" = wall ]
+    [ "$(field "$job" run_us)" -ge 300000 ]
+}
+
+@test "wall limit: a job deaf to TERM is killed after its grace, with all it started" {
+    start_hiders 'while :; do sleep 1000; done' --time 300ms --grace 300ms
+    all_dead_within 5
+    run -1 chipq wait "$job" --timeout 5s
+    [ "$(field "$job" verdict)" = timeout ]
+    [ "$(field "$job" signal)" = 9 ]
+    [ "$(field "$job" run_us)" -ge 600000 ]
+}
+
+@test "output that floods ends the job at its cap; the file stays within reason" {
+    exec 8<&-
+    job=$(chipq submit --output-max 1M -- yes "all work and no play")
+    run -1 chipq wait "$job" --timeout 20s
+    [ "$(field "$job" limit)" = output ]
+    [[ $(field "$job" cause) == *"more output than allowed"* ]]
+    size=$(stat -c %s "$(field "$job" log_path)")
+    ((size >= 1048576 && size < 1048576 + 4096))
+    run -0 chipq submit --wait -- true
+}
+
+@test "output that floods from a process left behind is cut as well" {
+    exec 8<&-
+    job=$(chipq submit --output-max 1M -- sh -c 'setsid yes & wait')
+    run -1 chipq wait "$job" --timeout 20s
+    [ "$(field "$job" limit)" = output ]
+}
+
+@test "no processes of jobs are left, no keepers, no lease files" {
+    exec 8<&-
+    run -0 chipq submit --wait -- true
+    run -0 chipq jobs --live --jsonl
+    [ -z "$output" ]
+    keepers=$(pgrep -P "$(pool_pid execd)" -f chipq-shepherd || true)
+    # shellcheck disable=SC2086
+    wait_gone $keepers
+}

@@ -1,0 +1,199 @@
+#!/usr/bin/env bats
+# Cores, arrays and dependencies: who runs where, how many at once, after whom.
+bats_require_minimum_version 1.5.0
+load pool.bash
+
+setup_file() {
+    pool_up
+}
+
+teardown_file() {
+    BATS_TEST_COMPLETED=1 pool_down
+}
+
+setup() {
+    T=$(mktemp -d)
+    mkfifo "$T/said" "$T/go"
+}
+
+teardown() {
+    rm -rf "$T"
+}
+
+@test "a job may use exactly the cores it was granted" {
+    for cores in 1 2; do
+        job=$(chipq submit --cores "$cores" -- grep Cpus_allowed_list /proc/self/status)
+        run -0 chipq logs -f "$job"
+        [ "$(cut -f 2 <<<"$output")" = "$(field "$job" task_list.0.cores)" ]
+        job=$(chipq submit --cores "$cores" -- nproc)
+        [ "$(chipq logs -f "$job")" = "$cores" ]
+    done
+}
+
+@test "two jobs at once never share a core" {
+    script='grep Cpus_allowed_list /proc/self/status | cut -f 2 >"$1"; read -r _ <"$2"'
+    exec 8<>"$T/said"
+    mkfifo "$T/go2"
+    a=$(chipq submit -- sh -c "$script" sh "$T/said" "$T/go")
+    b=$(chipq submit -- sh -c "$script" sh "$T/said" "$T/go2")
+    third=$(chipq submit -- true)
+    IFS= read -r -t 10 one <&8
+    IFS= read -r -t 10 two <&8
+    exec 8<&-
+    [ "$(printf '%s\n' "$one" "$two" | sort | tr '\n' ' ')" = "0 1 " ]
+    [ "$(field "$third" state)" = pending ]
+    run -0 chipq why "$third"
+    echo >"$T/go"
+    run -0 chipq wait "$a" "$third" --timeout 10s
+    echo >"$T/go2"
+    run -0 chipq wait "$b" --timeout 10s
+}
+
+@test "memory is counted: two jobs that ask too much together run one after the other" {
+    a=$(chipq submit --mem 1500M -- sh -c 'echo up >"$1"; read -r _ <"$2"' sh "$T/said" "$T/go")
+    [ "$(heard "$T/said")" = up ]
+    b=$(chipq submit --mem 1500M -- true)
+    run -0 chipq why "$b"
+    [[ $output == *memory* || $output == *MiB* || $output == *"1500M"* ]]
+    [ "$(field "$b" state)" = pending ]
+    echo >"$T/go"
+    run -0 chipq wait "$a" "$b" --timeout 20s
+}
+
+@test "an array of 1000 tasks is quick, every task runs once with its own number" {
+    from=${EPOCHREALTIME/[.,]/}
+    job=$(chipq submit --array 1-1000 -- sh -c 'echo "$CHIPQ_TASK" >>"$1"' sh "$T/ran")
+    run -0 chipq wait "$job" --timeout 60s
+    took=$((${EPOCHREALTIME/[.,]/} - from))
+    sort -n "$T/ran" | cmp - <(seq 1 1000)
+    [ "$(field "$job" tasks_passed)" = 1000 ]
+    [ "$(field "$job" passed_tasks)" = 1-1000 ]
+    echo "# 1000 tasks in $((took / 1000)) ms" >&3
+    nm -D "$(command -v chipqd)" | grep -q __asan || ((took < 15000000))
+}
+
+@test "an array's %limit holds, and it uses what it may" {
+    chipq submit --array 1-40%1 --wait -- sh -c \
+        'mkdir "$1/alone" || exit 9; echo x >>"$1/ran"; rmdir "$1/alone"' sh "$T"
+    [ "$(wc -l <"$T/ran")" = 40 ]
+    # Without a limit two do run at once: each waits for the other.
+    mkfifo "$T/meet"
+    run -0 chipq submit --wait --time 10s --array 1-2 -- sh -c \
+        'if [ "$CHIPQ_TASK" = 1 ]; then read -r _ <"$1"; else echo >"$1"; fi' sh "$T/meet"
+}
+
+@test "an array with holes and an empty or absurd one" {
+    job=$(chipq submit --array 3,7-9,20 -- sh -c 'echo "$CHIPQ_TASK" >>"$1"' sh "$T/ran")
+    run -0 chipq wait "$job"
+    [ "$(sort -n "$T/ran" | tr '\n' ' ')" = "3 7 8 9 20 " ]
+    run -2 chipq submit --array 9-3 -- true
+    run -2 chipq submit --array '' -- true
+    run -2 chipq submit --array 1-99999999999 -- true
+    run -2 chipq submit --array 1-5%0 -- true
+}
+
+@test "aftercorr: task n starts when task n of the other array has passed, not the whole" {
+    a=$(chipq submit --array 1-3 -- sh -c 'case $CHIPQ_TASK in 2) exit 1 ;; 3) read -r _ <"$1" ;; esac' sh "$T/go")
+    b=$(chipq submit --array 1-3 --after "aftercorr:$a" -- sh -c 'echo "$CHIPQ_TASK" >"$1"' sh "$T/said")
+    [ "$(heard "$T/said")" = 1 ] # while a[3] still runs
+    [ "$(field "$a" tasks_running)" = 1 ]
+    echo >"$T/go"
+    [ "$(heard "$T/said")" = 3 ]
+    run -1 chipq wait "$b" --timeout 10s
+    run -0 chipq job "$b" --json
+    [ "$(json passed_tasks <<<"$output")" = 1,3 ]
+    c=$(chipq submit --array 1-4 --after "aftercorr:$a" -- true) # a[4] is never going to be
+    run -1 chipq wait "$c" --timeout 10s
+    [ "$(field "$c" passed_tasks)" = 1,3 ]
+}
+
+@test "dependencies: ok, any, notok after a pass, a failure, a cancel" {
+    for how in pass fail cancel; do
+        case $how in
+        pass) a=$(chipq submit --hold -- true) ;;
+        fail) a=$(chipq submit --hold -- false) ;;
+        cancel) a=$(chipq submit --hold -- true) ;;
+        esac
+        ok=$(chipq submit --after "ok:$a" -- true)
+        any=$(chipq submit --after "any:$a" -- true)
+        notok=$(chipq submit --after "notok:$a" -- true)
+        if [ $how = cancel ]; then chipq cancel "$a"; else chipq release "$a"; fi
+        run chipq wait "$ok" "$any" "$notok" --timeout 20s
+        states=$(field "$ok" verdict)$(field "$any" verdict)$(field "$notok" verdict)
+        if [ $how = pass ]; then
+            [ "$states" = passpasskilled ] || [ "$states" = passpass ]
+        else
+            [ "$states" = killedpasspass ] || [ "$states" = passpass ]
+            [ "$(field "$ok" state)" != done ]
+        fi
+    done
+}
+
+@test "a failure cascades: the whole chain behind it ends, each saying why, none of it started" {
+    first=$(chipq submit --hold -- false)
+    last=$first
+    chain=()
+    for _ in {1..20}; do
+        last=$(chipq submit --after "ok:$last" -- touch "$T/ran")
+        chain+=("$last")
+    done
+    anyway=$(chipq submit --after "any:$last" -- true)
+    chipq release "$first"
+    run -1 chipq wait "${chain[@]}" "$anyway" --timeout 20s
+    [ ! -e "$T/ran" ]
+    run -0 chipq wait "$anyway"
+    for job in "${chain[@]}"; do
+        [[ $(field "$job" reason) == *dependency* ]]
+    done
+}
+
+@test "a dependency on what is not there, on another's job, on itself" {
+    run -3 chipq submit --after ok:999999 -- true
+    [[ $output == *999999* ]]
+    key=$(pool_as elsewhere/eve designer)
+    theirs=$(chipq --key "$key" submit --hold -- true)
+    run chipq submit --after "ok:elsewhere/$theirs" -- true
+    [ "$status" -ne 0 ]
+    run -2 chipq submit --after "okay:1" -- true
+}
+
+@test "why names what a waiting job waits for: hold, dependency, array limit, turn" {
+    block=$(chipq submit --cores 2 -- sh -c 'echo up >"$1"; read -r _ <"$2"' sh "$T/said" "$T/go")
+    [ "$(heard "$T/said")" = up ]
+    behind=$(chipq submit --after "ok:$block" -- true)
+    next=$(chipq submit -- true)
+    impossible=$(chipq submit --node-has tool=nonesuch -- true)
+    run -0 chipq why "$behind"
+    [[ $output == *"$block"* ]]
+    run -0 chipq why "$next"
+    [[ $output == *"core"* || $output == *"first"* ]]
+    run -0 chipq why "$impossible"
+    [[ $output == *nonesuch* ]]
+    run -0 chipq why "$impossible" --json
+    python3 -m json.tool <<<"$output" >/dev/null
+    chipq cancel "$impossible"
+    echo >"$T/go"
+    run -0 chipq wait "$block" "$behind" "$next" --timeout 20s
+}
+
+@test "drain: what runs goes on, nothing new starts; resume: it starts" {
+    node=$(chipq nodes --json | json nodes.0.name)
+    runs=$(chipq submit -- sh -c 'echo up >"$1"; read -r _ <"$2"' sh "$T/said" "$T/go")
+    [ "$(heard "$T/said")" = up ]
+    run -0 chipq node drain "$node"
+    waits=$(chipq submit -- true)
+    echo >"$T/go"
+    run -0 chipq wait "$runs" --timeout 10s
+    run -6 chipq wait "$waits" --timeout 200ms
+    run -0 chipq why "$waits"
+    [[ $output == *drain* ]]
+    run -0 chipq node resume "$node"
+    run -0 chipq wait "$waits" --timeout 10s
+}
+
+@test "100 jobs from four shells, one submit each, all run" {
+    seq 100 | xargs -P 4 -I{} chipq submit --project flood --name j{} -- true >"$T/numbers"
+    [ "$(sort -u "$T/numbers" | wc -l)" = 100 ]
+    # shellcheck disable=SC2046
+    run -0 chipq wait $(cat "$T/numbers") --timeout 60s
+}
