@@ -16,6 +16,7 @@ enum {
     RUN_BYTES_MAX = 262144,
     PRIORITY_MAX = 10,
     STARTS_MAX = 100,
+    PROJECTS_MAX = 10000, /* of one enterprise */
     /* Bounds of what one SUBMIT, which may be short, asks us to remember. */
     PIECES_MAX = 500000, /* ranges of its arrays: "1-200000:2" has 100,000 */
     PAIRS_MAX = 2000000, /* tasks that wait for their counterpart; a job's snapshot holds them */
@@ -320,14 +321,32 @@ static int check_cycles(const struct submit *s, struct cq_err *err)
 
 /* ---- the whole ---- */
 
+/* Projects are made at first use and stay: a flood of names must not fill the memory of all. */
+static int check_project(const struct submit *s, struct cq_err *err)
+{
+    const char *name = *s->req->project ? s->req->project : "default";
+    const struct enterprise *home = s->who->enterprise;
+    size_t n = 0;
+    if (!is_name(name))
+        return cq_fail(err, CQ_E_INVALID, "'%.63s' is no project name", name);
+    if (people_project_named(s->core, home, name))
+        return 0;
+    for (size_t i = 0; i < s->core->people.n_projects; i++)
+        n += s->core->people.projects[i]->enterprise == home;
+    if (n < PROJECTS_MAX)
+        return 0;
+    return cq_fail(err, CQ_E_LIMIT, "%s has %zu projects already; no more can be made", home->name,
+                   n);
+}
+
 static int check_all(struct submit *s, struct cq_err *err)
 {
     char title[64];
     size_t n = s->req->n_jobs;
     if (n < 1 || n > JOBS_MAX)
         return cq_fail(err, CQ_E_LIMIT, "a submit has 1 to %d jobs, this one %zu", JOBS_MAX, n);
-    if (*s->req->project && !is_name(s->req->project))
-        return cq_fail(err, CQ_E_INVALID, "'%.63s' is no project name", s->req->project);
+    if (check_project(s, err) != 0)
+        return -1;
     if (*s->req->flow && !is_name(s->req->flow))
         return cq_fail(err, CQ_E_INVALID, "'%.63s' is no flow name", s->req->flow);
     for (size_t i = 0; i < n; i++)
