@@ -37,6 +37,17 @@ static const struct column job_columns[] = {
     {0},
 };
 
+/* Of a job that is no array, once it has started. */
+static const struct column attempt_columns[] = {
+    {"attempt", "attempt", COLUMN_NUMBER, true},
+    {"node", "node", COLUMN_TEXT, true},
+    {"core_ids", "core ids", COLUMN_TEXT, true},
+    {"run_us", "run time", COLUMN_TIME, true},
+    {"cpu_us", "CPU time", COLUMN_TIME, true},
+    {"peak_words", "peak memory", COLUMN_TEXT, true},
+    {0},
+};
+
 static const struct column task_columns[] = {
     {"task", "TASK", COLUMN_NUMBER, true},
     {"attempt", "ATTEMPT", COLUMN_NUMBER, true},
@@ -98,8 +109,19 @@ static void lift_task(json_t *job, const json_t *task)
                                        "cpu_user_us", "cpu_system_us", "peak_mem_kib", "summary",
                                        "signature",   "result",        "log_path",     "output_dir",
                                        "cause",       "how",           "run_us"};
+    char peak[32], asked[32], words[80] = "";
     for (size_t i = 0; i < CQ_COUNT(keys); i++)
         json_object_set(job, keys[i], json_object_get(task, keys[i]));
+    uint64_t peak_mib = (uint64_t)row_number(task, "peak_mem_mib");
+    if (peak_mib)
+        (void)snprintf(words, sizeof words, "%s of %s",
+                       format_size_mib(peak_mib, peak, sizeof peak),
+                       format_size_mib((uint64_t)row_number(job, "mem_mib"), asked, sizeof asked));
+    json_object_set(job, "core_ids", json_object_get(task, "cores"));
+    json_object_set_new(job, "peak_words", json_text(words));
+    json_object_set_new(
+        job, "cpu_us",
+        json_integer(row_number(task, "cpu_user_us") + row_number(task, "cpu_system_us")));
 }
 
 static json_t *object_of(const struct msg_job *m)
@@ -126,17 +148,20 @@ static bool is_worth_a_line(const json_t *job, const struct column *column)
     const json_t *value = json_object_get(job, column->key);
     if (json_is_string(value))
         return json_string_length(value) > 0;
-    bool counts_tasks = cq_str_starts(column->key, "tasks");
-    if (counts_tasks && !json_is_true(json_object_get(job, "is_array")))
-        return false;
     return json_integer_value(value) != 0;
 }
 
-static void print_lines(const struct cli *c, const json_t *job)
+static bool counts_tasks(const struct column *column)
+{
+    return cq_str_starts(column->key, "tasks") || strcmp(column->key, "failed_tasks") == 0;
+}
+
+static void print_lines(const struct cli *c, const json_t *job, const struct column *columns)
 {
     struct cq_str out = {0};
-    for (const struct column *column = job_columns; column->key; column++) {
-        if (!is_worth_a_line(job, column))
+    bool is_array = json_is_true(json_object_get(job, "is_array"));
+    for (const struct column *column = columns; column->key; column++) {
+        if (!is_worth_a_line(job, column) || (counts_tasks(column) && !is_array))
             continue;
         const char *color = column->kind == COLUMN_STATE
                                 ? state_color(c->has_color, row_text(job, column->key))
@@ -206,10 +231,10 @@ static int print_array(struct cli *c, const json_t *job, bool has_chosen, struct
 static int print_job(struct cli *c, const json_t *job, bool has_chosen, struct cq_err *err)
 {
     json_t *reasons = json_object_get(job, "reasons");
-    print_lines(c, job);
+    print_lines(c, job, job_columns);
+    print_lines(c, job, attempt_columns);
     print_text("ended by", job, "how");
-    print_text("signature", job, "signature");
-    print_text("summary", job, "summary");
+    print_text("summary", job, *row_text(job, "summary") ? "summary" : "signature");
     print_metrics(job);
     print_text("log", job, "log_path");
     print_text("outputs", job, "output_dir");
@@ -220,6 +245,42 @@ static int print_job(struct cli *c, const json_t *job, bool has_chosen, struct c
     if (json_is_true(json_object_get(job, "is_array")) && print_array(c, job, has_chosen, err) != 0)
         return -1;
     return print_tasks(c, "earlier attempts", json_object_get(job, "earlier"), err);
+}
+
+/* A task that has no row is one that has not started, or none of the job's: its log tells. */
+static int check_task(struct net_client *s, const struct job_name *name, const json_t *job,
+                      struct cq_err *err)
+{
+    struct msg ask = {.code = MSG_LOG_QUERY}, reply = {0};
+    struct cq_err why = {0};
+    uint64_t task = 0;
+    if (!*name->tasks || json_array_size(json_object_get(job, "task_list")))
+        return 0;
+    if (job_name_one_task(name, &task, NULL) != 0) {
+        cli_talk("none of these tasks has started");
+        return 0;
+    }
+    ask.u.log_query = (struct msg_log_query){
+        .number = name->number, .enterprise = name->enterprise, .task = task, .max = 1};
+    if (session_call(s, &ask, MSG_LOG_DATA, &reply, &why) != 0 && why.code == CQ_E_NOT_FOUND
+        && strstr(why.text, "has no task"))
+        return cq_fail(err, why.code, "%s", why.text);
+    msg_fini(&reply);
+    cli_talk("task %llu has not started", (unsigned long long)task);
+    return 0;
+}
+
+static int show(struct cli *c, struct net_client *s, const struct job_name *name,
+                const struct msg_job *m, struct cq_err *err)
+{
+    json_t *job = object_of(m);
+    int rc = check_task(s, name, job, err);
+    if (rc == 0 && c->output == CLI_JSON)
+        json_print(c, job);
+    else if (rc == 0)
+        rc = print_job(c, job, *name->tasks != '\0', err);
+    json_decref(job);
+    return rc;
 }
 
 static int run(struct cli *c, void *opts, size_t n_args, char **args, struct cq_err *err)
@@ -233,19 +294,11 @@ static int run(struct cli *c, void *opts, size_t n_args, char **args, struct cq_
         .number = name.number, .enterprise = name.enterprise, .tasks = name.tasks};
     struct net_client *s = session_open(c, AS_USER, err);
     int rc = s ? session_call(s, &ask, MSG_JOB, &reply, err) : -1;
-    if (rc == 0 && reply.u.job.n_job == 0) {
-        msg_fini(&reply);
+    if (rc == 0 && reply.u.job.n_job == 0)
         rc = cq_fail(err, CQ_E_NOT_FOUND, "no such job: %s", args[0]);
-    }
-    if (rc == 0) {
-        json_t *job = object_of(&reply.u.job);
-        msg_fini(&reply);
-        if (c->output == CLI_JSON)
-            json_print(c, job);
-        else
-            rc = print_job(c, job, *name.tasks != '\0', err);
-        json_decref(job);
-    }
+    else if (rc == 0)
+        rc = show(c, s, &name, &reply.u.job, err);
+    msg_fini(&reply);
     net_client_close(s);
     job_name_fini(&name);
     return rc;

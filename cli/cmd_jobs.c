@@ -1,10 +1,14 @@
 /* chipq jobs: a list of jobs. */
 #include "cli/commands.h"
 #include "cli/columns.h"
-#include "cli/session.h"
+#include "cli/follow.h"
+#include "cli/job_rows.h"
 #include "cli/to_json.h"
 
 #include "common/base/pure/parse.h"
+
+#include <ctype.h>
+#include <inttypes.h>
 
 enum {
     KEY_USER = 0x2001,
@@ -18,6 +22,11 @@ enum {
 };
 enum { PAGE_MAX = 1000 };
 
+#define STATES "pending, held, running, done, failed, killed, lost or expired"
+
+const char *const jobs_states[] = {"pending", "held", "running", "done", "failed",
+                                   "killed",  "lost", "expired", NULL};
+
 struct opts {
     struct msg_jobs_query query;
     uint64_t limit;
@@ -25,8 +34,7 @@ struct opts {
 
 static const struct argp_option options[] = {
     {"live", KEY_LIVE, NULL, 0, "only what has not ended", 0},
-    {"state", KEY_STATE, "STATE", 0,
-     "pending, held, running, done, failed, killed, lost or expired", 0},
+    {"state", KEY_STATE, "STATE", 0, STATES, 0},
     {"user", KEY_USER, "NAME", 0, "of this user", 0},
     {"project", KEY_PROJECT, "NAME", 0, "of this project", 0},
     {"flow", KEY_FLOW, "NAME", 0, "of flows with this name", 0},
@@ -57,7 +65,7 @@ static const struct column columns[] = {
     {"enterprise", "ENTERPRISE", COLUMN_TEXT, false},
     {"project", "PROJECT", COLUMN_TEXT, false},
     {"tool", "TOOL", COLUMN_TEXT, false},
-    {"submit_us", "SUBMITTED", COLUMN_WALL, false},
+    {"submit_us", "SUBMITTED", COLUMN_WALL, true},
     {"start_us", "STARTED", COLUMN_WALL, false},
     {"end_us", "ENDED", COLUMN_WALL, false},
     {"run_us", "TIME", COLUMN_TIME, true},
@@ -70,14 +78,17 @@ static const struct column columns[] = {
 
 static int set_state(struct opts *o, const char *arg, struct cq_err *err)
 {
-    static const char *const states[] = {"pending", "held", "running", "done", "failed",
-                                         "killed",  "lost", "expired", NULL};
-    for (size_t i = 0; states[i]; i++)
-        if (strcmp(states[i], arg) == 0)
-            return o->query.state = arg, 0;
-    const char *meant = cq_closest(arg, states);
-    return cq_fail(err, CQ_E_INVALID, "--state: no state '%.40s'%s%s%s", arg,
-                   meant ? "; did you mean '" : "", meant ? meant : "", meant ? "'?" : "");
+    char lower[16] = "";
+    for (size_t i = 0; arg[i] && i + 1 < sizeof lower; i++)
+        lower[i] = (char)tolower((unsigned char)arg[i]);
+    for (size_t i = 0; jobs_states[i]; i++)
+        if (strcmp(jobs_states[i], lower) == 0)
+            return o->query.state = jobs_states[i], 0;
+    const char *meant = cq_closest(lower, jobs_states);
+    if (meant)
+        return cq_fail(err, CQ_E_INVALID, "--state: no state '%.40s'; did you mean '%s'?", arg,
+                       meant);
+    return cq_fail(err, CQ_E_INVALID, "--state: no state '%.40s'; there are: " STATES, arg);
 }
 
 static int set(void *p, int key, const char *arg, struct cq_err *err)
@@ -108,13 +119,12 @@ static int set(void *p, int key, const char *arg, struct cq_err *err)
     }
 }
 
-static json_t *row_of(const struct job_row *job)
+static void add_run_time(json_t *row)
 {
-    json_t *row = json_of_job_row(job);
+    int64_t start_us = row_number(row, "start_us"), end_us = row_number(row, "end_us");
     json_embed(row, "metrics");
-    int64_t run_us = job->start_us && job->end_us > job->start_us ? job->end_us - job->start_us : 0;
-    json_object_set_new(row, "run_us", json_integer(run_us));
-    return row;
+    json_object_set_new(row, "run_us",
+                        json_integer(start_us && end_us > start_us ? end_us - start_us : 0));
 }
 
 /* Asks page after page until `limit` rows are there or there are no more. */
@@ -130,8 +140,11 @@ static int collect(struct net_client *s, const struct opts *o, json_t *rows, str
         if (session_call(s, &ask, MSG_JOBS, &reply, err) != 0)
             return -1;
         const struct msg_jobs *page = &reply.u.jobs;
-        for (size_t i = 0; i < page->n_jobs; i++)
-            json_array_append_new(rows, row_of(&page->jobs[i]));
+        for (size_t i = 0; i < page->n_jobs; i++) {
+            json_t *row = json_of_job_row(&page->jobs[i]);
+            add_run_time(row);
+            json_array_append_new(rows, row);
+        }
         has_more = page->has_more && page->n_jobs;
         if (page->n_jobs)
             ask.u.jobs_query.before = page->jobs[page->n_jobs - 1].number;
@@ -140,14 +153,49 @@ static int collect(struct net_client *s, const struct opts *o, json_t *rows, str
     return 0;
 }
 
+/* Rows of the jobs that are named. */
+static int collect_named(struct net_client *s, size_t n_args, char **args, json_t *rows,
+                         struct cq_err *err)
+{
+    size_t n = 0;
+    struct job_name *jobs = job_names_parse(n_args, args, &n, err);
+    json_t *found = jobs ? job_rows_ask(s, jobs, n, err) : NULL;
+    int rc = found ? 0 : -1;
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        json_t *row = job_rows_find(found, jobs[i].number);
+        if (*jobs[i].tasks)
+            rc = cq_fail(err, CQ_E_INVALID, "jobs lists whole jobs; for tasks: chipq job %s",
+                         args[0]);
+        else if (row == NULL)
+            rc = cq_fail(err, CQ_E_NOT_FOUND, "no such job: %" PRIu64, jobs[i].number);
+        else
+            json_array_append(rows, row);
+    }
+    for (size_t i = 0; i < json_array_size(rows); i++)
+        add_run_time(json_array_get(rows, i));
+    json_decref(found);
+    job_names_free(jobs, n);
+    return rc;
+}
+
+static bool has_filter(const struct opts *o)
+{
+    const struct msg_jobs_query *q = &o->query;
+    return q->live_only || q->state || q->user || q->project || q->flow || q->enterprise
+           || q->before || o->limit;
+}
+
 static int run(struct cli *c, void *opts, size_t n_args, char **args, struct cq_err *err)
 {
-    (void)n_args, (void)args;
     if (columns_check(c, columns, err) != 0)
         return -1;
+    if (n_args && has_filter(opts))
+        return cq_fail(err, CQ_E_INVALID, "jobs: name jobs, or say which with options, not both");
     struct net_client *s = session_open(c, AS_USER, err);
     json_t *rows = json_array();
-    int rc = s ? collect(s, opts, rows, err) : -1;
+    int rc = -1;
+    if (s)
+        rc = n_args ? collect_named(s, n_args, args, rows, err) : collect(s, opts, rows, err);
     if (rc == 0)
         rc = columns_print(c, "jobs", rows, columns, err);
     json_decref(rows);
@@ -157,13 +205,15 @@ static int run(struct cli *c, void *opts, size_t n_args, char **args, struct cq_
 
 const struct command cmd_jobs = {
     .name = "jobs",
-    .args = "",
+    .args = "[JOB...]",
     .summary = "List jobs, the newest first",
     .examples =
         "chipq jobs --live\nchipq jobs --flow uart-signoff --format number,name,state,reason\n"
-        "chipq jobs --state failed --jsonl\nchipq jobs --limit 5000 --format csv",
+        "chipq jobs --state failed --jsonl\nchipq jobs 1-3 53,54\nchipq jobs --limit 5000 --format "
+        "csv",
     .options = options,
     .flags = COMMAND_HAS_ROWS,
+    .max_args = 1000,
     .opts_bytes = sizeof(struct opts),
     .set = set,
     .run = run,

@@ -1,12 +1,13 @@
 /* chipq logs: the output of an attempt, also while it runs. */
 #include "cli/commands.h"
-#include "cli/job_ref.h"
-#include "cli/session.h"
+#include "cli/follow.h"
+#include "cli/job_rows.h"
 
 #include "common/base/pure/parse.h"
 #include "common/base/sys/files.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <unistd.h>
 
 enum { KEY_TASK = 0x2001, KEY_ATTEMPT, KEY_RAW };
@@ -111,29 +112,56 @@ static int stream(const struct cli *c, struct net_client *s, const struct opts *
     return rc;
 }
 
-static int run(struct cli *c, void *opts, size_t n_args, char **args, struct cq_err *err)
+/* "job 2 has no task 0" is right and no help. */
+static int explain_array(struct net_client *s, const struct job_name *name, struct cq_err *err)
 {
-    struct opts *o = opts;
-    struct job_name name = {0};
+    json_t *rows = job_rows_ask(s, name, 1, NULL);
+    const json_t *row = job_rows_find(rows, name->number);
+    const char *failed = row_text(row, "failed_tasks");
+    size_t first = strcspn(failed, ",-.");
+    if (row && json_is_true(json_object_get(row, "is_array")))
+        cq_fail(err, CQ_E_INVALID,
+                "job %" PRIu64 " is an array of %" PRId64 "; name one: chipq logs '%" PRIu64
+                "[%.*s]'%s%.100s%s",
+                name->number, row_number(row, "tasks"), name->number, first ? (int)first : 1,
+                first ? failed : "1", first ? " (failed: " : "", failed, first ? ")" : "");
+    json_decref(rows);
+    return -1;
+}
+
+static int print_log(struct cli *c, struct net_client *s, const struct opts *o,
+                     const struct job_name *name, struct cq_err *err)
+{
     uint64_t task = 0;
-    (void)n_args;
-    if (job_name_parse(args[0], &name, err) != 0)
-        return -1;
-    int rc = job_name_one_task(&name, &task, err);
     struct msg ask = {.code = MSG_LOG_QUERY};
-    ask.u.log_query = (struct msg_log_query){.number = name.number,
-                                             .enterprise = name.enterprise,
+    if (job_name_one_task(name, &task, err) != 0)
+        return -1;
+    ask.u.log_query = (struct msg_log_query){.number = name->number,
+                                             .enterprise = name->enterprise,
                                              .task = o->has_task ? o->task : task,
                                              .attempt = o->attempt,
                                              .follow = o->follows};
-    struct net_client *s = rc == 0 ? session_open(c, AS_USER, err) : NULL;
-    rc = s ? 0 : -1;
-    if (s && o->follows)
+    if (o->follows)
         session_catch_interrupts(s);
-    if (s)
-        rc = stream(c, s, o, &ask, err);
-    if (rc != 0 && s && net_client_caught(s))
-        rc = 130; /* the user has seen enough */
+    if (stream(c, s, o, &ask, err) == 0)
+        return 0;
+    if (net_client_caught(s)) { /* the user has seen enough */
+        cli_talk("interrupted; the job goes on");
+        return 130;
+    }
+    if (err->code == CQ_E_NOT_FOUND && !o->has_task && !*name->tasks)
+        return explain_array(s, name, err);
+    return -1;
+}
+
+static int run(struct cli *c, void *opts, size_t n_args, char **args, struct cq_err *err)
+{
+    struct job_name name = {0};
+    (void)n_args;
+    if (job_name_parse(args[0], &name, err) != 0)
+        return -1;
+    struct net_client *s = session_open(c, AS_USER, err);
+    int rc = s ? print_log(c, s, opts, &name, err) : -1;
     net_client_close(s);
     job_name_fini(&name);
     return rc;

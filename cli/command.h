@@ -40,6 +40,9 @@ struct command {
 extern const struct command *const commands[];
 extern const size_t n_commands;
 
+/* What jobs --state takes; ends with NULL. */
+extern const char *const jobs_states[];
+
 /* The options that every command takes; ends with zeroes. */
 extern const struct argp_option global_options[];
 
