@@ -3,28 +3,29 @@
 #include "cli/columns.h"
 #include "cli/follow.h"
 #include "cli/job_ref.h"
+#include "cli/units.h"
 
-#include "common/base/pure/parse.h"
-
-enum { KEY_TIMEOUT = 0x2001, JOBS_MAX = 1000 };
+enum { KEY_TIMEOUT = 0x2001, KEY_PATIENCE, JOBS_MAX = 1000 };
 
 struct opts {
-    int64_t timeout_us;
+    int64_t timeout_us, patience_us;
 };
 
 static const struct argp_option options[] = {
     {"timeout", KEY_TIMEOUT, "TIME", 0, "give up after this time, exit 6", 0},
+    {"patience", KEY_PATIENCE, "TIME", 0,
+     "give up when the scheduler is away for this long, exit 5 (2m)", 0},
     {0},
 };
 
 static int set(void *p, int key, const char *arg, struct cq_err *err)
 {
     struct opts *o = p;
-    (void)key;
-    if (parse_time_us(arg, &o->timeout_us, err) != 0)
-        return cq_wrap(err, "--timeout");
-    if (o->timeout_us <= 0)
-        o->timeout_us = 1;
+    int64_t *field = key == KEY_PATIENCE ? &o->patience_us : &o->timeout_us;
+    if (units_parse_time(arg, field, err) != 0)
+        return cq_wrap(err, key == KEY_PATIENCE ? "--patience" : "--timeout");
+    if (*field <= 0)
+        *field = 1;
     return 0;
 }
 
@@ -50,7 +51,7 @@ static int run(struct cli *c, void *opts, size_t n_args, char **args, struct cq_
     uint64_t numbers[JOBS_MAX];
     int rc = jobs ? check_names(jobs, n, numbers, err) : -1;
     struct net_client *s = rc == 0 ? session_open(c, AS_USER, err) : NULL;
-    struct follow watch = {.session = s, .numbers = numbers, .n = n};
+    struct follow watch = {.session = s, .numbers = numbers, .n = n, .patience_us = o->patience_us};
     if (jobs)
         watch.enterprise = jobs[0].enterprise;
     rc = s ? follow_wait(c, &watch, o->timeout_us, err) : -1;
@@ -63,7 +64,7 @@ const struct command cmd_wait = {
     .name = "wait",
     .args = "JOB...",
     .summary = "Wait until jobs are over; exit 1 when one did not pass",
-    .examples = "chipq wait 12\nchipq wait 12 13 14 --timeout 2h\n"
+    .examples = "chipq wait 12\nchipq wait 12-14 --timeout 2h\n"
                 "chipq wait $(chipq submit -- make sim) && echo good",
     .options = options,
     .min_args = 1,

@@ -3,9 +3,12 @@
 
 #include "cli/columns.h"
 #include "cli/to_json.h"
+#include "common/base/pure/parse.h"
 #include "common/base/sys/clock.h"
 
 #include <inttypes.h>
+
+enum { LOOK_US = 1000 * 1000 };
 
 const char *row_text(const json_t *row, const char *key)
 {
@@ -83,15 +86,55 @@ static bool all_ended(const struct follow *f)
     return true;
 }
 
-/* How long to wait for the next message: until the deadline or the tick, -1 for ever. */
-static int64_t patience(int64_t deadline_us, int64_t tick_us)
+/* How long to wait for the next message: until the deadline, the tick, or the next look whether
+ * the scheduler is still there. */
+static int64_t next_look(int64_t deadline_us, int64_t tick_us)
 {
-    if (deadline_us == 0)
-        return tick_us ? tick_us : -1;
-    int64_t left = deadline_us - clock_mono_us();
-    if (left < 1)
-        left = 1;
-    return tick_us && tick_us < left ? tick_us : left;
+    int64_t look_us = tick_us && tick_us < LOOK_US ? tick_us : LOOK_US;
+    int64_t left_us = deadline_us ? deadline_us - clock_mono_us() : look_us;
+    if (left_us < 1)
+        left_us = 1;
+    return left_us < look_us ? left_us : look_us;
+}
+
+/* The scheduler is away: 0 while there is hope. */
+static int bear(struct follow *f, struct cq_err *err)
+{
+    char time[32];
+    int64_t now_us = clock_mono_us(),
+            patience_us = f->patience_us ? f->patience_us : FOLLOW_PATIENCE_US;
+    if (f->away_since_us == 0) {
+        f->away_since_us = now_us;
+        cli_talk("the scheduler is away; waiting for it, at most %s",
+                 format_time_us(patience_us, time, sizeof time));
+    }
+    if (now_us - f->away_since_us < patience_us)
+        return 0;
+    return cq_fail(err, CQ_E_NO_SCHEDULER,
+                   "the scheduler has been away for %s. Its jobs are kept: start it with chipq up, "
+                   "then: chipq wait %" PRIu64 "%s",
+                   format_time_us(now_us - f->away_since_us, time, sizeof time), f->numbers[0],
+                   f->n > 1 ? " ..." : "");
+}
+
+static void note_presence(struct follow *f)
+{
+    if (f->away_since_us)
+        cli_talk("the scheduler is back");
+    f->away_since_us = 0;
+}
+
+/* The connection was lost and is back. */
+static int watch_again(struct follow *f, follow_fn on_change, void *arg, struct cq_err *err)
+{
+    struct cq_err why = {0};
+    if (watch(f, on_change, arg, &why) == 0) {
+        note_presence(f);
+        return 0;
+    }
+    if (why.code == CQ_E_NO_SCHEDULER)
+        return bear(f, err);
+    return cq_fail(err, why.code, "%s", why.text);
 }
 
 static int interrupt(struct follow *f, follow_fn on_change, void *arg, struct cq_err *err)
@@ -108,20 +151,22 @@ static int turn(struct follow *f, int64_t deadline_us, int64_t tick_us, follow_f
 {
     struct msg event = {0};
     struct cq_err why = {0};
-    if (net_client_next(f->session, &event, patience(deadline_us, tick_us), &why) == 0) {
+    if (net_client_next(f->session, &event, next_look(deadline_us, tick_us), &why) == 0) {
         if (event.code == MSG_JOB_EVENT)
             take_rows(f, event.u.job_event.jobs, event.u.job_event.n_jobs, on_change, arg);
         msg_fini(&event);
         return 0;
     }
     if (why.code == CQ_E_STALE)
-        return watch(f, on_change, arg, err);
+        return watch_again(f, on_change, arg, err);
     if (why.code != CQ_E_TIMEOUT && why.code != CQ_E_NO_SCHEDULER)
         return cq_fail(err, why.code, "%s", why.text);
     if (net_client_caught(f->session))
         return interrupt(f, on_change, arg, err);
     if (deadline_us && clock_mono_us() >= deadline_us)
         return cq_fail(err, CQ_E_TIMEOUT, "the time is over and not all jobs have ended");
+    if (why.code == CQ_E_NO_SCHEDULER && bear(f, err) != 0)
+        return -1;
     if (on_change && tick_us)
         on_change(arg, f, FOLLOW_TICK);
     return 0;
@@ -146,23 +191,6 @@ void follow_fini(struct follow *f)
     f->rows = NULL;
 }
 
-static int report_failed(const struct follow *f)
-{
-    int rc = 0;
-    for (size_t i = 0; i < f->n; i++) {
-        const json_t *row = f->rows[i];
-        if (job_has_passed(row))
-            continue;
-        bool is_array = json_is_true(json_object_get(row, "is_array"));
-        const char *tasks = is_array ? row_text(row, "failed_tasks") : "",
-                   *reason = row_text(row, "reason");
-        cli_talk("job %" PRIu64 ": %s%s%s%s%s%s", f->numbers[i], job_outcome(row),
-                 *tasks ? ", tasks " : "", tasks, *reason ? " (" : "", reason, *reason ? ")" : "");
-        rc = 1;
-    }
-    return rc;
-}
-
 static void print_rows(const struct cli *c, const struct follow *f)
 {
     json_t *rows = json_array(), *object = json_pack("{s:o}", "jobs", rows);
@@ -174,6 +202,13 @@ static void print_rows(const struct cli *c, const struct follow *f)
     json_decref(object);
 }
 
+static int say_interrupted(const struct follow *f)
+{
+    cli_talk("interrupted; the %s on. Cancel with: chipq cancel %" PRIu64 "%s",
+             f->n > 1 ? "jobs go" : "job goes", f->numbers[0], f->n > 1 ? " ..." : "");
+    return 130;
+}
+
 int follow_wait(const struct cli *c, struct follow *f, int64_t timeout_us, struct cq_err *err)
 {
     session_catch_interrupts(f->session);
@@ -181,10 +216,9 @@ int follow_wait(const struct cli *c, struct follow *f, int64_t timeout_us, struc
     if (rc == 0 && c->output == CLI_JSON)
         print_rows(c, f);
     if (rc == 0)
-        rc = report_failed(f);
+        rc = follow_report(f);
     else if (f->interrupts)
-        cli_talk("the jobs go on; cancel them with: chipq cancel %" PRIu64 "%s", f->numbers[0],
-                 f->n > 1 ? " ..." : "");
+        rc = say_interrupted(f);
     follow_fini(f);
     return rc;
 }

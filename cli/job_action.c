@@ -121,7 +121,7 @@ static void add_refusal(struct work *w, const struct action_result *r, struct cq
     const json_t *row = job_rows_find(w->before, r->number);
     char own[40];
     (void)snprintf(own, sizeof own, "job %" PRIu64, r->number);
-    if (!cq_str_starts(r->text, own))
+    if (!cq_str_starts(r->text, own) && !cq_str_starts(r->text, "no such job"))
         cq_str_printf(out, "%s: ", own);
     cq_str_add(out, *r->text ? r->text : cq_code_text(code));
     if (w->action == JOB_ACTION_REQUEUE && code == CQ_E_CONFLICT && row && job_has_ended(row))

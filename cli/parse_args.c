@@ -124,12 +124,12 @@ static int check_words(const struct parse *p, int argc, char **argv)
 static int fail_output(const struct parse *p, enum cli_output output)
 {
     if (output != CLI_JSON)
-        return cq_fail(p->err, CQ_E_INVALID, "%s prints no rows%s", p->cmd->name,
+        return cq_fail(p->err, CQ_E_INVALID, "it prints no rows%s",
                        p->cmd->flags & COMMAND_NO_JSON ? "" : "; use --json");
     if (strcmp(p->cmd->name, "logs") == 0)
         return cq_fail(p->err, CQ_E_INVALID,
-                       "logs prints no JSON: logs are bytes; chipq job JOB --json has log_path");
-    return cq_fail(p->err, CQ_E_INVALID, "%s prints no JSON", p->cmd->name);
+                       "logs are bytes; chipq job JOB --json has their log_path");
+    return cq_fail(p->err, CQ_E_INVALID, "it prints no JSON");
 }
 
 static int set_output(struct parse *p, enum cli_output output, const char *format)

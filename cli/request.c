@@ -1,6 +1,8 @@
 /* Reads the fields of a job request from text, and the environment that goes with it. */
 #include "cli/request.h"
 
+#include "cli/units.h"
+
 #include "common/base/pure/mem.h"
 #include "common/base/pure/parse.h"
 #include "common/base/pure/ranges.h"
@@ -127,7 +129,7 @@ static int set_cores(struct request *r, const char *text, struct cq_err *err)
 static int set_size(const char *text, uint64_t *field, struct cq_err *err)
 {
     uint64_t mib = 0;
-    if (parse_size_mib(text, &mib, err) != 0)
+    if (units_parse_mem(text, &mib, err) != 0)
         return -1;
     if (mib == 0)
         return cq_fail(err, CQ_E_INVALID, "'%.40s' is no size above zero", text);
@@ -138,7 +140,7 @@ static int set_size(const char *text, uint64_t *field, struct cq_err *err)
 static int set_duration(const char *text, int64_t *field, struct cq_err *err)
 {
     int64_t us = 0;
-    if (parse_time_us(text, &us, err) != 0)
+    if (units_parse_time(text, &us, err) != 0)
         return -1;
     if (us <= 0)
         return cq_fail(err, CQ_E_INVALID, "'%.40s' is no time above zero", text);

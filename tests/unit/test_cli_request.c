@@ -29,6 +29,11 @@ Test(cli_request, fields)
     struct request r = {0};
     struct job_spec spec = {0};
     expect_set(&r, "cores", "4");
+    expect_set(&r, "mem", "4gb");
+    cr_expect_eq(r.mem_mib, 4096);
+    expect_set(&r, "mem", "512MiB");
+    cr_expect_eq(r.mem_mib, 512);
+    expect_set(&r, "time", "1:30:00");
     expect_set(&r, "mem", "1.5G");
     expect_set(&r, "time", "2h");
     expect_set(&r, "topo", "spread:numa!");
@@ -64,6 +69,11 @@ Test(cli_request, bad_fields)
     expect_refused("cores", "5000", "out of range");
     expect_refused("mem", "lots", "lots");
     expect_refused("mem", "0", "not a size");
+    expect_refused("mem", "4", "write 4M or 4G");
+    expect_refused("mem", "4gg", "'4gg' is not a size");
+    expect_refused("output_max", "100", "write 100M or 100G");
+    expect_refused("time", "30", "write 30s or 30m");
+    expect_refused("grace", "5", "write 5s or 5m");
     expect_refused("time", "0s", "above zero");
     expect_refused("topo", "near", "pack, spread or any");
     expect_refused("array", "0-4", "start at 1");
