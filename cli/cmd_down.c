@@ -31,7 +31,7 @@ static int run(struct cli *c, void *opts, size_t n_args, char **args, struct cq_
     if (rc == 0 && c->output == CLI_JSON)
         json_print(c, report);
     else if (rc == 0)
-        cli_talk(ran ? "the pool in %s is down; unfinished jobs go on at the next chipq up"
+        cli_talk(ran ? "the pool in %s is down; unfinished jobs start again at the next chipq up"
                      : "no pool runs in %s",
                  dir);
     json_decref(report);

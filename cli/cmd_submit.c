@@ -51,16 +51,23 @@ struct opts {
 
 static const struct argp_option options[] = {
     {"cores", KEY_CORES, "N", 0, "physical cores (1)", 0},
-    {"mem", KEY_MEM, "SIZE", 0, "memory, as in 4G or 512M", 0},
-    {"time", KEY_TIME, "TIME", 0, "wall limit, as in 2h or 90s", 0},
+    {"mem", KEY_MEM, "SIZE", 0,
+     "memory, as in 4G or 512M (1G, unless chipqd was started with another --default-mem)", 0},
+    {"time", KEY_TIME, "TIME", 0,
+     "wall limit, as in 2h or 90s (24h, unless chipqd was started with another --default-time)", 0},
     {"topo", KEY_TOPO, "WISH", 0,
      "pack, spread or any, then :l3, :numa, :socket or :node, then ! to wait "
      "rather than split",
      0},
     {"exclusive", KEY_EXCLUSIVE, NULL, 0, "a whole machine", 0},
     {"priority", KEY_PRIORITY, "N", 0, "-10 to 10, order within your own project (0)", 0},
-    {"after", KEY_AFTER, "LIST", 0, "wait for jobs: ok:12,any:13,notok:14,aftercorr:15", 0},
-    {"array", KEY_ARRAY, "TASKS", 0, "task numbers, as in 1-5000%200 (at most 200 at once)", 0},
+    {"after", KEY_AFTER, "LIST", 0,
+     "wait for jobs: ok:12 (or just 12) until it has passed, notok:13 failed, any:14 ended either "
+     "way, "
+     "aftercorr:15 task by task of another array; several with commas",
+     0},
+    {"array", KEY_ARRAY, "TASKS", 0,
+     "task numbers, 1 or above, as in 1-200, 3,7,10-20:2 or 1-5000%200 (at most 200 at once)", 0},
     {"name", KEY_NAME, "TEXT", 0, "for people (the command's name)", 0},
     {"project", KEY_PROJECT, "NAME", 0, "project it counts for (default)", 0},
     {"hold", KEY_HOLD, NULL, 0, "queue it held; chipq release starts it", 0},

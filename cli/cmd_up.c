@@ -2,13 +2,16 @@
 #include "cli/commands.h"
 #include "cli/columns.h"
 #include "cli/instance.h"
+#include "cli/machine.h"
 #include "cli/session.h"
+#include "cli/units.h"
 
 #include "common/base/pure/parse.h"
 #include "common/base/sys/clock.h"
 #include "common/base/sys/files.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -27,19 +30,40 @@ static const struct argp_option options[] = {
     {0},
 };
 
+static int set_cores(struct opts *o, const char *arg, struct cq_err *err)
+{
+    uint64_t cores = 0, there = machine_cores();
+    if (parse_u64(arg, 1, 4096, &cores, err) != 0)
+        return cq_wrap(err, "--cores");
+    if (there && cores > there)
+        return cq_fail(err, CQ_E_INVALID, "--cores %" PRIu64 ": this machine has %" PRIu64, cores,
+                       there);
+    free(o->cores);
+    o->cores = cq_strdup(arg);
+    return 0;
+}
+
+static int set_mem(struct opts *o, const char *arg, struct cq_err *err)
+{
+    uint64_t mib = 0, there = machine_mem_mib();
+    char text[32];
+    if (units_parse_mem(arg, &mib, err) != 0)
+        return cq_wrap(err, "--mem");
+    if (mib == 0)
+        return cq_fail(err, CQ_E_INVALID, "--mem: '%s' is no size above zero", arg);
+    if (there && mib > there)
+        return cq_fail(err, CQ_E_INVALID, "--mem %s: this machine has %s", arg,
+                       format_size_mib(there, text, sizeof text));
+    free(o->mem);
+    o->mem = path_format("%" PRIu64 "M", mib); /* as the worker reads it */
+    return 0;
+}
+
 static int set(void *p, int key, const char *arg, struct cq_err *err)
 {
     struct opts *o = p;
-    uint64_t value;
     o->is_given = true;
-    char **field = key == KEY_CORES ? &o->cores : &o->mem;
-    free(*field);
-    *field = cq_strdup(arg);
-    if (key == KEY_CORES)
-        return parse_u64(arg, 1, 4096, &value, err) == 0 ? 0 : cq_wrap(err, "--cores");
-    if (parse_size_mib(arg, &value, err) != 0)
-        return cq_wrap(err, "--mem");
-    return value ? 0 : cq_fail(err, CQ_E_INVALID, "--mem: '%s' is no size above zero", arg);
+    return key == KEY_CORES ? set_cores(o, arg, err) : set_mem(o, arg, err);
 }
 
 static void fini(void *p)
@@ -257,12 +281,26 @@ static int start(struct opts *o, const char *dir, bool *started, struct cq_err *
     return start_missing(dir, o, started, err);
 }
 
+/* Of a directory that somebody named only the last part is made: the rest of it may be misspelt. */
+static int check_parent(const struct cli *c, struct cq_err *err)
+{
+    struct stat st;
+    const char *variable = getenv("CHIPQ_DIR"), *slash = strrchr(c->dir, '/');
+    if ((c->dir_option == NULL && !(variable && *variable)) || slash == NULL || slash == c->dir)
+        return 0;
+    CQ_CLEANUP(cq_free_ptr) char *parent = cq_strndup(c->dir, (size_t)(slash - c->dir));
+    if (stat(parent, &st) == 0 || errno != ENOENT)
+        return 0;
+    return cq_fail(err, CQ_E_NOT_FOUND, "there is no directory %s to make %s in", parent,
+                   slash + 1);
+}
+
 static int run(struct cli *c, void *opts, size_t n_args, char **args, struct cq_err *err)
 {
     bool started = false;
     (void)n_args, (void)args;
     const char *dir = cli_dir(c, err);
-    if (dir == NULL || instance_check_dir(dir, true, err) != 0)
+    if (dir == NULL || check_parent(c, err) != 0 || instance_check_dir(dir, true, err) != 0)
         return -1;
     int lock = instance_lock(dir);
     int rc = start(opts, dir, &started, err);

@@ -28,8 +28,39 @@ const struct command *command_find(const char *name)
     return NULL;
 }
 
+/* What people type who come from another scheduler. */
+static const char *foreign_word(const char *name)
+{
+    static const struct {
+        const char *words, *ours;
+    } table[] = {
+        {" squeue bjobs queue qstat ls list ps sacct bhist history ", "chipq jobs"},
+        {" scancel bkill kill qdel abort delete rm ", "chipq cancel"},
+        {" sinfo bhosts qhost hosts lshosts machines workers ", "chipq nodes"},
+        {" sbatch srun bsub qsub add exec ", "chipq submit"},
+        {" rerun restart retry brequeue ", "chipq requeue"},
+        {" info show scontrol describe inspect ", "chipq job"},
+        {" bstop suspend ", "chipq hold"},
+        {" bresume unhold ", "chipq release"},
+        {" log tail cat bpeek output ", "chipq logs"},
+        {" flow make ", "chipq run"},
+        {" start init serve ", "chipq up"},
+        {" stop ", "chipq cancel JOB, or for the whole pool chipq down"},
+        {" shutdown halt quit ", "chipq down"},
+    };
+    char padded[32];
+    (void)snprintf(padded, sizeof padded, " %.20s ", name);
+    for (size_t i = 0; i < CQ_COUNT(table); i++)
+        if (!strchr(name, ' ') && strstr(table[i].words, padded))
+            return table[i].ours;
+    return NULL;
+}
+
 int command_fail_unknown(const char *name, struct cq_err *err)
 {
+    const char *ours = foreign_word(name);
+    if (ours)
+        return cq_fail(err, CQ_E_INVALID, "no command '%s'; here it is: %s", name, ours);
     const char *names[CQ_COUNT(commands) + 1];
     for (size_t i = 0; i < n_commands; i++)
         names[i] = commands[i]->name;
@@ -83,7 +114,7 @@ static int run_without_command(int argc, char **argv, struct cq_err *err)
 {
     struct cq_str text = {0};
     for (int i = 1; i < argc; i++)
-        if (strcmp(argv[i], "--version") == 0)
+        if (strcmp(argv[i], "--version") == 0 || strcmp(argv[i], "-V") == 0)
             return printf("chipq %s\n", CHIPQ_VERSION), 0;
     for (int i = 1; i < argc; i++)
         if (strcmp(argv[i], "--help") != 0 && strcmp(argv[i], "-h") != 0)

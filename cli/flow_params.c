@@ -112,26 +112,38 @@ static json_t *read_path(const struct param_context *c, const yaml_node_t *node)
     return value;
 }
 
-/* Lists: of texts, or of globs. */
+static void add_entry(const struct param_context *c, const yaml_node_t *item, bool is_paths,
+                      json_t *list)
+{
+    const struct flow_context at = {c->f, c->job, c->e};
+    const char *text = flow_scalar(item);
+    if (text == NULL)
+        fail_type(c, item, "a list of texts");
+    else if (is_paths)
+        flow_expand_path(&at, flow_at_of(item), text, true, list);
+    else
+        json_array_append_new(list, json_string(text));
+}
+
+/* Lists: of texts, or of globs. One text alone is a list of one. */
 static json_t *read_list(const struct param_context *c, const yaml_node_t *node, bool is_paths)
 {
+    const char *alone = flow_scalar(node);
+    if (alone && *alone) {
+        json_t *one = json_array();
+        add_entry(c, node, is_paths, one);
+        if (json_array_size(one))
+            is_in_bounds(c, node, (double)json_array_size(one), " entries");
+        return one;
+    }
     if (node->type != YAML_SEQUENCE_NODE)
         return fail_type(c, node,
                          is_paths ? "a list of files, as in [rtl/*.sv]" : "a list of texts"),
                NULL;
-    const struct flow_context at = {c->f, c->job, c->e};
     json_t *list = json_array();
     for (const yaml_node_item_t *i = node->data.sequence.items.start;
-         i < node->data.sequence.items.top; i++) {
-        const yaml_node_t *item = yaml_document_get_node(&c->f->document, *i);
-        const char *text = flow_scalar(item);
-        if (text == NULL)
-            fail_type(c, item, "a list of texts");
-        else if (is_paths)
-            flow_expand_path(&at, flow_at_of(item), text, true, list);
-        else
-            json_array_append_new(list, json_string(text));
-    }
+         i < node->data.sequence.items.top; i++)
+        add_entry(c, yaml_document_get_node(&c->f->document, *i), is_paths, list);
     size_t n = json_array_size(list);
     if (n > 10000)
         flow_errors_add(c->e, flow_at_of(node), "%s has %zu entries; at most 10000", c->param->name,

@@ -162,6 +162,10 @@ static void read_need(struct reader *r, struct flow_job *job, const yaml_node_t 
 
 static void read_needs(struct reader *r, struct flow_job *job, const yaml_node_t *value)
 {
+    if (value->type == YAML_SCALAR_NODE && value->data.scalar.length) {
+        read_need(r, job, value); /* needs: lint */
+        return;
+    }
     if (!expect_kind(r, "needs", value, YAML_SEQUENCE_NODE, "a list of jobs, as in [lint]"))
         return;
     if (value->data.sequence.items.top - value->data.sequence.items.start > FLOW_JOBS_MAX) {

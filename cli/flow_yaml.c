@@ -35,11 +35,27 @@ bool flow_is_plain(const yaml_node_t *node)
     return node->type == YAML_SCALAR_NODE && node->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
 }
 
-static void add_parser_error(const yaml_parser_t *p, struct flow_errors *e)
+/* Is there a tab before the first other character of this line (from 1)? */
+static bool is_tab_indented(const char *text, size_t bytes, size_t line)
+{
+    const char *p = text, *end = text + bytes;
+    for (; line > 1 && p < end; line--) {
+        const char *newline = memchr(p, '\n', (size_t)(end - p));
+        p = newline ? newline + 1 : end;
+    }
+    while (p < end && *p == ' ')
+        p++;
+    return p < end && *p == '\t';
+}
+
+static void add_parser_error(const yaml_parser_t *p, const char *text, size_t bytes,
+                             struct flow_errors *e)
 {
     struct flow_at at = at_mark(p->problem_mark);
     const char *problem = p->problem ? p->problem : "cannot be read";
-    if (p->error == YAML_READER_ERROR)
+    if (p->error == YAML_SCANNER_ERROR && is_tab_indented(text, bytes, at.line))
+        flow_errors_add(e, at, "tabs may not indent; use spaces");
+    else if (p->error == YAML_READER_ERROR)
         flow_errors_add(e, (struct flow_at){0}, "not UTF-8 text: %s at byte %zu", problem,
                         p->problem_offset);
     else if (p->context)
@@ -109,7 +125,7 @@ static bool scan_events(const char *text, size_t bytes, struct flow_errors *e)
     yaml_parser_set_input_string(&parser, (const unsigned char *)text, bytes);
     for (bool goes_on = true; goes_on;) {
         if (!yaml_parser_parse(&parser, &event)) {
-            add_parser_error(&parser, e);
+            add_parser_error(&parser, text, bytes, e);
             break;
         }
         goes_on = event.type != YAML_STREAM_END_EVENT && scan_event(&scan, &event);
@@ -129,7 +145,7 @@ bool flow_yaml_load(const char *text, size_t bytes, yaml_document_t *doc, struct
     yaml_parser_set_input_string(&parser, (const unsigned char *)text, bytes);
     bool loaded = yaml_parser_load(&parser, doc);
     if (!loaded)
-        add_parser_error(&parser, e);
+        add_parser_error(&parser, text, bytes, e);
     yaml_parser_delete(&parser);
     if (loaded && yaml_document_get_root_node(doc) == NULL) {
         flow_errors_add(e, (struct flow_at){1, 1}, "the file is empty");

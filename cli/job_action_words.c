@@ -57,18 +57,29 @@ void job_action_words(enum job_action action, uint64_t number, const char *tasks
     }
 }
 
+static void add_time(struct cq_str *out, int64_t us)
+{
+    static const struct {
+        int64_t us;
+        const char *unit;
+    } units[] = {{3600 * INT64_C(1000000), "h"}, {60 * 1000000, "m"}, {1000000, "s"}, {1, "us"}};
+    size_t i = 0;
+    while (us % units[i].us)
+        i++;
+    cq_str_printf(out, " --time %" PRId64 "%s", us / units[i].us, units[i].unit);
+}
+
 static void add_request(const json_t *row, struct cq_str *out)
 {
-    int64_t time_us = row_number(row, "time_us");
+    int64_t time_us = row_number(row, "time_us"), mem_mib = row_number(row, "mem_mib");
     const char *failed = row_text(row, "failed_tasks"), *project = row_text(row, "project");
     if (row_number(row, "cores") > 1)
         cq_str_printf(out, " --cores %" PRId64, row_number(row, "cores"));
-    if (row_number(row, "mem_mib"))
-        cq_str_printf(out, " --mem %" PRId64 "M", row_number(row, "mem_mib"));
-    if (time_us > 0 && time_us % 1000000 == 0)
-        cq_str_printf(out, " --time %" PRId64 "s", time_us / 1000000);
-    else if (time_us > 0)
-        cq_str_printf(out, " --time %" PRId64 "us", time_us);
+    if (mem_mib > 0)
+        cq_str_printf(out, " --mem %" PRId64 "%c", mem_mib % 1024 ? mem_mib : mem_mib / 1024,
+                      mem_mib % 1024 ? 'M' : 'G');
+    if (time_us > 0)
+        add_time(out, time_us);
     if (*project && strcmp(project, "default") != 0)
         cq_str_printf(out, " --project %s", project);
     if (!json_is_true(json_object_get(row, "is_array")))

@@ -174,3 +174,18 @@ Test(cli_parse, unknown_command)
     cr_expect_eq(command_fail_unknown("sbumit", &err), -1);
     cr_expect_str_eq(err.text, "no command 'sbumit'; did you mean 'submit'?");
 }
+
+Test(cli_parse, words_of_other_schedulers)
+{
+    static const struct {
+        const char *word, *ours;
+    } cases[] = {{"squeue", "chipq jobs"},     {"bkill", "chipq cancel"}, {"stop", "chipq down"},
+                 {"stop", "chipq cancel JOB"}, {"sinfo", "chipq nodes"},  {"qsub", "chipq submit"},
+                 {"rerun", "chipq requeue"},   {"show", "chipq job"},     {"start", "chipq up"},
+                 {"ls", "chipq jobs"},         {"kill", "chipq cancel"},  {"sacct", "chipq jobs"}};
+    for (size_t i = 0; i < CQ_COUNT(cases); i++) {
+        struct cq_err err = {0};
+        cr_expect_eq(command_fail_unknown(cases[i].word, &err), -1);
+        cr_expect_not_null(strstr(err.text, cases[i].ours), "%s: %s", cases[i].word, err.text);
+    }
+}

@@ -145,8 +145,12 @@ Test(flow, wrong_types)
                     "flow.yaml:2:27: cores must be one value, not a list\n");
     expect_messages("jobs:\n  a: {run: [true], cores: 4x}\n",
                     "flow.yaml:2:27: cores: '4x' is not a whole number\n");
-    expect_messages("jobs:\n  a: {run: [true], needs: b}\n",
-                    "flow.yaml:2:27: needs must be a list of jobs, as in [lint], not a text\n");
+    expect_messages("jobs:\n  a: {run: [true], needs: {b: c}}\n",
+                    "flow.yaml:2:27: needs must be a list of jobs, as in [lint], not a map\n");
+    expect_messages("jobs:\n  a: {run: [true], mem: 4}\n",
+                    "flow.yaml:2:25: mem: '4' has no unit; write 4M or 4G\n");
+    expect_messages("jobs:\n  a: {run: [true], time: 30}\n",
+                    "flow.yaml:2:26: time: '30' has no unit; write 30s or 30m\n");
     expect_messages("jobs:\n  a: {run: [true], hold: yes}\n",
                     "flow.yaml:2:26: hold: 'yes' is none of: false, true\n");
     expect_messages("jobs:\n  a: {run: [true], priority: 11}\n",
@@ -169,9 +173,7 @@ Test(flow, yaml_that_is_refused)
     expect_messages("", "flow.yaml:1:1: the file is empty\n");
     expect_messages("a: [[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]\n",
                     "flow.yaml:1:19: nested deeper than 16\n");
-    expect_messages("jobs:\n\ta: 1\n",
-                    "flow.yaml:2:1: found character that cannot start any token, while "
-                    "scanning for the next token (line 2)\n");
+    expect_messages("jobs:\n\ta: 1\n", "flow.yaml:2:1: tabs may not indent; use spaces\n");
     expect_messages("flow: x\n", "flow.yaml:1:1: the key 'jobs' is missing\n");
     expect_messages("jobs: {}\n", "flow.yaml:1:7: no job in 'jobs'\n");
     expect_messages("x",
@@ -213,10 +215,10 @@ Test(flow, tools_and_parameters)
     expect_messages("jobs:\n  a: {tool: verilator.lint, sources: [rtl/*.sv]}\n",
                     "flow.yaml:2:3: job 'a' (verilator.lint) needs the key 'top'\n");
     expect_messages(
-        "jobs:\n  a:\n    tool: verilator.lint\n    top: [x]\n    sources: rtl/*.sv\n"
+        "jobs:\n  a:\n    tool: verilator.lint\n    top: [x]\n    sources: {a: b}\n"
         "    level: 9\n    strict: yes\n    ratio: big\n    mode: slow\n    defines: 3\n",
         "flow.yaml:4:10: top must be a text, not a list\n"
-        "flow.yaml:5:14: sources must be a list of files, as in [rtl/*.sv], not 'rtl/*.sv'\n"
+        "flow.yaml:5:14: sources must be a list of files, as in [rtl/*.sv], not a map\n"
         "flow.yaml:6:12: level is out of range: 9; it must be 1 to 5\n"
         "flow.yaml:7:13: strict must be true or false, not 'yes'\n"
         "flow.yaml:8:12: ratio must be a number, not 'big'\n"
@@ -457,4 +459,19 @@ Test(flow, stage_names_do_not_collide)
     expect_messages(
         "jobs:\n  s: {tool: verilator.sim, sources: [rtl/*.sv]}\n  s.build: {run: [x]}\n",
         "flow.yaml:3:3: the stage 's.build' has the name of another job\n");
+}
+
+Test(flow, one_text_is_a_list_of_one)
+{
+    struct loaded l;
+    load("jobs:\n  a: {run: [x]}\n"
+         "  b: {tool: verilator.lint, top: t, sources: rtl/*.sv, needs: a}\n",
+         &l);
+    cr_assert_str_eq(cq_str_text(&l.messages), "");
+    cr_assert_eq(l.flow.jobs[1].n_needs, 1);
+    cr_expect_str_eq(l.flow.jobs[1].needs[0].job, "a");
+    cr_expect_eq(json_array_size(json_object_get(l.flow.jobs[1].values, "sources")), 2);
+    unload(&l);
+    expect_messages("jobs:\n  a: {run: [x], needs: nothere}\n",
+                    "flow.yaml:2:24: job 'a' needs 'nothere', which is not in this flow\n");
 }
