@@ -169,6 +169,10 @@ void lease_refuse_step(struct core *c, const struct input *in, struct now now, s
     lease_emit_close(c, l, text, now.wall_us, out);
     if (w->is_leaving)
         return; /* its pool is being stopped: that is no fault of the machine */
+    if (w->is_wary)
+        return; /* one of several that were under way: they count once */
+    w->is_wary = true;
+    worker_update(c, w);
     if (++w->refusals >= REFUSALS_MAX && !w->is_drained)
         drain_refuser(c, w, text, now.wall_us, out);
 }

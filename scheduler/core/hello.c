@@ -74,7 +74,7 @@ static void register_worker(struct core *c, struct hello *h)
     struct worker *w = h->worker;
     const struct in_worker_hello *in = h->in;
     w->has_session = true;
-    w->is_settling = w->is_suspect = w->is_leaving = false;
+    w->is_settling = w->is_suspect = w->is_leaving = w->is_wary = false;
     w->heartbeat = in->heartbeat;
     worker_heard(c, w);
     if (is_registered_so(w, in)) {

@@ -88,7 +88,7 @@ struct principal_id worker_address(const struct worker *w)
 bool worker_takes_work(const struct worker *w)
 {
     return w->is_up && w->has_session && !w->is_drained && !w->is_suspect && !w->is_settling
-           && !w->is_leaving;
+           && !w->is_leaving && !w->is_wary;
 }
 
 static void fit_remove(struct pool *p, struct worker *w)
@@ -371,6 +371,7 @@ static void apply_drain(struct core *c, struct worker *w, const struct worker_dr
 {
     w->is_drained = r->drain != 0;
     w->refusals = 0;
+    w->is_wary = false;
     set_text(&w->drain_why, r->why);
     worker_update(c, w);
 }
@@ -425,6 +426,10 @@ void worker_heartbeat_step(struct core *c, const struct input *in, struct effect
     worker_heard(c, w);
     if (in->u.heartbeat.heartbeat > w->heartbeat)
         w->heartbeat = in->u.heartbeat.heartbeat;
+    if (w->is_wary) {
+        w->is_wary = false;
+        worker_update(c, w);
+    }
     struct out *o = lease_out(c, w, OUT_HEARTBEAT_ACK, 0, out);
     o->heartbeat = in->u.heartbeat.heartbeat;
 }

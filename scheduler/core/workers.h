@@ -36,6 +36,7 @@ struct worker {
     bool has_session; /* said HELLO and not BYE */
     bool is_suspect;  /* silent for too long */
     bool is_settling; /* held leases before the restart and has not reported */
+    bool is_wary;     /* refused a grant: takes nothing until its next heartbeat */
     bool is_leaving;  /* said that its pool is being stopped: reports ends, takes nothing */
     bool is_grown;    /* in pool.grown */
     uint64_t heartbeat;
