@@ -116,8 +116,8 @@ static int on_close(struct scan *s, const char *tag, struct cq_err *err)
         rc = end_category_name(s, err);
     else if (strcmp(tag, "category") == 0 && strcmp(open_tag(s, 1), "item") == 0)
         rc = end_item_category(s, err);
-    else if (strcmp(tag, "category") == 0)
-        s->nesting--;
+    else if (strcmp(tag, "category") == 0 && strcmp(open_tag(s, 1), "categories") == 0)
+        s->nesting--; /* as on_open counted it */
     s->depth--;
     s->root_closed = s->depth == 0;
     return rc;
@@ -133,6 +133,8 @@ static int on_open(struct scan *s, const char *tag, struct cq_err *err)
     (void)cq_copy_text(s->stack[s->depth++], TAG_MAX, tag);
     if (strcmp(tag, "category") == 0 && strcmp(open_tag(s, 1), "categories") == 0)
         s->nesting++;
+    else if (strcmp(tag, "category") == 0 && strcmp(open_tag(s, 1), "item") != 0)
+        return malformed("a category that is neither declared nor of an item", err);
     s->text_len = 0;
     s->text_cut = false;
     s->text[0] = '\0';

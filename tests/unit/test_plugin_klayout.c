@@ -108,6 +108,8 @@ Test(plugin_klayout, broken_reports_are_refused)
         "",
         "<report-database>",
         "<report-database><categories></report-database>",
+        "<report-database><category></category><categories><category><name>a</name></category>"
+        "</categories></report-database>",
         "<html></html>",
         "<report-database><items><item><category>x</category></item></items></report-database>",
         "<report-database></report-database><report-database>",
