@@ -75,3 +75,41 @@ YAML
     run -1 --separate-stderr chipq run "$T/f.yaml"
     [[ $output == *"expected failure NOT seen"* ]]
 }
+
+@test "a gate on what the tool does not report is refused with its place, before anything runs" {
+    cat >"$T/f.yaml" <<'YAML'
+jobs:
+  a: {tool: verilator.lint, top: top, sources: [good.sv], require: {lint__warning: "== 0"}}
+  b: {tool: verilator.lint, top: top, sources: [good.sv], require: {lint__errors: 0}}
+  sta: {tool: opensta.check, sdc: good.sv}
+  d: {tool: verilator.sim, top: top, sources: [good.sv], require: {sim__build__errors: "== 0", fifo__depth: "> 0"}}
+YAML
+    run -2 --separate-stderr chipq run "$T/f.yaml"
+    [[ $stderr == *"f.yaml:2:69: no metric of verilator.lint called 'lint__warning'; did you mean 'lint__warnings'?"* ]]
+    [[ $stderr == *"f.yaml:3:83: a rule is a comparison and a number, as in \"== 0\" or \">= 0\", not '0'"* ]]
+    [[ $stderr == *"f.yaml:4:3: sta: give \`netlist:\`, \`top:\` and \`liberty:\` or need a yosys.synth job"* ]]
+    [[ $stderr == *"f.yaml:5:68: metric 'sim__build__errors' is of the stage 'build'; a gate stands on the last stage"* ]]
+    [[ $stderr != *fifo__depth* ]]
+}
+
+@test "what a task takes and gives is shown, and its example is a job that the check takes" {
+    run -0 --separate-stderr chipq tools yosys.synth
+    [[ $output == *"liberty "*"path"*"yes"*"the cell library"* ]]
+    [[ $output == *"synth__design__instance__area"* && $output == *"out/TOP.v "* ]]
+    [[ $output == *"jobs:"*"  synth:"*"    tool: yosys.synth"* ]]
+    [ -r /usr/share/qflow/tech/osu018/osu018_stdcells.lib ] || skip "no qflow-tech-osu018"
+    cp -r "$BATS_TEST_DIRNAME/../../examples/uart" "$T/uart"
+    echo jobs: >"$T/uart/all.yaml"
+    for tool in verilator yosys opensta klayout; do
+        chipq tools $tool | sed '1,/^jobs:$/d' >>"$T/uart/all.yaml"
+    done
+    run -0 --separate-stderr chipq run "$T/uart/all.yaml" --check
+    [[ $stderr == *"6 jobs"* || $stderr == *"7 jobs"* ]]
+}
+
+@test "a syntax error is the design's, with its file and line" {
+    printf 'module top(input logic a, output logic b);\n  assign b = a;\n  always_comb begin\nendmodule\n' >"$T/syntax.sv"
+    echo 'jobs: {lint: {tool: verilator.lint, top: top, sources: [syntax.sv]}}' >"$T/f.yaml"
+    run -1 --separate-stderr chipq run "$T/f.yaml"
+    [[ $output == *"lint"*"fail"*"syntax.sv:4:1: syntax error, unexpected endmodule"* ]]
+}
