@@ -154,12 +154,6 @@ static int make_instance(const char *dir, const char *bin, struct cq_err *err)
     struct cq_str said = {0};
     CQ_CLEANUP(cq_free_ptr) char *chipqd = path_format("%s/chipqd", bin);
     char *argv[] = {chipqd, (char *)"--dir", (char *)dir, (char *)"--init", NULL};
-    if (exists(dir, "keys/user.key"))
-        return cq_fail(
-            err, CQ_E_CONFLICT,
-            "%s has keys but no database: it was not made whole, or its database is gone. Put "
-            "db/chipq.db back, or move %s away and run chipq up again",
-            dir, dir);
     int status = instance_capture(argv, 65536, START_US, &said, err);
     int rc = status < 0 ? -1 : 0;
     if (status > 0) {
