@@ -1,9 +1,11 @@
 /* chipq run: a flow from its file to its verdict. */
 #include "cli/commands.h"
 #include "cli/flow.h"
+#include "cli/run_attach.h"
 #include "cli/run_report.h"
 #include "cli/run_view.h"
 #include "cli/to_json.h"
+#include "cli/units.h"
 
 #include "common/base/sys/files.h"
 
@@ -11,24 +13,40 @@
 
 extern char **environ;
 
-enum { KEY_NO_FOLLOW = 0x2001, KEY_CHECK };
+enum { KEY_NO_FOLLOW = 0x2001, KEY_CHECK, KEY_ATTACH, KEY_PATIENCE };
 
 struct opts {
     bool no_follow, only_checks;
+    const char *attach; /* borrowed from argv */
+    int64_t patience_us;
 };
 
 static const struct argp_option options[] = {
     {"no-follow", KEY_NO_FOLLOW, NULL, 0, "submit, print the job numbers and return", 0},
     {"check", KEY_CHECK, NULL, 0, "only check the file against the pool; submit nothing", 0},
+    {"attach", KEY_ATTACH, "FLOW|JOB", 0,
+     "follow and report again the newest flow of that name, or the one of that job", 0},
+    {"patience", KEY_PATIENCE, "TIME", 0,
+     "give up when the scheduler is away for this long, exit 5 (2m)", 0},
     {0},
 };
 
 static int set(void *p, int key, const char *arg, struct cq_err *err)
 {
     struct opts *o = p;
-    (void)arg, (void)err;
-    *(key == KEY_CHECK ? &o->only_checks : &o->no_follow) = true;
-    return 0;
+    switch (key) {
+    case KEY_ATTACH:
+        o->attach = arg;
+        return 0;
+    case KEY_PATIENCE:
+        return units_parse_time(arg, &o->patience_us, err) == 0 ? 0 : cq_wrap(err, "--patience");
+    case KEY_CHECK:
+        o->only_checks = true;
+        return 0;
+    default:
+        o->no_follow = true;
+        return 0;
+    }
 }
 
 /* ---- what the pool can do ---- */
@@ -145,10 +163,17 @@ static void print_numbers(const struct cli *c, const struct flow *f, const struc
     json_decref(object);
 }
 
-static int finish(const struct cli *c, struct net_client *s, const struct flow *f,
-                  const struct flow_plan *plan, const uint64_t *numbers, struct cq_err *err)
+struct loaded {
+    struct flow flow;
+    struct flow_plan plan;
+    struct flow_errors errors;
+    struct net_client *session;
+    uint64_t *numbers; /* of the plan's jobs */
+};
+
+static int finish(const struct cli *c, const struct loaded *l, struct cq_err *err)
 {
-    json_t *report = run_report_make(s, f, plan, numbers, err);
+    json_t *report = run_report_make(l->session, &l->flow, &l->plan, l->numbers, err);
     if (report == NULL)
         return -1;
     int rc = row_number(report, "failed") ? 1 : 0;
@@ -160,13 +185,17 @@ static int finish(const struct cli *c, struct net_client *s, const struct flow *
     return rc;
 }
 
-static int follow(const struct cli *c, struct net_client *s, const struct flow *f,
-                  const struct flow_plan *plan, const uint64_t *numbers, struct cq_err *err)
+static int follow(const struct cli *c, const struct opts *o, const struct loaded *l,
+                  struct cq_err *err)
 {
     struct run_view view;
-    struct follow watch = {.session = s, .numbers = numbers, .n = plan->n};
-    session_catch_interrupts(s);
-    run_view_init(&view, c, plan);
+    struct follow watch = {.session = l->session,
+                           .numbers = l->numbers,
+                           .n = l->plan.n,
+                           .patience_us = o->patience_us};
+    session_catch_interrupts(l->session);
+    run_view_init(&view, c, &l->plan);
+    view.flow = l->flow.name;
     int rc = follow_run(&watch, 0, view.redraws ? 1000000 : 0, run_view_update, &view, err);
     bool was_left = rc != 0 && watch.interrupts > 0;
     if (rc == 0)
@@ -174,16 +203,9 @@ static int follow(const struct cli *c, struct net_client *s, const struct flow *
     run_view_fini(&view);
     follow_fini(&watch);
     if (rc == 0)
-        return finish(c, s, f, plan, numbers, err);
+        return finish(c, l, err);
     return was_left ? 130 : rc;
 }
-
-struct loaded {
-    struct flow flow;
-    struct flow_plan plan;
-    struct flow_errors errors;
-    struct net_client *session;
-};
 
 /* What the pool adds to the checks, and the plan. The plan has copies of all that it needs of the
  * pool. */
@@ -241,32 +263,54 @@ static void print_checked(const struct cli *c, const struct flow *f, const struc
     json_decref(object);
 }
 
-static int run_flow(struct cli *c, const struct opts *o, const struct loaded *l, struct cq_err *err)
+static int run_flow(struct cli *c, const struct opts *o, struct loaded *l, struct cq_err *err)
 {
     const struct flow_plan *plan = &l->plan;
     if (o->only_checks) {
         print_checked(c, &l->flow, plan);
         return 0;
     }
-    CQ_CLEANUP(cq_free_ptr) uint64_t *numbers = cq_calloc(plan->n + 1, sizeof *numbers);
-    if (submit(l->session, &l->flow, plan, numbers, err) != 0)
+    l->numbers = cq_calloc(plan->n + 1, sizeof *l->numbers);
+    if (submit(l->session, &l->flow, plan, l->numbers, err) != 0)
         return -1;
     if (o->no_follow) {
-        print_numbers(c, &l->flow, plan, numbers);
+        print_numbers(c, &l->flow, plan, l->numbers);
         return 0;
     }
-    say_numbers(&l->flow, plan->n, numbers);
-    return follow(c, l->session, &l->flow, plan, numbers, err);
+    say_numbers(&l->flow, plan->n, l->numbers);
+    return follow(c, o, l, err);
+}
+
+/* A flow of before: its jobs are asked for, not its file. */
+static int attach(struct cli *c, const struct opts *o, struct cq_err *err)
+{
+    struct loaded l = {.session = session_open(c, AS_USER, err)};
+    int rc = l.session ? run_attach(l.session, o->attach, &l.flow, &l.plan, &l.numbers, err) : -1;
+    if (rc == 0) {
+        say_numbers(&l.flow, l.plan.n, l.numbers);
+        rc = follow(c, o, &l, err);
+    }
+    net_client_close(l.session);
+    run_attach_fini(&l.plan, &l.numbers);
+    flow_fini(&l.flow);
+    return rc;
 }
 
 static int run(struct cli *c, void *opts, size_t n_args, char **args, struct cq_err *err)
 {
+    const struct opts *o = opts;
     struct loaded l = {0};
-    (void)n_args;
+    if (o->attach && (n_args || o->no_follow || o->only_checks))
+        return cq_fail(err, CQ_E_INVALID, "run: --attach takes no file, --check or --no-follow");
+    if (o->attach)
+        return attach(c, o, err);
+    if (n_args == 0)
+        return cq_fail(err, CQ_E_INVALID, "run: something is missing; usage: chipq run FILE.yaml");
     int rc = load(c, args[0], &l, err);
     if (rc == 0)
-        rc = run_flow(c, opts, &l, err);
+        rc = run_flow(c, o, &l, err);
     net_client_close(l.session);
+    free(l.numbers);
     flow_plan_fini(&l.plan);
     flow_fini(&l.flow);
     flow_errors_fini(&l.errors);
@@ -275,18 +319,17 @@ static int run(struct cli *c, void *opts, size_t n_args, char **args, struct cq_
 
 const struct command cmd_run = {
     .name = "run",
-    .args = "FILE.yaml",
+    .args = "FILE.yaml|--attach FLOW",
     .summary = "Run a flow: submit its jobs all or none, follow them, report",
     .text =
         "Exits 0 only if every job passed and every gate (require:) held. Every problem of the\n"
         "file is told with line and column before anything is submitted. After Ctrl-C the jobs\n"
-        "go on; a second Ctrl-C quits at once.\n"
+        "go on; a second Ctrl-C quits at once, and --attach follows the flow again.\n"
         "A job's 'run:' words are passed on as they are: to use $CHIPQ_SRC and the like, write\n"
         "run: [sh, -c, 'cp \"$CHIPQ_SRC/x\" .'].",
     .examples = "chipq run signoff.yaml\nchipq run regress.yaml --json > report.json\n"
-                "chipq run signoff.yaml --check",
+                "chipq run signoff.yaml --check\nchipq run --attach signoff",
     .options = options,
-    .min_args = 1,
     .max_args = 1,
     .opts_bytes = sizeof(struct opts),
     .set = set,

@@ -89,6 +89,29 @@ static void add_task(struct parts *p, const json_t *tool, const json_t *task)
     cq_str_fini(&name);
 }
 
+/* "TOOL" and "TOOL.TASK" of all that there are; the closest one is what was meant. */
+static int fail_unknown(const json_t *tools, const char *wanted, struct cq_err *err)
+{
+    json_t *all = json_array(), *tool, *task;
+    size_t i, k;
+    json_array_foreach((json_t *)tools, i, tool)
+    {
+        json_array_append(all, json_object_get(tool, "name"));
+        json_array_foreach(json_object_get(tool, "tasks"), k, task) json_array_append_new(
+            all, json_sprintf("%s.%s", row_text(tool, "name"), row_text(task, "name")));
+    }
+    size_t n = json_array_size(all);
+    CQ_CLEANUP(cq_free_ptr) const char **names = cq_calloc(n + 1, sizeof *names);
+    for (i = 0; i < n; i++)
+        names[i] = json_string_value(json_array_get(all, i));
+    const char *meant = cq_closest(wanted, names);
+    cq_fail(err, CQ_E_NOT_FOUND, "no tool '%s' in this pool%s%s%s", wanted,
+            meant ? "; did you mean '" : "; see: chipq tools", meant ? meant : "",
+            meant ? "'?" : "");
+    json_decref(all);
+    return -1;
+}
+
 /* Everything about "TOOL" or "TOOL.TASK". */
 static int collect_tasks(const json_t *tools, const char *wanted, struct parts *p,
                          struct cq_err *err)
@@ -108,7 +131,7 @@ static int collect_tasks(const json_t *tools, const char *wanted, struct parts *
             n_found++;
         }
     }
-    return n_found ? 0 : cq_fail(err, CQ_E_NOT_FOUND, "no tool '%s' in this pool", wanted);
+    return n_found ? 0 : fail_unknown(tools, wanted, err);
 }
 
 static int print_part(const struct cli *c, const char *name, json_t *rows,

@@ -17,7 +17,11 @@ static void print_reasons(const struct msg_why *why)
 {
     const struct job_row *job = &why->job[0];
     CQ_CLEANUP(cq_free_ptr) char *name = cli_printable(job->name);
-    printf("job %" PRIu64 " (%s) is %s\n", job->number, name, job->state);
+    json_t *row = json_of_job_row(job);
+    bool has_ended = job_has_ended(row);
+    printf("job %" PRIu64 " (%s) %s %s\n", job->number, name, has_ended ? "has ended:" : "is",
+           has_ended ? job_outcome(row) : job->state);
+    json_decref(row);
     if (why->n_reasons == 0 && *job->reason)
         print_line("  ", job->reason);
     for (size_t i = 0; i < why->n_reasons; i++) {
@@ -28,6 +32,44 @@ static void print_reasons(const struct msg_why *why)
         if (*r->advice)
             print_line("    ", r->advice);
     }
+}
+
+/* What its first task that matters says: the one that did not pass, else the one that runs. */
+static const struct task_row *telling_task(const struct msg_job *m)
+{
+    for (size_t i = 0; i < m->n_tasks; i++)
+        if (*m->tasks[i].verdict && strcmp(m->tasks[i].verdict, "pass") != 0)
+            return &m->tasks[i];
+    return m->n_tasks ? &m->tasks[m->n_tasks - 1] : NULL;
+}
+
+/* A job that does not wait: how it ended or where it runs, and the log. */
+static void print_task(const struct msg_job *m)
+{
+    const struct task_row *t = telling_task(m);
+    if (t == NULL)
+        return;
+    if (t->end_us == 0 && *t->node)
+        printf("  attempt %" PRIu64 " runs on %s, cores %s\n", t->attempt, t->node, t->cores);
+    if (m->job[0].is_array)
+        printf("  task %" PRIu64 " is %s\n", t->task, *t->verdict ? t->verdict : t->state);
+    if (t->end_us && *(*t->summary ? t->summary : t->cause))
+        print_line("  ", *t->summary ? t->summary : t->cause);
+    print_line("  log ", t->log_path);
+}
+
+static void add_task(struct net_client *s, const struct job_name *name, const struct msg_why *why)
+{
+    struct msg ask = {.code = MSG_JOB_QUERY}, reply = {0};
+    if (why->job[0].start_us == 0)
+        return;
+    ask.u.job_query =
+        (struct msg_job_query){.number = name->number, .enterprise = name->enterprise};
+    if (session_call(s, &ask, MSG_JOB, &reply, NULL) != 0)
+        return;
+    if (reply.u.job.n_job)
+        print_task(&reply.u.job);
+    msg_fini(&reply);
 }
 
 static int run(struct cli *c, void *opts, size_t n_args, char **args, struct cq_err *err)
@@ -48,6 +90,7 @@ static int run(struct cli *c, void *opts, size_t n_args, char **args, struct cq_
         json_decref(object);
     } else if (rc == 0) {
         print_reasons(&reply.u.why);
+        add_task(s, &name, &reply.u.why);
     }
     msg_fini(&reply);
     net_client_close(s);
@@ -58,7 +101,7 @@ static int run(struct cli *c, void *opts, size_t n_args, char **args, struct cq_
 const struct command cmd_why = {
     .name = "why",
     .args = "JOB",
-    .summary = "Say why a job does not start, and what would let it",
+    .summary = "Say why a job does not start, where it runs, or how it ended",
     .examples = "chipq why 12\nchipq why 12 --json",
     .min_args = 1,
     .max_args = 1,

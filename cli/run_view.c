@@ -102,10 +102,21 @@ static void job_line(const struct run_view *v, size_t i, const json_t *row, size
         cq_str_truncate(out, out->len - 1);
 }
 
-/* Cuts a line at the terminal's width; escape sequences take no place. */
-static void add_cut(struct cq_str *out, const char *line, size_t columns)
+static size_t width_of(const char *line)
 {
-    size_t used = 0;
+    size_t n = 0;
+    for (; *line; line++)
+        if (*line == '\033')
+            line += strcspn(line, "m");
+        else
+            n += ((unsigned char)*line & 0xc0) != 0x80;
+    return n;
+}
+
+void run_view_cut(const char *line, size_t columns, struct cq_str *out)
+{
+    bool fits = width_of(line) <= columns;
+    size_t used = 0, room = fits || columns < 4 ? columns : columns - 3;
     for (; *line; line++) {
         if (*line == '\033') {
             size_t len = strcspn(line, "m");
@@ -113,11 +124,13 @@ static void add_cut(struct cq_str *out, const char *line, size_t columns)
             line += len;
             continue;
         }
-        if (((unsigned char)*line & 0xc0) != 0x80 && ++used > columns)
+        if (((unsigned char)*line & 0xc0) != 0x80 && ++used > room)
             continue;
-        if (used <= columns)
+        if (used <= room)
             cq_str_add_char(out, *line);
     }
+    if (!fits && columns >= 4)
+        cq_str_add(out, "...");
 }
 
 /* Which jobs to show when they do not all fit: what runs or failed first. */
@@ -144,7 +157,7 @@ static void redraw(struct run_view *v, const struct follow *f)
         }
         job_line(v, i, f->rows[i], width, &line);
         cq_str_add(&out, "\r\033[K");
-        add_cut(&out, cq_str_text(&line), size.ws_col - 1U);
+        run_view_cut(cq_str_text(&line), size.ws_col - 1U, &out);
         cq_str_add_char(&out, '\n');
         cq_str_fini(&line);
         lines++;
@@ -194,9 +207,11 @@ static void say_how_to_cancel(struct run_view *v, const struct follow *f)
             cq_str_printf(&text, " %" PRIu64, f->numbers[i]);
     (void)fprintf(
         stderr,
-        "\nchipq: the jobs go on; Ctrl-C once more to leave them, or cancel them with: chipq "
+        "\nchipq: the jobs go on; Ctrl-C once more to leave them. Cancel them with: chipq "
         "cancel%s\n",
         cq_str_text(&text));
+    if (v->flow)
+        (void)fprintf(stderr, "chipq: follow them again with: chipq run --attach %s\n", v->flow);
     cq_str_fini(&text);
     v->drawn = 0; /* the next picture goes below */
 }

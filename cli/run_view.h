@@ -8,6 +8,7 @@
 
 struct run_view {
     const struct cli *c;
+    const char *flow;             /* borrowed; name for --attach, may be NULL */
     const struct flow_plan *plan; /* borrowed; job i of it is number i of the follow */
     bool redraws;
     size_t drawn;     /* lines on the terminal */
@@ -23,6 +24,10 @@ void run_view_finish(struct run_view *v, const struct follow *f);
 
 /* A follow_fn; `arg` is the view. */
 void run_view_update(void *arg, const struct follow *f, int64_t index);
+
+/* Appends `line`, cut with "..." when it takes more than `columns` places; escape sequences take
+ * none. */
+void run_view_cut(const char *line, size_t columns, struct cq_str *out);
 
 /* "[=====>    ]  52/100  50 pass  2 fail  1 running" */
 void run_view_bar(const json_t *row, struct cq_str *out);

@@ -1,6 +1,7 @@
 // LINK: cq_cli
 /* The report of a flow and the live line, from answers of the scheduler. */
 #include "cli/follow.h"
+#include "cli/run_attach.h"
 #include "cli/run_report.h"
 #include "cli/run_view.h"
 #include "cli/job_action.h"
@@ -159,4 +160,32 @@ Test(cli_report, what_is_over_is_submitted_again)
     cr_expect_str_eq(cq_str_text(&out), "run its flow 'nightly' again: chipq run FILE.yaml");
     json_decref(r);
     cq_str_fini(&out);
+}
+
+Test(cli_report, lines_are_cut_with_dots)
+{
+    struct cq_str out = {0};
+    run_view_cut("short", 10, &out);
+    cr_expect_str_eq(cq_str_text(&out), "short");
+    cq_str_clear(&out);
+    run_view_cut("\033[31mfailed\033[0m because of much", 12, &out);
+    cr_expect_str_eq(cq_str_text(&out), "\033[31mfailed\033[0m be...");
+    cq_str_fini(&out);
+}
+
+Test(cli_report, attach_takes_what_was_submitted_together)
+{
+    json_t *rows = json_pack("[{s:i,s:i},{s:i,s:i},{s:i,s:i}]", "number", 9, "submit_us", 200,
+                             "number", 8, "submit_us", 200, "number", 3, "submit_us", 100);
+    json_t *newest = run_attach_choose(rows, 0), *older = run_attach_choose(rows, 3),
+           *none = run_attach_choose(rows, 4);
+    cr_assert_eq(json_array_size(newest), 2);
+    cr_expect_eq(row_number(json_array_get(newest, 0), "number"), 8);
+    cr_assert_eq(json_array_size(older), 1);
+    cr_expect_eq(row_number(json_array_get(older, 0), "number"), 3);
+    cr_expect_eq(json_array_size(none), 0);
+    json_decref(newest);
+    json_decref(older);
+    json_decref(none);
+    json_decref(rows);
 }
