@@ -6,7 +6,7 @@
 #include "common/base/pure/mem.h"
 #include "scheduler/core/core_state.h"
 
-enum { DEPS_VERSION = 1, DEPS_MAX = 1000, NAME_MAX_BYTES = 4096, CAUSE_NAME_MAX = 200 };
+enum { DEPS_VERSION = 2, DEPS_MAX = 1000, NAME_MAX_BYTES = 4096, CAUSE_NAME_MAX = 200 };
 
 struct waiters {
     uint64_t *jobs; /* ids, ascending: the order in which they learn */
@@ -54,10 +54,11 @@ void deps_encode(const struct dep *deps, size_t n, struct cq_str *out)
         flat_put_u64(out, d->attempt);
         flat_put_u64(out, d->is_array);
         flat_put_text(out, d->name);
+        snapshot_put_ranges(out, &d->left);
     }
 }
 
-static bool decode_one(struct flat_reader *in, struct dep *d)
+static bool decode_one(struct flat_reader *in, struct dep *d, uint64_t version)
 {
     uint64_t when, state;
     d->job = flat_get_u64(in);
@@ -71,7 +72,7 @@ static bool decode_one(struct flat_reader *in, struct dep *d)
         return false;
     d->when = (enum dep_when)when;
     d->state = (enum dep_state)state;
-    return !in->failed;
+    return !in->failed && (version < 2 || snapshot_get_ranges(in, &d->left));
 }
 
 int deps_decode(const struct record_bytes *bytes, struct dep **deps, size_t *n, struct cq_err *err)
@@ -84,9 +85,9 @@ int deps_decode(const struct record_bytes *bytes, struct dep **deps, size_t *n, 
     uint64_t version = flat_get_u64(&in);
     size_t count = flat_get_count(&in, DEPS_MAX);
     struct dep *list = count ? cq_calloc(count, sizeof *list) : NULL;
-    bool ok = version == DEPS_VERSION;
+    bool ok = version >= 1 && version <= DEPS_VERSION;
     for (size_t i = 0; ok && i < count; i++)
-        ok = decode_one(&in, &list[i]);
+        ok = decode_one(&in, &list[i], version);
     if (!ok || !flat_at_end(&in)) {
         deps_fini(list, count);
         return cq_fail(err, CQ_E_INTERNAL, "dependencies are damaged");
@@ -328,7 +329,8 @@ static void cancel_doomed(struct core *c, const struct job *job, const struct do
                           int64_t wall_us, struct effects *out)
 {
     struct cq_str cause = {0}, tasks = {0};
-    ranges_format(&d->tasks, &tasks);
+    if (d->tasks.count < job->n_tasks)
+        ranges_format(&d->tasks, &tasks);
     format_cause(&job->deps[d->dep], d, &cause);
     struct record *r = record_new(RECORD_JOB_CANCEL);
     r->u.job_cancel = (struct job_cancel){.job = job->id,
@@ -367,6 +369,8 @@ void depend_start(struct core *c, struct job *job)
             job->n_unmet += d->state != DEP_MET;
         else if (d->state == DEP_WAITING)
             start_left(c, job, i);
+        else if (d->state == DEP_MET) /* an array that was over: what did not pass never will */
+            doom(c, job->id, i, &d->left);
     }
     for (size_t i = 0; i < job->n_deps; i++) {
         const struct ranges *left = &job->deps[i].left;

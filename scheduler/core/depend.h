@@ -20,7 +20,8 @@ struct dep {
     uint64_t number, attempt; /* attempt: accepted one of a single-task job, once it ended */
     char *name;
     bool is_array;
-    struct ranges left; /* aftercorr: tasks whose counterpart has not passed */
+    struct ranges left; /* aftercorr: tasks whose counterpart has not passed; of an array that was
+                           over at submit: those that never will */
 };
 
 /* A dependency that can never be met: its job, or tasks of it, are to be ended. */

@@ -41,6 +41,8 @@ struct in_dep {
     uint64_t attempt; /* accepted attempt of a single-task job that ended, else 0 */
     const char *name; /* its name, when known from the store */
     bool is_array;
+    uint64_t tasks;     /* from the store: how many it has, */
+    const char *passed; /* and ranges of those that passed; NULL = none */
 };
 
 struct in_job {

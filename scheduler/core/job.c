@@ -280,6 +280,7 @@ void job_refresh(struct core *c, struct job *job, int64_t at_us)
     if (job->state != JOB_KILLED) { /* its own tasks' ends came first */
         free(job->end_cause);
         job->end_cause = NULL;
+        job->is_skipped = job->is_part_cause = false;
     }
     depend_unregister(c, job);
     depend_job_ended(c, job);
@@ -395,6 +396,17 @@ static void kill_started(struct core *c, struct job *job, const struct ranges *s
     free(tasks);
 }
 
+/* That of the whole job counts, else the first of some of its tasks. */
+static void note_cause(struct job *job, const struct job_cancel *r, bool all)
+{
+    if (r->cause == NULL || (!all && job->end_cause))
+        return;
+    free(job->end_cause);
+    job->end_cause = cq_strdup(r->cause);
+    job->is_skipped = r->principal == 0; /* chipqd itself ends nothing else */
+    job->is_part_cause = !all;
+}
+
 static int apply_cancel(struct core *c, struct job *job, const struct job_cancel *r,
                         struct cq_err *err)
 {
@@ -402,10 +414,7 @@ static int apply_cancel(struct core *c, struct job *job, const struct job_cancel
     bool all = r->tasks == NULL || *r->tasks == '\0';
     if (!all && ranges_parse(r->tasks, TASK_NUMBER_MAX, ARRAY_TASKS_MAX, &set, err) != 0)
         return -1;
-    if (all && r->cause) {
-        free(job->end_cause);
-        job->end_cause = cq_strdup(r->cause);
-    }
+    note_cause(job, r, all);
     kill_started(c, job, all ? NULL : &set);
     kill_waiting(job, &job->waiting, all ? NULL : &set);
     kill_waiting(job, &job->blocked, all ? NULL : &set);

@@ -62,7 +62,9 @@ struct job {
     int64_t start_us, end_us;
     uint64_t mean_run_us, last_attempt; /* mean: of its attempts that passed, exponentially aged */
     char *end_cause, *node;
-    uint64_t ready; /* tasks that may start now, as its class counts them */
+    bool is_skipped;    /* end_cause is that of a dependency which can never be met */
+    bool is_part_cause; /* end_cause is of some of its tasks only */
+    uint64_t ready;     /* tasks that may start now, as its class counts them */
     size_t queue_index;
     int64_t ready_since_us; /* boot clock, in this reign */
     struct ended *ended;

@@ -5,7 +5,8 @@
 #include "common/base/pure/mem.h"
 #include "scheduler/core/core_state.h"
 
-enum { SNAPSHOT_VERSION = 1, SNAPSHOT_TEXT_MAX = 4096, SNAPSHOT_RANGES_MAX = 100000 };
+enum { SNAPSHOT_VERSION = 2, SNAPSHOT_TEXT_MAX = 4096, SNAPSHOT_RANGES_MAX = 100000 };
+enum { CAUSE_SKIPPED = 1, CAUSE_PART = 2 };
 enum { FLAG_KILLING = 1, FLAG_REQUEUED = 2, FLAG_SHOWN = 4 };
 
 void snapshot_put_ranges(struct cq_str *out, const struct ranges *r)
@@ -63,6 +64,8 @@ void job_snapshot_encode(const struct job *job, struct cq_str *out)
         put_task(out, tasks[i]);
     free(tasks);
     deps_encode_state(job->deps, job->n_deps, out);
+    flat_put_u64(out,
+                 (job->is_skipped ? CAUSE_SKIPPED : 0u) | (job->is_part_cause ? CAUSE_PART : 0u));
 }
 
 static bool get_task(struct flat_reader *in, struct job *job)
@@ -106,7 +109,8 @@ static char *text_or_null(struct flat_reader *in)
 
 static bool decode(struct core *c, struct job *job, struct flat_reader *in)
 {
-    if (flat_get_u64(in) != SNAPSHOT_VERSION)
+    uint64_t version = flat_get_u64(in);
+    if (version < 1 || version > SNAPSHOT_VERSION)
         return false;
     job->is_held = flat_get_u64(in) != 0;
     uint64_t worst = flat_get_u64(in);
@@ -125,7 +129,12 @@ static bool decode(struct core *c, struct job *job, struct flat_reader *in)
     for (size_t i = 0; i < n; i++)
         if (!get_task(in, job))
             return false;
-    return deps_decode_state(c, job, in) && flat_at_end(in);
+    if (!deps_decode_state(c, job, in))
+        return false;
+    uint64_t cause = version >= 2 ? flat_get_u64(in) : 0;
+    job->is_skipped = cause & CAUSE_SKIPPED;
+    job->is_part_cause = cause & CAUSE_PART;
+    return flat_at_end(in);
 }
 
 int job_snapshot_apply(struct core *c, struct job *job, const struct record_bytes *state,

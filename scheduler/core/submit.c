@@ -132,9 +132,23 @@ static bool same_tasks(const struct ranges *a, const struct ranges *b)
     return true;
 }
 
+static int check_arrays(const struct ranges *mine, bool is_array, const char *name,
+                        struct cq_err *err)
+{
+    if (mine->n > 0 && is_array)
+        return 0;
+    if (is_array)
+        return cq_fail(err, CQ_E_INVALID,
+                       "aftercorr pairs the tasks of two arrays; this job is none");
+    return cq_fail(err, CQ_E_INVALID, "aftercorr pairs the tasks of two arrays; '%.63s' is none",
+                   name);
+}
+
 static int check_same_array(const struct ranges *mine, const struct ranges *theirs,
                             const char *name, struct cq_err *err)
 {
+    if (check_arrays(mine, theirs->n > 0, name, err) != 0)
+        return -1;
     if (mine->n > 0 && same_tasks(mine, theirs))
         return 0;
     return cq_fail(err, CQ_E_INVALID,
@@ -148,6 +162,37 @@ static void set_ended(struct dep *d, const struct in_dep *in, bool ended_ok)
     d->state = dep_judge(in->when, ended_ok);
     d->attempt = in->attempt;
     d->is_array = in->is_array;
+}
+
+/* What of an array that is over did not pass never will: those tasks of ours are skipped. */
+static int set_left(struct dep *d, const struct ranges *mine, const struct ranges *passed,
+                    uint64_t n_theirs, struct cq_err *err)
+{
+    if (check_arrays(mine, d->is_array, d->name, err) != 0)
+        return -1;
+    ranges_copy(&d->left, mine);
+    ranges_subtract(&d->left, passed);
+    d->state = DEP_MET;
+    if (mine->count == n_theirs && d->left.count + passed->count == n_theirs)
+        return 0;
+    return cq_fail(err, CQ_E_INVALID,
+                   "aftercorr needs two arrays with the same task numbers; '%.63s' has others",
+                   d->name);
+}
+
+static int resolve_in_store(const struct submit *s, size_t i, const struct in_dep *in,
+                            struct dep *d, struct cq_err *err)
+{
+    d->name = cq_strdup(in->name ? in->name : "");
+    set_ended(d, in, in->outcome == OUTCOME_OK);
+    if (in->when != DEP_AFTERCORR)
+        return 0;
+    struct ranges passed = {0};
+    const char *text = in->passed ? in->passed : "";
+    int bad = *text ? ranges_parse(text, TASK_MAX, ARRAY_MAX, &passed, err) : 0;
+    bad = bad ? bad : set_left(d, &s->arrays[i], &passed, in->tasks, err);
+    ranges_fini(&passed);
+    return bad;
 }
 
 static int resolve_in_memory(const struct submit *s, size_t i, const struct in_dep *in,
@@ -164,7 +209,8 @@ static int resolve_in_memory(const struct submit *s, size_t i, const struct in_d
         set_ended(d, in, on->state == JOB_DONE);
         d->is_array = on->is_array;
         d->attempt = on->is_array ? 0 : on->last_attempt;
-        return 0;
+        return in->when == DEP_AFTERCORR ? set_left(d, &s->arrays[i], &on->passed, on->n_tasks, err)
+                                         : 0;
     }
     d->job = on->id;
     d->state = DEP_WAITING;
@@ -207,9 +253,7 @@ static int resolve(const struct submit *s, size_t i, const struct in_dep *in, st
         return resolve_in_memory(s, i, in, d, err);
     case OUTCOME_OK:
     case OUTCOME_NOTOK:
-        d->name = cq_strdup(in->name ? in->name : "");
-        set_ended(d, in, in->outcome == OUTCOME_OK);
-        return 0;
+        return resolve_in_store(s, i, in, d, err);
     case OUTCOME_UNKNOWN:
     case OUTCOME_NO_SUCH_JOB:
         break;

@@ -135,8 +135,9 @@ static bool has_text(const char *text)
 static bool is_told_apart(const struct job *job, const struct task *t, enum task_event event,
                           const struct record *end)
 {
-    if (end == NULL)
-        return t->is_shown && event == TASK_EV_KILL;
+    if (end == NULL) /* its lease was closed under it, or it ends without being in one */
+        return (event == TASK_EV_AGAIN && task_state_is_live(t->state))
+               || (event == TASK_EV_KILL && t->is_shown);
     const struct attempt_end_rec *e = &end->u.attempt_end_rec;
     return event != TASK_EV_PASS || !job->is_array || t->is_shown || e->has_outputs
            || has_text(e->result) || has_text(e->summary) || has_text(e->signature);

@@ -37,7 +37,7 @@ static struct task_view ended_row(const struct job *job, const struct ended *e)
     static const struct attempt_end_rec none = {.exit_code = -1};
     const struct attempt_end_rec *r = e->end ? &e->end->u.attempt_end_rec : &none;
     bool is_over = task_state_is_terminal(e->state);
-    enum verdict told = e->end ? (enum verdict)r->verdict : VERDICT_KILLED;
+    enum verdict told = e->end ? (enum verdict)r->verdict : is_over ? VERDICT_KILLED : VERDICT_LOST;
     return (struct task_view){.task = e->task,
                               .attempt = e->attempt,
                               .state = is_over                  ? task_state_name(e->state)
@@ -58,7 +58,9 @@ static struct task_view ended_row(const struct job *job, const struct ended *e)
                               .summary = text(r->summary),
                               .signature = text(r->signature),
                               .result = text(r->result),
-                              .cause = e->end ? text(r->cause) : text(job->end_cause),
+                              .cause = e->end    ? text(r->cause)
+                                       : is_over ? text(job->end_cause)
+                                                 : "its lease was closed before it started",
                               .is_attempt = !is_over};
 }
 
@@ -148,12 +150,15 @@ void core_view_job(struct core *c, struct job_id id, struct job_view *v)
     v->verdict = job->worst;
     v->start_us = job->start_us;
     v->end_us = job->end_us;
-    v->end_cause = text(job->end_cause);
+    bool is_over = job_state_is_terminal(job->state);
+    v->end_cause = is_over || !job->is_part_cause ? text(job->end_cause) : "";
+    v->end_code = !*v->end_cause ? "" : job->is_skipped ? "SKIPPED_DEPENDENCY" : "CANCELLED";
     v->node = text(job->node);
     v->passed_ranges = format_ranges(&job->passed);
     v->failed_ranges = format_ranges(&job->failed);
+    v->killed_ranges = format_ranges(&job->killed);
     fill_tasks(job, v);
-    if (!job_state_is_terminal(job->state))
+    if (!is_over)
         v->state_record = snapshot_record(job);
     job->is_new = job->is_dirty = false;
 }
@@ -163,6 +168,7 @@ void job_view_fini(struct job_view *v)
     record_free(v->state_record);
     free(v->passed_ranges);
     free(v->failed_ranges);
+    free(v->killed_ranges);
     free(v->tasks_changed);
     job_ended_free(v->ended, v->n_ended);
     *v = (struct job_view){0};

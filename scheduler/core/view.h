@@ -62,9 +62,10 @@ struct job_view {
     const struct record *submit; /* its JOB_SUBMIT */
     struct record
         *state_record; /* JOB_SNAPSHOT record, made for this view; NULL when the job is over */
-    char *passed_ranges, *failed_ranges; /* owned */
-    const char *end_cause;               /* how it ended, when not by its own tasks; "" otherwise */
-    struct task_view *tasks_changed;     /* owned */
+    char *passed_ranges, *failed_ranges, *killed_ranges; /* owned */
+    const char *end_code;            /* of end_cause: CANCELLED, SKIPPED_DEPENDENCY, or "" */
+    const char *end_cause;           /* how it ended, when not by its own tasks; "" otherwise */
+    struct task_view *tasks_changed; /* owned */
     size_t n_tasks_changed;
     const char *node; /* of a single-task job */
     void *ended;      /* private: what tasks_changed points into; freed by job_view_fini */

@@ -179,6 +179,31 @@ static int by_task(const void *a, const void *b)
     return (x->task > y->task) - (x->task < y->task);
 }
 
+static bool has_row(const struct job_answer *w, uint64_t task, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (w->tasks[i].task == task)
+            return true;
+    return false;
+}
+
+/* Tasks of an array that were asked for by name and have no row: those that passed at once and
+ * without a word are a range only. */
+static void add_plain_passes(struct job_answer *w)
+{
+    const struct stored_job *j = &w->q->jobs[0];
+    const struct ranges *wanted = &w->q->wanted;
+    struct ranges passed = {0};
+    size_t n = w->n_tasks;
+    bool has_room = j->is_array && wanted->n > 0 && j->passed_ranges
+                    && ranges_parse(j->passed_ranges, INT32_MAX, UINT32_MAX, &passed, NULL) == 0;
+    for (size_t i = 0; has_room && i < wanted->n; i++)
+        for (uint64_t k = wanted->items[i].first; has_room && k <= wanted->items[i].last; k++)
+            if (ranges_has(&passed, (uint32_t)k) && !has_row(w, k, n))
+                has_room = add_task(w, w->tasks, &w->n_tasks, view_task_row_passed(k));
+    ranges_fini(&passed);
+}
+
 static void add_tasks(struct job_answer *w, struct job_id id)
 {
     if (id.v != 0)
@@ -189,6 +214,7 @@ static void add_tasks(struct job_answer *w, struct job_id id)
     for (size_t i = 0; i < w->q->n_earlier; i++)
         if (!add_task(w, w->earlier, &w->n_earlier, view_task_row(&w->q->earlier[i])))
             break;
+    add_plain_passes(w);
     qsort(w->tasks, w->n_tasks, sizeof w->tasks[0], by_task);
 }
 
@@ -261,6 +287,7 @@ static void on_job(struct daemon *d, struct ask *ask, struct store_query *q)
         m.u.job.n_deps = w->order.n_deps;
         m.u.job.argv = cq_str_text(&w->argv);
         m.u.job.passed = q->jobs[0].passed_ranges;
+        m.u.job.killed = q->jobs[0].killed_ranges;
     }
     m.u.job.reasons = w->reason_rows;
     m.u.job.n_reasons = w->n_reasons;

@@ -27,8 +27,10 @@ static void go_on(struct daemon *d, struct submit *s);
 static void submit_free(void *data)
 {
     struct submit *s = data;
-    for (size_t i = 0; i < s->n_ended; i++)
+    for (size_t i = 0; i < s->n_ended; i++) {
         free_const(s->ended[i].name);
+        free_const(s->ended[i].passed);
+    }
     free(s->ended);
     free(s->numbers);
     msg_fini(&s->m);
@@ -169,7 +171,9 @@ static void on_ended_jobs(struct daemon *d, struct ask *ask, struct store_query 
                              .outcome = j->state == JOB_DONE ? OUTCOME_OK : OUTCOME_NOTOK,
                              .attempt = j->attempt,
                              .name = cq_strdup(j->name ? j->name : ""),
-                             .is_array = j->is_array != 0};
+                             .is_array = j->is_array != 0,
+                             .tasks = j->tasks,
+                             .passed = cq_strdup(j->passed_ranges ? j->passed_ranges : "")};
         note_ended(s, &dep);
     }
     for (size_t i = 0; i < q->n_numbers; i++) {

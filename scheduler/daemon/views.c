@@ -41,6 +41,7 @@ struct job_row view_job_row(const struct stored_job *j, const char *enterprise)
         .start_us = j->start_us,
         .end_us = j->end_us,
         .reason = text_of(j->end_cause),
+        .reason_code = text_of(j->end_code),
         .node = text_of(j->node),
         .failed_tasks = text_of(j->failed_ranges),
         .metrics = text_of(j->metrics),
@@ -118,6 +119,16 @@ struct task_row view_task_row_live(const struct task_view *t)
         .exit_code = -1,
         .cause = text_of(t->cause),
     };
+}
+
+struct task_row view_task_row_passed(uint64_t task)
+{
+    return (struct task_row){.task = task,
+                             .attempt = 1,
+                             .state = job_state_name(JOB_DONE),
+                             .verdict = verdict_name(VERDICT_PASS),
+                             .node = "",
+                             .cores = ""};
 }
 
 /* The last ended attempt of a single-task job in this view, with a result. */

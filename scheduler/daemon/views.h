@@ -17,6 +17,7 @@ void view_job_row_live(const struct daemon *d, struct job_id id, struct job_row 
 
 struct task_row view_task_row(const struct stored_task *t);
 struct task_row view_task_row_live(const struct task_view *t);
+struct task_row view_task_row_passed(uint64_t task); /* of which only the range is kept */
 
 /* "metrics" of a single-task job's result.json as a JSON object; NULL without. Caller frees. */
 char *view_metrics(const struct job_view *v);

@@ -8,7 +8,7 @@
 #include <sqlite3.h>
 #include <stdatomic.h>
 
-#define SCHEMA_VERSION  1
+#define SCHEMA_VERSION  2
 #define APPLICATION_ID  0x63687051 /* "chpQ" */
 #define KEY_BUCKET_JOBS 4096       /* job ids a bucket of submit_key */
 

@@ -104,3 +104,8 @@ CREATE TABLE attempt(
     row     BLOB NOT NULL,
     PRIMARY KEY (job, task, attempt)
 ) WITHOUT ROWID;
+
+-- step 2
+-- What was killed, as ranges; and what end_cause is: CANCELLED, SKIPPED_DEPENDENCY, or nothing.
+ALTER TABLE job ADD COLUMN killed_ranges TEXT NOT NULL DEFAULT '';
+ALTER TABLE job ADD COLUMN end_code TEXT NOT NULL DEFAULT '';

@@ -59,6 +59,8 @@ void stored_job_of_view(const struct job_view *v, const char *metrics, struct st
         .failed_ranges = text_of(v->failed_ranges),
         .attempt = last_attempt_of(v),
         .metrics = text_of(metrics),
+        .killed_ranges = text_of(v->killed_ranges),
+        .end_code = text_of(v->end_code),
     };
 }
 

@@ -7,6 +7,7 @@
  *   hello w1 cores=0-1 mem=4096 [inc=1] [boot=1] [has=gpu,tool=yosys=0.23]
  * [held=L9:8/0/1=2;8/1/1=0,...] heartbeat w1 2 | bye w1 [stopping] | refuse w1 L9 text | drain w1 | resume w1
  *   submit ann [key=1] [digest=1] name=a cores=1 ... [after=ok:#1,any:3] + name=b ...
+ *   after=aftercorr:4:notok:tasks=6:passed=1-5
  *   start w1 L9 8/0/1... | end w1 L9 8/0/1=pass... [run_us=N] [limit=lease|stop] [ran=0] [epoch=N]
  *   cancel|hold|release|requeue ann NUMBER [tasks]
  *   at MS | restart | why acme NUMBER | nodes | revoke acme/ann */
@@ -150,6 +151,11 @@ static void scan_deps(char *text, struct in_dep *deps, size_t *n)
             d->outcome = OUTCOME_OK;
         if (strstr(colon + 1, ":notok"))
             d->outcome = OUTCOME_NOTOK;
+        const char *passed = strstr(colon + 1, ":passed="); /* ...:tasks=6:passed=1-4 */
+        const char *tasks = strstr(colon + 1, ":tasks=");
+        d->is_array = tasks != NULL;
+        d->tasks = tasks ? strtoull(tasks + 7, NULL, 10) : 0;
+        d->passed = passed ? passed + 8 : NULL;
         if (strstr(colon + 1, ":none"))
             d->outcome = OUTCOME_NO_SUCH_JOB;
     }
