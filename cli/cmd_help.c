@@ -1,5 +1,8 @@
 /* chipq help: texts of the command table, for people, for man pages and for shells. */
 #include "cli/commands.h"
+#include "cli/session.h"
+
+#include <inttypes.h>
 
 enum { KEY_MAN = 0x2001, KEY_COMPLETE };
 
@@ -21,11 +24,30 @@ static int set(void *p, int key, const char *arg, struct cq_err *err)
     return 0;
 }
 
-static int add_text(const struct opts *o, size_t n, char **args, struct cq_str *out,
+/* Numbers of the newest jobs that start so; none without a pool, in silence. */
+static void add_jobs(struct cli *c, const char *start, struct cq_str *out)
+{
+    struct msg ask = {.code = MSG_JOBS_QUERY}, reply = {0};
+    struct net_client *s = session_open(c, AS_USER, NULL);
+    if (s && session_call(s, &ask, MSG_JOBS, &reply, NULL) == 0) {
+        for (size_t i = 0; i < reply.u.jobs.n_jobs; i++) {
+            char number[24];
+            (void)snprintf(number, sizeof number, "%" PRIu64, reply.u.jobs.jobs[i].number);
+            if (cq_str_starts(number, start))
+                cq_str_printf(out, "%s\n", number);
+        }
+        msg_fini(&reply);
+    }
+    net_client_close(s);
+}
+
+static int add_text(struct cli *c, const struct opts *o, size_t n, char **args, struct cq_str *out,
                     struct cq_err *err)
 {
     if (o->as_words) {
         help_complete(n, args, out);
+        if (help_wants_jobs(n, args))
+            add_jobs(c, args[n - 1], out);
         return 0;
     }
     const struct command *cmd = n ? command_find(args[0]) : NULL;
@@ -43,8 +65,7 @@ static int add_text(const struct opts *o, size_t n, char **args, struct cq_str *
 static int run(struct cli *c, void *opts, size_t n_args, char **args, struct cq_err *err)
 {
     struct cq_str text = {0};
-    (void)c;
-    int rc = add_text(opts, n_args, args, &text, err);
+    int rc = add_text(c, opts, n_args, args, &text, err);
     (void)fputs(cq_str_text(&text), stdout);
     cq_str_fini(&text);
     return rc;

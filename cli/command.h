@@ -71,4 +71,7 @@ void help_man_overview(struct cq_str *out);                   /* of chipq(1) */
 /* Words that may stand at the end of `words` (what was typed after "chipq"), one a line. */
 void help_complete(size_t n_words, char **words, struct cq_str *out);
 
+/* May a job's number stand there? These are asked of the pool. */
+bool help_wants_jobs(size_t n_words, char **words);
+
 #endif

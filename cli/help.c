@@ -138,7 +138,7 @@ static void add_man_end(struct cq_str *out)
                     "*1*\ta job did not pass\n\n*2*\twrong usage, or a file with errors\n\n"
                     "*3*\tnot found, or not allowed\n\n*4*\trefused by quota\n\n"
                     "*5*\tno scheduler answers\n\n*6*\ttimed out\n\n*7*\tconflict\n\n"
-                    "*70*\tan internal error\n");
+                    "*70*\tan internal error\n\n*130*\tended by Ctrl-C; the jobs go on\n");
 }
 
 void help_man(const struct command *cmd, struct cq_str *out)
@@ -193,13 +193,32 @@ static void complete_options(const struct argp_option *o, const char *start, str
             cq_str_printf(out, "--%s\n", o->name);
 }
 
+static void complete_states(const char *start, struct cq_str *out)
+{
+    for (const char *const *state = jobs_states; *state; state++)
+        if (cq_str_starts(*state, start))
+            cq_str_printf(out, "%s\n", *state);
+}
+
+bool help_wants_jobs(size_t n_words, char **words)
+{
+    const char *last = n_words ? words[n_words - 1] : "";
+    const struct command *cmd = NULL;
+    for (size_t i = 0; i + 1 < n_words && cmd == NULL; i++)
+        cmd = command_find(words[i]);
+    return cmd && cq_str_starts(cmd->args, "JOB") && last[strspn(last, "0123456789")] == '\0'
+           && !cq_str_starts(words[n_words - 2], "--");
+}
+
 void help_complete(size_t n_words, char **words, struct cq_str *out)
 {
     const struct command *cmd = NULL;
     const char *last = n_words ? words[n_words - 1] : "";
     for (size_t i = 0; i + 1 < n_words && cmd == NULL; i++)
         cmd = command_find(words[i]);
-    if (cq_str_starts(last, "--")) {
+    if (n_words > 1 && strcmp(words[n_words - 2], "--state") == 0) {
+        complete_states(last, out);
+    } else if (cq_str_starts(last, "--")) {
         complete_options(cmd ? cmd->options : NULL, last, out);
         complete_options(global_options, last, out);
     } else if (cmd == NULL || strcmp(cmd->name, "help") == 0) {

@@ -166,6 +166,13 @@ Test(cli_parse, completion)
     expect_completion(2, (const char *const[]){"jobs", "--js"}, "--json\n--jsonl\n");
     expect_completion(2, (const char *const[]){"submit", "ma"}, "");
     expect_completion(2, (const char *const[]){"help", "wh"}, "why\n");
+    expect_completion(3, (const char *const[]){"jobs", "--state", "r"}, "running\n");
+    cr_expect(help_wants_jobs(2, (char *[]){(char *)"job", (char *)"1"}));
+    cr_expect(help_wants_jobs(3, (char *[]){(char *)"cancel", (char *)"3", (char *)""}));
+    cr_expect_not(help_wants_jobs(2, (char *[]){(char *)"job", (char *)"--js"}));
+    cr_expect_not(help_wants_jobs(2, (char *[]){(char *)"submit", (char *)""}));
+    cr_expect_not(help_wants_jobs(3, (char *[]){(char *)"wait", (char *)"--timeout", (char *)""}));
+    cr_expect_not(help_wants_jobs(1, (char *[]){(char *)"job"}));
 }
 
 Test(cli_parse, unknown_command)
