@@ -66,6 +66,67 @@ teardown() {
     [[ $output == *"name a command"* ]]
 }
 
+@test "options are not abbreviated, and say which is meant" {
+    run -2 chipq submit --output 5 -- true
+    [[ $output == *"no option '--output'; did you mean '--output-max'?"* ]]
+    run -2 chipq jobs --form csv
+    [[ $output == *"did you mean '--format'?"* ]]
+    run -0 chipq -V
+    [[ $output == "chipq "* ]]
+}
+
+@test "words of other schedulers are answered with ours" {
+    run -2 chipq squeue
+    [[ $output == *"here it is: chipq jobs"* ]]
+    run -2 chipq sbatch job.sh
+    [[ $output == *"here it is: chipq submit"* ]]
+}
+
+@test "sizes and times need a unit" {
+    run -2 chipq submit --mem 4 -- true
+    [[ $output == *"--mem: '4' has no unit; write 4M or 4G"* ]]
+    run -2 chipq submit --time 30 -- true
+    [[ $output == *"--time: '30' has no unit; write 30s or 30m"* ]]
+    printf 'jobs:\n  a: {run: ["true"], mem: 4}\n' >"$T/f.yaml"
+    run -2 chipq run "$T/f.yaml"
+    [[ $output == *"f.yaml:2:27: mem: '4' has no unit; write 4M or 4G"* ]]
+}
+
+@test "errors under --json are an object on stdout, with the same exit status" {
+    run -5 --separate-stderr chipq jobs --json
+    [ "$(json error.code <<<"$output")" = NO_SCHEDULER ]
+    [[ $(json error.text <<<"$output") == *"chipq up"* ]]
+    [[ $stderr == *"chipq up"* ]]
+    run -2 --separate-stderr chipq jobs --colour --json
+    [ "$(json error.code <<<"$output")" = INVALID ]
+    run -2 --separate-stderr chipq logs 1 --json
+    [[ $(json error.text <<<"$output") == *"logs are bytes"* ]]
+    printf 'jobs:\n  a: {run: ["true"], coers: 4}\n' >"$T/f.yaml"
+    run -2 --separate-stderr chipq run "$T/f.yaml" --json
+    [ "$(json error.code <<<"$output")" = INVALID ]
+    [ "$(json errors.0.line <<<"$output")" = 2 ]
+}
+
+@test "up: more than the machine has is refused with what it has" {
+    run -2 chipq up --cores 4000
+    [[ $output == *"--cores 4000: this machine has "[0-9]* ]]
+    run -2 chipq up --mem 900T
+    [[ $output == *"--mem 900T: this machine has "[0-9]*G* ]]
+    [ ! -e "$CHIPQ_DIR" ]
+}
+
+@test "up: of a named directory only the last part is made" {
+    run -3 chipq --dir "$T/no/such/place" up
+    [[ $output == *"there is no directory $T/no/such to make place in"* ]]
+    [ ! -e "$T/no" ]
+}
+
+@test "tabs in a flow are named" {
+    printf 'jobs:\n\ta: {run: ["true"]}\n' >"$T/f.yaml"
+    run -2 chipq run "$T/f.yaml"
+    [[ $output == *"f.yaml:2:1: tabs may not indent; use spaces"* ]]
+}
+
 @test "submit without a pool names chipq up, exit 5, nothing on stdout" {
     run -5 --separate-stderr chipq submit -- true
     [ -z "$output" ]

@@ -86,6 +86,91 @@ teardown() {
     run -7 chipq release "$job"
 }
 
+@test "actions say what they did; what is over is shown how to submit again" {
+    job=$(chipq submit -- sleep 600)
+    chipq job "$job" >/dev/null
+    run -0 --separate-stderr chipq cancel "$job"
+    [ -z "$output" ]
+    [[ $stderr == *"job $job: cancelled"* ]]
+    bad=$(chipq submit --name x --mem 64M -- sh -c 'exit 3')
+    run -1 chipq wait "$bad"
+    run -7 chipq requeue "$bad"
+    [[ $output == *"job $bad is over: failed; submit it again: chipq submit --mem 64M"*"-- sh -c 'exit 3'"* ]]
+    run -7 --separate-stderr chipq requeue "$bad" --json
+    [ "$(json results.0.result <<<"$output")" = conflict ]
+}
+
+@test "jobs by range and list; a flow by name" {
+    a=$(chipq submit --hold -- true)
+    b=$(chipq submit --hold -- true)
+    run -0 --separate-stderr chipq jobs "$a-$b" --jsonl
+    [ "$(wc -l <<<"$output")" = 2 ]
+    run -0 chipq release "$a,$b"
+    run -0 chipq wait "$a-$b"
+    run -3 chipq jobs "$a,999999"
+    [[ $output == *"no such job: 999999"* ]]
+    printf 'flow: nightly\njobs:\n  a: {run: ["true"], hold: true}\n  b: {run: ["true"], needs: a}\n' >"$T/f.yaml"
+    run -0 chipq run "$T/f.yaml" --no-follow
+    run -0 chipq cancel --flow nightly
+    [ "$(grep -c cancelled <<<"$output")" = 2 ]
+    run -3 chipq hold --flow nightly
+    [[ $output == *"no job of a flow 'nightly' waits or runs"* ]]
+    run -2 chipq cancel
+}
+
+@test "a task must be named, and must be there" {
+    job=$(chipq submit --array 5-9 -- sh -c 'test $CHIPQ_TASK -ne 7')
+    run -1 chipq wait "$job"
+    [[ $output == *"job $job: fail, tasks 7 (exit status 1)"*"job $job: log "*"/7.1.log"* ]]
+    run -2 chipq logs "$job"
+    [[ $output == *"job $job is an array of 5; name one: chipq logs '$job[7]' (failed: 7)"* ]]
+    run -3 chipq job "$job[201]"
+    [[ $output == *"job $job has no task 201"* ]]
+    run -3 chipq logs "$job[201]"
+}
+
+@test "job shows what its attempt used; why says how it ended" {
+    job=$(chipq submit --mem 100M -- sh -c 'exit 4')
+    run -1 chipq wait "$job"
+    run -0 chipq job "$job"
+    [[ $output == *"run time"*"peak memory"*" of 100M"* ]]
+    [[ $output != *"failed tasks"* ]]
+    run -0 chipq why "$job"
+    [[ $output == *"has ended: fail"*"exit status 4"*"log "*"/$job/0.1.log"* ]]
+}
+
+@test "run --attach follows and reports a flow again" {
+    printf 'flow: again\njobs:\n  a: {run: [sh, -c, "exit 2"]}\n  b: {run: ["true"]}\n' >"$T/f.yaml"
+    run -1 chipq run "$T/f.yaml"
+    run -1 --separate-stderr chipq run --attach again
+    [[ $output == *"again: fail, 1 of 2 jobs passed"* ]]
+    number=$(chipq run --attach again --json | json jobs.1.number) || true
+    run -1 --separate-stderr chipq run --attach "$number" --json
+    [ "$(json jobs.0.name <<<"$output")" = a ]
+    run -3 chipq run --attach nosuchflow
+    [[ $output == *"no flow 'nosuchflow'"* ]]
+}
+
+@test "run --check --json prints an object" {
+    printf 'flow: c\njobs:\n  a: {run: ["true"], array: 1-3}\n' >"$T/f.yaml"
+    run -0 --separate-stderr chipq run "$T/f.yaml" --check --json
+    [ "$(json jobs.0.tasks <<<"$output")" = 3 ]
+    [[ $stderr == *"no problem found, 1 job"* ]]
+}
+
+@test "states in any case; a misspelt tool; completion of states and jobs" {
+    run -0 chipq jobs --state DONE
+    run -2 chipq jobs --state over
+    [[ $output == *"there are: pending, held, running"* ]]
+    run -3 chipq tools verilatr
+    [[ $output == *"did you mean 'verilator'?"* ]]
+    job=$(chipq submit -- true)
+    run -0 chipq help --complete -- job "$job"
+    [[ $output == *"$job"* ]]
+    run -0 chipq help --complete -- jobs --state ru
+    [ "$output" = running ]
+}
+
 @test "dependencies: ok, notok, and a job that can never start" {
     a=$(chipq submit -- false)
     b=$(chipq submit --after "notok:$a" -- true)
@@ -209,7 +294,7 @@ YAML
     kill -INT "$waiter"
     rc=0
     wait "$waiter" || rc=$?
-    [ "$rc" = 6 ]
+    [ "$rc" = 130 ]
     grep -q "chipq cancel $job" "$T/said"
     [ "$(chipq job "$job" --json | json state)" != killed ]
     chipq cancel "$job"
@@ -230,4 +315,19 @@ YAML
     chipq up
     run -0 chipq release "$job"
     run -0 chipq wait "$job"
+}
+
+@test "run ends when the scheduler stays away" {
+    printf 'flow: away\njobs:\n  a: {run: ["true"], hold: true}\n' >"$T/f.yaml"
+    chipq run "$T/f.yaml" --patience 100ms 2>"$T/said" &
+    follower=$!
+    until grep -q '^a .*held' "$T/said"; do :; done # it follows
+    chipq down
+    rc=0
+    wait "$follower" || rc=$?
+    [ "$rc" = 5 ]
+    grep -q "the scheduler is away; waiting for it, at most 100 ms" "$T/said"
+    grep -q "the scheduler has been away for .*Its jobs are kept: start it with chipq up" "$T/said"
+    chipq up
+    run -0 chipq cancel --flow away
 }
