@@ -80,7 +80,7 @@ static int set_state(struct opts *o, const char *arg, struct cq_err *err)
 {
     char lower[16] = "";
     for (size_t i = 0; arg[i] && i + 1 < sizeof lower; i++)
-        lower[i] = (char)tolower((unsigned char)arg[i]);
+        lower[i] = (char)(tolower)((unsigned char)arg[i]);
     for (size_t i = 0; jobs_states[i]; i++)
         if (strcmp(jobs_states[i], lower) == 0)
             return o->query.state = jobs_states[i], 0;

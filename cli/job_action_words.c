@@ -62,7 +62,8 @@ static void add_time(struct cq_str *out, int64_t us)
     static const struct {
         int64_t us;
         const char *unit;
-    } units[] = {{3600 * INT64_C(1000000), "h"}, {60 * 1000000, "m"}, {1000000, "s"}, {1, "us"}};
+    } units[] = {
+        {3600 * INT64_C(1000000), "h"}, {60 * INT64_C(1000000), "m"}, {1000000, "s"}, {1, "us"}};
     size_t i = 0;
     while (us % units[i].us)
         i++;

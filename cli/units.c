@@ -22,7 +22,7 @@ int units_parse_mem(const char *text, uint64_t *mib, struct cq_err *err)
     if (n >= sizeof plain)
         return cq_fail(err, CQ_E_INVALID, "'%.40s' is not a size; write 512M, 4G or 1.5T", text);
     for (size_t i = 0; i <= n; i++)
-        plain[i] = (char)toupper((unsigned char)text[i]);
+        plain[i] = (char)(toupper)((unsigned char)text[i]);
     char *binary = strchr(plain, 'I');
     if (binary)
         *binary = 'i';
