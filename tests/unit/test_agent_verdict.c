@@ -45,11 +45,15 @@ Test(verdict, the_shepherd_comes_before_the_result)
     cr_assert_eq(decide(r, passed, NULL).verdict, WORKER_VERDICT_KILLED);
 }
 
-Test(verdict, a_tool_is_judged_by_its_result_not_by_its_exit)
+Test(verdict, a_tool_is_judged_by_its_result_which_its_exit_must_not_contradict)
 {
     struct lease_record r = {.flags = LEASE_F_TOOL, .exit_code = 1};
-    cr_assert_eq(decide(r, passed, NULL).verdict, WORKER_VERDICT_PASS);
+    cr_assert_eq(decide(r, passed, NULL).verdict, WORKER_VERDICT_ERROR);
     r.exit_code = 0;
+    cr_assert_eq(decide(r, passed, NULL).verdict, WORKER_VERDICT_PASS);
+    r.signal = SIGSEGV;
+    cr_assert_eq(decide(r, passed, NULL).verdict, WORKER_VERDICT_ERROR);
+    r.signal = 0;
     cr_assert_eq(decide(r, NULL, NULL).verdict, WORKER_VERDICT_ERROR);
     cr_assert_eq(decide(r, NULL, "broken").verdict, WORKER_VERDICT_ERROR);
 }

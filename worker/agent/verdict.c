@@ -42,10 +42,31 @@ static bool decide_by_keeper(const struct lease_record *r, struct meaning *m)
     return m->verdict != WORKER_VERDICT_NONE;
 }
 
+/* A plugin that says pass ends with 0. One that says pass and then fails or dies was not done: its
+ * outputs may be half written. */
+static bool contradicts(const struct lease_record *r, const struct tool_result *result,
+                        struct meaning *m)
+{
+    char text[LINE_BYTES];
+    if (result->verdict != WORKER_VERDICT_PASS || (r->exit_code == 0 && r->signal == 0))
+        return false;
+    if (r->signal)
+        snprintf(text, sizeof text, "the plugin said pass, then was ended by signal %u (%s)",
+                 r->signal, strsignal((int)r->signal));
+    else
+        snprintf(text, sizeof text, "the plugin said pass, but its exit status is %d",
+                 r->exit_code);
+    say(m, WORKER_VERDICT_ERROR, text);
+    (void)cq_copy_text(m->signature, sizeof m->signature, "the plugin contradicts itself");
+    return true;
+}
+
 static void decide_by_tool(const struct lease_record *r, const struct tool_result *result,
                            const char *why, struct meaning *m)
 {
     if (result->is_there) {
+        if (contradicts(r, result, m))
+            return;
         say(m, result->verdict, result->summary);
         (void)cq_copy_text(m->signature, sizeof m->signature, result->signature);
         return;

@@ -40,7 +40,7 @@ int tool_result_parse(const char *text, size_t bytes, struct tool_result *out,
                       struct cq_err *err) CQ_MUST_CHECK;
 
 /* Precedence: what the shepherd did to it; then result.json for tools (`why` is the text when it
- * was invalid, else NULL); then the exit status. */
+ * was invalid, else NULL), where a pass needs exit status 0; then the exit status. */
 void verdict_decide(const struct lease_record *r, const struct tool_result *result, const char *why,
                     struct meaning *out);
 
