@@ -141,9 +141,13 @@ static int check_damage(struct store *s, struct cq_err *err)
         rc = sqlite3_step(st);
     const char *said = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(st, 0) : NULL;
     bool is_fine = said != NULL && strcmp(said, "ok") == 0;
-    if (!is_fine)
-        (void)cq_fail(err, CQ_E_IO, "database %s is damaged: %s; restore a backup of it", s->path,
-                      said ? said : sqlite3_errmsg(s->db));
+    if (!is_fine) {
+        const char *what = said ? said : sqlite3_errmsg(s->db);
+        if (cq_str_starts(what, "***")) /* a heading; one line is enough for the log */
+            what += strcspn(what, "\n") + (strchr(what, '\n') != NULL);
+        (void)cq_fail(err, CQ_E_IO, "database %s is damaged: %.*s; restore a backup of it", s->path,
+                      (int)strcspn(what, "\n"), what);
+    }
     (void)sqlite3_finalize(st);
     return is_fine ? 0 : -1;
 }
