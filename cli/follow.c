@@ -154,8 +154,10 @@ static int turn(struct follow *f, int64_t deadline_us, int64_t tick_us, follow_f
     if (net_client_next(f->session, &event, next_look(deadline_us, tick_us), &why) == 0) {
         if (event.code == MSG_JOB_EVENT)
             take_rows(f, event.u.job_event.jobs, event.u.job_event.n_jobs, on_change, arg);
+        bool is_denied = event.code == MSG_ERROR && event.u.error.code == CQ_E_DENIED;
+        int rc = is_denied ? cq_fail(err, CQ_E_DENIED, "%s", event.u.error.text) : 0;
         msg_fini(&event);
-        return 0;
+        return rc;
     }
     if (why.code == CQ_E_STALE)
         return watch_again(f, on_change, arg, err);

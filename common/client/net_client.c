@@ -109,6 +109,8 @@ static void on_message(void *arg, CQ_UNUSED const struct zpeer *peer, CQ_UNUSED 
         msg_fini(&c->answer); /* the answer to a resend may come twice */
         c->answer = m;
         m = (struct msg){0};
+    } else if (m.code == MSG_ERROR) { /* a WATCH that ends early says why */
+        enqueue(c, &m);
     }
     msg_fini(&m);
 }

@@ -116,6 +116,7 @@ void on_user_revoke(struct daemon *d, const struct asker *a, struct msg *m)
     in.u.user_revoke.name = u->user;
     log_info("audit.user_revoke by=%s/%s", a->who.enterprise_name, a->who.name);
     step(d, a, &in);
+    logs_drop_revoked(d);
 }
 
 /* ---- PRINCIPALS ---- */

@@ -100,6 +100,8 @@ bool outbox_is_empty(const struct daemon *d);
 void reply(struct daemon *d, const struct asker *a, struct msg *m); /* sets the request id */
 void reply_error(struct daemon *d, const struct asker *a, const struct cq_err *err);
 void reply_ok(struct daemon *d, const struct asker *a);
+/* The last word to a follower whose key is no longer valid. */
+void reply_revoked(struct daemon *d, const struct zpeer *peer, uint64_t request);
 
 /* ---- outs.c: the core's messages and replies ---- */
 

@@ -331,6 +331,17 @@ void logs_note(struct daemon *d, struct job_id id)
     sweep(d);
 }
 
+void logs_drop_revoked(struct daemon *d)
+{
+    for (struct log_read *r = d->logs->first, *next; r != NULL; r = next) {
+        next = r->next;
+        if (r->is_looking || r->asker.request == 0 || !session_is_revoked(d, r->asker.who.id))
+            continue; /* one that is looked up is dropped with its answer */
+        reply_revoked(d, &r->asker.peer, r->asker.request);
+        end_read(d, r);
+    }
+}
+
 /* ---- LOG_QUERY ---- */
 
 /* Followers that went away leave their reads behind; over the bound the oldest one goes. */

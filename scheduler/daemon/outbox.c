@@ -264,6 +264,14 @@ void reply_error(struct daemon *d, const struct asker *a, const struct cq_err *e
     reply(d, a, &m);
 }
 
+void reply_revoked(struct daemon *d, const struct zpeer *peer, uint64_t request)
+{
+    struct msg m = {.code = MSG_ERROR, .request = request};
+    m.u.error.code = CQ_E_DENIED;
+    m.u.error.text = "this key was revoked";
+    send_to(d, PORT_CLIENT, peer, &m);
+}
+
 void reply_ok(struct daemon *d, const struct asker *a)
 {
     struct msg m = {.code = MSG_OK};

@@ -44,7 +44,8 @@ void watches_drop_peer(struct daemon *d, const struct zpeer *peer);
 struct logs *logs_new(void);
 void logs_free(struct logs *l);
 void logs_note(struct daemon *d,
-               struct job_id id); /* the job changed: waiting follows look again */
+               struct job_id id);         /* the job changed: waiting follows look again */
+void logs_drop_revoked(struct daemon *d); /* a key was revoked: its followers hear so */
 void logs_on_chunk(struct daemon *d, struct worker_session *s, const struct msg *m);
 void logs_on_worker(struct daemon *d, struct worker_session *s); /* a new session: ask again */
 

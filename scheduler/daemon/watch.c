@@ -205,6 +205,9 @@ void watches_flush(struct daemon *d)
     struct watches *w = d->watches;
     if (w->first == NULL)
         return;
+    for (struct watch *v = w->first; v != NULL; v = v->next)
+        if (is_gone(v, d)) /* its last word: whoever waits for it must not wait for ever */
+            reply_revoked(d, &v->peer, v->request);
     drop_where(w, is_gone, d);
     for (struct watch *v = w->first; v != NULL; v = v->next)
         while (v->is_active && v->n_changed > 0 && !outbox_is_stalled(d, &v->peer))

@@ -102,9 +102,11 @@ teardown() {
     run -1 chipq wait "$b" --timeout 10s
     run -0 chipq job "$b" --json
     [ "$(json passed_tasks <<<"$output")" = 1,3 ]
-    c=$(chipq submit --array 1-4 --after "aftercorr:$a" -- true) # a[4] is never going to be
+    c=$(chipq submit --array 1-3 --after "aftercorr:$a" -- true) # a is over: the same counts
     run -1 chipq wait "$c" --timeout 10s
     [ "$(field "$c" passed_tasks)" = 1,3 ]
+    run -2 chipq submit --array 1-4 --after "aftercorr:$a" -- true
+    [[ $output == *"the same task numbers"* ]]
 }
 
 @test "dependencies: ok, any, notok after a pass, a failure, a cancel" {

@@ -117,15 +117,23 @@ key() { # key NAME [USER]
     exec 8<"$T/follow"
     IFS= read -r -t 10 line <&8
     [ "$line" = one ]
+    chipq --key "$(key echo)" wait "$job" 2>"$T/why2" &
+    waiter=$!
+    until (("0x$(awk '/SigCgt/ {print $2}' "/proc/$waiter/status")" & 2)); do :; done # it has a session
+    run -0 chipq --key "$(key echo)" jobs # and, one answer later, its watch
     run -0 chipq --key "$(key echo ada)" admin user revoke echo/dan
     run chipq --key "$(key echo)" submit -- true
     [ "$status" = 3 ]
     echo >"$T/go"
     run -0 chipq --key "$(key echo ada)" wait "$job" --timeout 10s
+    wait_gone "$follower" "$waiter"
     rc=0
-    timeout 30 tail --pid="$follower" -f /dev/null
     wait "$follower" || rc=$?
-    [ "$rc" -ne 0 ]
+    [ "$rc" = 3 ]
+    rc=0
+    wait "$waiter" || rc=$?
+    [ "$rc" = 3 ]
+    [[ $(cat "$T/why" "$T/why2") == *revoked* ]]
     ! IFS= read -r line <&8
     exec 8<&-
     rm -rf "$T"
