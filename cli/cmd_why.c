@@ -52,7 +52,7 @@ static void print_task(const struct msg_job *m)
     if (t->end_us == 0 && *t->node)
         printf("  attempt %" PRIu64 " runs on %s, cores %s\n", t->attempt, t->node, t->cores);
     if (m->job[0].is_array)
-        printf("  task %" PRIu64 " is %s\n", t->task, *t->verdict ? t->verdict : t->state);
+        printf("  task %" PRIu64 ": %s\n", t->task, *t->verdict ? t->verdict : t->state);
     if (t->end_us && *(*t->summary ? t->summary : t->cause))
         print_line("  ", *t->summary ? t->summary : t->cause);
     print_line("  log ", t->log_path);
