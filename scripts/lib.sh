@@ -42,7 +42,7 @@ build_preset() {
     log=$(mktemp)
     if ! { cd "$root" && cmake --preset "$preset" "$@" && cmake --build --preset "$preset"; } >"$log" 2>&1; then
         say "the $preset build failed:"
-        grep -E -A12 'error|Error|FAILED|warning' "$log" | head -n 60 >&2 || tail -n 40 "$log" >&2
+        grep -E -A8 'CMake Error|FAILED:|error:' "$log" | head -n 60 >&2 || tail -n 40 "$log" >&2
         rm -f "$log"
         return 1
     fi

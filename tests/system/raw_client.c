@@ -9,7 +9,7 @@
  * ENDPOINT "-" is the key file's. Exit status 0 when the server still answers at the end. */
 #include "common/net/curve.h"
 #include "common/net/loop.h"
-#include "common/net/net_client.h"
+#include "common/client/net_client.h"
 #include "common/net/zsock.h"
 #include "common/wire/message.h"
 #include "common/wire/run_spec.h"
