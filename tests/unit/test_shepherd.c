@@ -69,6 +69,47 @@ Test(shepherd, tells_the_task_its_numbers_and_places)
     free(want);
 }
 
+/* Makes `path` below the instance's directory lie in wait, as an earlier job of the user could. */
+static void lay_trap(const char *below, const char *target)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/%s", d.dir, below);
+    cr_assert_eq(place_make_parents(path, NULL), 0);
+    cr_assert_eq(target ? symlink(target, path) : mkfifo(path, 0600), 0);
+}
+
+Test(shepherd, a_task_file_that_lies_in_wait_is_replaced)
+{
+    static const char *const traps[] = {NULL, "../../../../../prey"};
+    for (uint64_t task = 1; task <= CQ_COUNT(traps); task++) {
+        char below[128];
+        snprintf(below, sizeof below, "work/acme/1207/%d/attempt-1/task.json", (int)task);
+        lay_trap(below, traps[task - 1]);
+        const char *argv[] = {"/bin/sh", "-c", "test -f task.json && ! test -L task.json", NULL};
+        driver_order(&d, (struct job_options){.job = task, .flags = LEASE_F_PRIVATE}, argv);
+        driver_send(&d, SHEPHERD_QUEUE, task, task, -1);
+        cr_assert_eq(driver_next(&d, LEASE_REC_END).exit_code, 0);
+    }
+    cr_assert_not(wait_for_file("prey", 0));
+}
+
+Test(shepherd, an_output_file_that_lies_in_wait_is_refused)
+{
+    static const char *const traps[] = {NULL, "../../../prey"};
+    const char *argv[] = {"/bin/true", NULL};
+    driver_order(&d, (struct job_options){0}, argv);
+    for (uint64_t task = 1; task <= CQ_COUNT(traps); task++) {
+        char below[128];
+        snprintf(below, sizeof below, "output/acme/1207/%d.1.log", (int)task);
+        lay_trap(below, traps[task - 1]);
+        driver_send(&d, SHEPHERD_QUEUE, 1, task, -1);
+        struct lease_record r = driver_next(&d, LEASE_REC_END);
+        cr_assert(r.flags & LEASE_F_BROKEN);
+        cr_assert_not_null(strstr(r.cause, "cannot make the output file"), "%s", r.cause);
+    }
+    cr_assert_not(wait_for_file("prey", 0));
+}
+
 Test(shepherd, says_why_a_program_cannot_be_run)
 {
     const char *argv[] = {"no-such-tool", NULL};

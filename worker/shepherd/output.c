@@ -16,14 +16,29 @@ enum {
     FASTEST_BYTES_PER_US = 4000, /* no disk or page cache takes more */
 };
 
+/* A plain file of ours and nothing else: what a job before us put there must neither lead the
+ * output elsewhere nor, a FIFO without a reader, hold us up. */
+static int open_plain(const char *path)
+{
+    struct stat st;
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return -1;
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1
+        && fcntl(fd, F_SETFL, O_APPEND) == 0)
+        return fd;
+    close(fd);
+    errno = EEXIST;
+    return -1;
+}
+
 int output_open(struct running *r, const char *dir, struct cq_err *err)
 {
     if (r->record.place[0] == '\0' || !place_log(dir, r->record.place, r->record.attempt, r->log))
         return cq_fail(err, CQ_E_LIMIT, "the path of the output file is too long");
-    const int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW;
-    r->log_fd = open(r->log, flags, 0600);
+    r->log_fd = open_plain(r->log);
     if (r->log_fd < 0 && errno == ENOENT && place_make_parents(r->log, err) == 0)
-        r->log_fd = open(r->log, flags, 0600);
+        r->log_fd = open_plain(r->log);
     if (r->log_fd < 0)
         return cq_fail_errno(err, CQ_E_IO, errno, "cannot make the output file %s", r->log);
     r->log_bytes = 0;

@@ -100,7 +100,10 @@ static int child_error(const struct child *c, struct cq_err *err)
 
 static int make_dir(const char *path, struct cq_err *err)
 {
-    if (mkdir(path, 0700) == 0 || errno == EEXIST)
+    struct stat st;
+    if (mkdir(path, 0700) == 0)
+        return 0;
+    if (errno == EEXIST && lstat(path, &st) == 0 && S_ISDIR(st.st_mode))
         return 0;
     return cq_fail_errno(err, CQ_E_IO, errno, "cannot make directory %s", path);
 }
@@ -112,19 +115,27 @@ static int make_below(const char *dir, const char *name, struct cq_err *err)
     return make_dir(path, err);
 }
 
+/* What lies there already was put by a job before us, to lead us astray: it goes. */
+static int make_task_file(int dir_fd)
+{
+    (void)unlinkat(dir_fd, "task.json", 0);
+    return openat(dir_fd, "task.json",
+                  O_WRONLY | O_CREAT | O_EXCL | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW, 0600);
+}
+
 static int write_task(const struct running *r, struct cq_err *err)
 {
     const char *text = r->job->order.task_json;
-    char path[PATH_MAX + 16];
-    if (text[0] == '\0')
-        return 0;
-    snprintf(path, sizeof path, "%s/task.json", r->work);
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    int failed = fd < 0 || write_all(fd, text, strlen(text)) != 0;
+    int dir_fd = open(r->work, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (dir_fd < 0)
+        return cq_fail_errno(err, CQ_E_IO, errno, "cannot enter %s", r->work);
+    int fd = text[0] ? make_task_file(dir_fd) : -1;
+    int failed = text[0] && (fd < 0 || write_all(fd, text, strlen(text)) != 0);
     int why = errno;
     if (fd >= 0)
         close(fd);
-    return failed ? cq_fail_errno(err, CQ_E_IO, why, "cannot write %s", path) : 0;
+    close(dir_fd);
+    return failed ? cq_fail_errno(err, CQ_E_IO, why, "cannot write %s/task.json", r->work) : 0;
 }
 
 static int make_private(struct shepherd *s, struct running *r, struct cq_err *err)
