@@ -156,7 +156,7 @@ static void add_paths(struct job_answer *w, struct task_row *t)
 /* False when the frame's bound would be passed. */
 static bool add_task(struct job_answer *w, struct task_row *rows, size_t *n, struct task_row t)
 {
-    size_t bytes = 700 + strlen(t.result ? t.result : "");
+    size_t bytes = 700 + strlen(t.result ? t.result : "") + strlen(t.cores ? t.cores : "");
     if (*n == ROWS_MAX || w->bytes + bytes > JOB_BYTES_MAX)
         return false;
     w->bytes += bytes;

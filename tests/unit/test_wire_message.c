@@ -1,5 +1,6 @@
 // LINK: cq_wire
 /* The codec: every message of messages.def round trip, and everything a peer may get wrong. */
+#include "common/base/pure/bitset.h"
 #include "common/base/pure/mem.h"
 #include "common/wire/arena.h"
 #include "common/wire/message.h"
@@ -303,6 +304,30 @@ Test(wire_message, depth_and_objects_are_bounded)
     cr_assert_eq(wire_scan(many.data, many.len, &err), -1);
     cr_assert(strstr(err.text, "objects") != NULL);
     cq_str_fini(&many);
+}
+
+/* Every machine up to BITSET_MAX cores, however its free cores lie, can be given work. */
+Test(wire_message, the_most_scattered_core_set_can_be_granted)
+{
+    for (size_t gap = 2; gap <= 3; gap++) {
+        struct bitset cores = {0};
+        struct cq_str text = {0}, frame = {0};
+        struct msg m = {.code = MSG_LEASE_GRANT}, back;
+        for (size_t i = 0; i < BITSET_MAX; i++)
+            if (i % gap != gap - 1) /* 0,2,4... and 0-1,3-4,6-7... */
+                bitset_set(&cores, i);
+        bitset_format(&cores, &text);
+        cr_assert_gt(text.len, 9000);
+        m.u.lease_grant =
+            (struct msg_lease_grant){.epoch = 1, .lease = 1, .cores = cq_str_text(&text)};
+        encode(&m, &frame);
+        cr_assert_eq(msg_decode(frame.data, frame.len, &back, NULL), 0);
+        cr_assert_str_eq(back.u.lease_grant.cores, cq_str_text(&text));
+        msg_fini(&back);
+        bitset_fini(&cores);
+        cq_str_fini(&text);
+        cq_str_fini(&frame);
+    }
 }
 
 Test(wire_message, what_the_decoder_would_refuse_is_not_encoded)

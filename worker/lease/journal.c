@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char journal_magic[8] = {'c', 'h', 'i', 'p', 'q', 'l', 's', '1'};
+static const char journal_magic[8] = {'c', 'h', 'i', 'p', 'q', 'l', 's', '2'};
 
 static const char *const limit_texts[] = {
 #define X(name, text) text,

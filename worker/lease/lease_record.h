@@ -9,8 +9,8 @@
 #define LEASE_RECORD_VERSION 1
 
 enum {
-    LEASE_CORES_BYTES = 1025, /* "0-3,8", as the grant says, with NUL */
-    PLACE_BYTES = 136,        /* "acme/1207/3": enterprise, job number, task */
+    LEASE_CORES_BYTES = 20481, /* "0-3,8", as the grant says, with NUL; see messages.def */
+    PLACE_BYTES = 136,         /* "acme/1207/3": enterprise, job number, task */
     CAUSE_BYTES = 256,
 };
 
@@ -22,13 +22,14 @@ enum lease_record_type {
     LEASE_REC_END,           /* it is over, every process of it is dead */
     LEASE_REC_ACK,           /* journal only: its end needs no more telling */
     LEASE_REC_INVENTORY_END, /* wire only: that was everything */
-    LEASE_REC_STOP, /* journal only: the pool is stopped on request; what has not ended ends by it */
+    LEASE_REC_STOP, /* journal only: the pool is stopped on request; what has not ended ends by it
+                     */
 };
 
 #define LIMIT_KINDS(X) \
     X(NONE, "")        \
-    X(WALL, "wall") X(MEMORY, "memory") X(OUTPUT, "output") X(PIDS, "pids") \
-    X(LEASE, "lease") X(STOP, "stop")
+    X(WALL, "wall")    \
+    X(MEMORY, "memory") X(OUTPUT, "output") X(PIDS, "pids") X(LEASE, "lease") X(STOP, "stop")
 enum limit_kind {
 #define X(name, text) LIMIT_##name,
     LIMIT_KINDS(X)
@@ -63,7 +64,7 @@ struct lease_record {
 
 /* First bytes of a journal; made by the agent before the shepherd starts. */
 struct lease_header {
-    char magic[8]; /* "chipqls1" */
+    char magic[8]; /* "chipqls2" */
     uint64_t lease, epoch, mem_mib;
     struct cq_uuid boot_id;
     int64_t made_us;      /* wall time */

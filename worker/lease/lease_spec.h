@@ -8,7 +8,7 @@
 
 #include <limits.h>
 
-enum { LEASE_SPEC_MAX = 16384, LEASE_CPUS_BYTES = 8192 };
+enum { LEASE_SPEC_MAX = 32768, LEASE_CPUS_BYTES = 20481 };
 
 struct lease_spec {
     uint64_t lease, epoch, mem_mib;
