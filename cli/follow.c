@@ -124,10 +124,11 @@ static void note_presence(struct follow *f)
     f->away_since_us = 0;
 }
 
-/* The connection was lost and is back. */
+/* The connection was lost and is back, or the watch was. */
 static int watch_again(struct follow *f, follow_fn on_change, void *arg, struct cq_err *err)
 {
     struct cq_err why = {0};
+    f->again_at_us = 0;
     if (watch(f, on_change, arg, &why) == 0) {
         note_presence(f);
         return 0;
@@ -145,6 +146,13 @@ static int interrupt(struct follow *f, follow_fn on_change, void *arg, struct cq
     return 0;
 }
 
+/* Another watch of this user took our place: take one again, but not in a race. */
+static void note_eviction(struct follow *f)
+{
+    if (f->again_at_us == 0)
+        f->again_at_us = clock_mono_us() + LOOK_US;
+}
+
 /* One turn of the loop. Returns 0 to go on. */
 static int turn(struct follow *f, int64_t deadline_us, int64_t tick_us, follow_fn on_change,
                 void *arg, struct cq_err *err)
@@ -155,11 +163,14 @@ static int turn(struct follow *f, int64_t deadline_us, int64_t tick_us, follow_f
         if (event.code == MSG_JOB_EVENT)
             take_rows(f, event.u.job_event.jobs, event.u.job_event.n_jobs, on_change, arg);
         bool is_denied = event.code == MSG_ERROR && event.u.error.code == CQ_E_DENIED;
+        if (event.code == MSG_ERROR && event.u.error.code == CQ_E_LIMIT)
+            note_eviction(f);
         int rc = is_denied ? cq_fail(err, CQ_E_DENIED, "%s", event.u.error.text) : 0;
         msg_fini(&event);
         return rc;
     }
-    if (why.code == CQ_E_STALE)
+    bool is_due = f->again_at_us && clock_mono_us() >= f->again_at_us;
+    if (why.code == CQ_E_STALE || (why.code == CQ_E_TIMEOUT && is_due))
         return watch_again(f, on_change, arg, err);
     if (why.code != CQ_E_TIMEOUT && why.code != CQ_E_NO_SCHEDULER)
         return cq_fail(err, why.code, "%s", why.text);

@@ -17,6 +17,7 @@ struct follow {
     int interrupts;        /* how often Ctrl-C was caught */
     int64_t patience_us;   /* how long the scheduler may be away; 0 = FOLLOW_PATIENCE_US */
     int64_t away_since_us; /* boot clock; 0 = it is there */
+    int64_t again_at_us;   /* boot clock: our watch lost its place, ask again then; 0 = it is on */
 };
 
 enum { FOLLOW_TICK = -1, FOLLOW_INTERRUPT = -2 };

@@ -51,7 +51,7 @@ void session_refuse_frame(struct daemon *d, enum port port, const struct zpeer *
     m.u.error.code = (uint64_t)err->code;
     m.u.error.text = err->text;
     m.request = msg_request_of(data, bytes);
-    if (m.request != 0)
+    if (m.request != 0 && !outbox_is_behind(d, false))
         send_to(d, port, peer, &m);
 }
 
@@ -108,6 +108,12 @@ static client_handler handler_of(enum msg_code code)
     return NULL;
 }
 
+static bool only_asks(enum msg_code code)
+{
+    return code != MSG_SUBMIT && code != MSG_JOB_ACTION && code != MSG_NODE_ACTION
+           && code != MSG_ENTERPRISE_ADD && code != MSG_USER_ADD && code != MSG_USER_REVOKE;
+}
+
 void client_on_message(void *daemon, const struct zpeer *peer, const char *user_id,
                        const void *data, size_t bytes)
 {
@@ -123,7 +129,9 @@ void client_on_message(void *daemon, const struct zpeer *peer, const char *user_
     }
     a.request = m.request;
     client_handler handler = handler_of(m.code);
-    if (handler != NULL) {
+    if (outbox_is_behind(d, only_asks(m.code))) {
+        reply_behind(d, &a);
+    } else if (handler != NULL) {
         handler(d, &a, &m);
     } else {
         (void)cq_fail(&err, CQ_E_PROTOCOL, "%s is no message for this port", msg_code_name(m.code));

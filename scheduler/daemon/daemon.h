@@ -96,8 +96,12 @@ void send_now(struct daemon *d, enum port port, const struct zpeer *peer,
 void outbox_flush(struct daemon *d); /* sends what is durable */
 bool outbox_is_stalled(const struct daemon *d, const struct zpeer *peer); /* a slow peer */
 bool outbox_is_empty(const struct daemon *d);
+/* So much waits for the disk that new requests, or at first only questions, are refused. */
+bool outbox_is_behind(const struct daemon *d, bool only_asks);
 
-void reply(struct daemon *d, const struct asker *a, struct msg *m); /* sets the request id */
+/* Sets the request id. The answer to a question becomes reply_behind while the outbox is. */
+void reply(struct daemon *d, const struct asker *a, struct msg *m);
+void reply_behind(struct daemon *d, const struct asker *a); /* at once: "try again", CQ_E_FULL */
 void reply_error(struct daemon *d, const struct asker *a, const struct cq_err *err);
 void reply_ok(struct daemon *d, const struct asker *a);
 /* The last word to a follower whose key is no longer valid. */

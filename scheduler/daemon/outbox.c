@@ -9,7 +9,10 @@
 enum {
     STALLED_PEER_MAX = 4 * 1024 * 1024, /* bytes kept for one slow peer */
     STALLED_MAX = 64 * 1024 * 1024,     /* for all of them */
-    RETRY_US = 50000,
+    RETRY_MIN_US = 2000,                /* a slow peer is tried again: soon while it moves... */
+    RETRY_MAX_US = 50000,               /* ...and rarely when it does not */
+    ASKED_MAX = 64 * 1024 * 1024,       /* waits for the disk: from here on questions are refused */
+    WAITING_MAX = 2 * ASKED_MAX,        /* and from here on every new request of a client */
 };
 
 struct letter {
@@ -38,8 +41,14 @@ struct outbox {
     struct stalled *stalled;
     size_t stalled_bytes;
     struct loop_timer *retry;
+    int64_t retry_us;
     struct cq_str scratch;
 };
+
+static size_t cost_of(const struct letter *l)
+{
+    return sizeof *l + l->bytes;
+}
 
 static void letters_push(struct letters *q, struct letter *l)
 {
@@ -48,7 +57,7 @@ static void letters_push(struct letters *q, struct letter *l)
     l->next = NULL;
     *q->last = l;
     q->last = &l->next;
-    q->bytes += l->bytes;
+    q->bytes += cost_of(l);
 }
 
 static struct letter *letters_pop(struct letters *q)
@@ -59,7 +68,7 @@ static struct letter *letters_pop(struct letters *q)
     q->first = l->next;
     if (q->first == NULL)
         q->last = &q->first;
-    q->bytes -= l->bytes;
+    q->bytes -= cost_of(l);
     return l;
 }
 
@@ -105,7 +114,7 @@ static void stall(struct daemon *d, struct letter *l)
         (*at)->port = l->port;
         (*at)->peer = l->peer;
     }
-    o->stalled_bytes += l->bytes;
+    o->stalled_bytes += cost_of(l);
     letters_push(&(*at)->letters, l);
     if ((*at)->letters.bytes > STALLED_PEER_MAX || o->stalled_bytes > STALLED_MAX) {
         struct zpeer peer = l->peer;
@@ -116,8 +125,10 @@ static void stall(struct daemon *d, struct letter *l)
         lose_peer(d, port, &peer);
         return;
     }
-    if (!loop_timer_is_set(o->retry))
-        loop_timer_set(o->retry, loop_now(d->loop).mono_us + RETRY_US);
+    if (!loop_timer_is_set(o->retry)) {
+        o->retry_us = RETRY_MIN_US;
+        loop_timer_set(o->retry, loop_now(d->loop).mono_us + o->retry_us);
+    }
 }
 
 /* True when the letter is done with (sent or undeliverable); false when the peer is slow. */
@@ -152,10 +163,12 @@ static void on_retry(void *arg)
 {
     struct daemon *d = arg;
     struct outbox *o = d->outbox;
+    bool has_moved = false;
     for (struct stalled **at = &o->stalled; *at != NULL;) {
         struct stalled *s = *at;
         while (s->letters.first != NULL && try_send(d, s->letters.first)) {
-            o->stalled_bytes -= s->letters.first->bytes;
+            o->stalled_bytes -= cost_of(s->letters.first);
+            has_moved = true;
             free(letters_pop(&s->letters));
         }
         if (s->letters.first == NULL)
@@ -163,8 +176,11 @@ static void on_retry(void *arg)
         else
             at = &s->next;
     }
+    o->retry_us = has_moved                        ? RETRY_MIN_US
+                  : o->retry_us < RETRY_MAX_US / 2 ? o->retry_us * 2
+                                                   : RETRY_MAX_US;
     if (o->stalled != NULL)
-        loop_timer_set(o->retry, loop_now(d->loop).mono_us + RETRY_US);
+        loop_timer_set(o->retry, loop_now(d->loop).mono_us + o->retry_us);
 }
 
 struct outbox *outbox_new(struct daemon *d)
@@ -248,12 +264,37 @@ bool outbox_is_empty(const struct daemon *d)
     return d->outbox->fifo.first == NULL;
 }
 
+bool outbox_is_behind(const struct daemon *d, bool only_asks)
+{
+    return d->outbox->fifo.bytes > (size_t)(only_asks ? ASKED_MAX : WAITING_MAX);
+}
+
+static bool is_answer_to_question(enum msg_code code)
+{
+    return code == MSG_JOBS || code == MSG_JOB || code == MSG_WHY || code == MSG_NODES
+           || code == MSG_TOOLS || code == MSG_STATUS || code == MSG_PRINCIPALS
+           || code == MSG_LOG_DATA;
+}
+
 /* A revoked key gets nothing, not even an error, though it asked in better days. */
 void reply(struct daemon *d, const struct asker *a, struct msg *m)
 {
     m->request = a->request;
-    if (a->request != 0 && !session_is_revoked(d, a->who.id))
+    if (a->request == 0 || session_is_revoked(d, a->who.id))
+        return;
+    if (is_answer_to_question(m->code) && outbox_is_behind(d, true))
+        reply_behind(d, a);
+    else
         send_to(d, PORT_CLIENT, &a->peer, m);
+}
+
+void reply_behind(struct daemon *d, const struct asker *a)
+{
+    struct msg m = {.code = MSG_ERROR, .request = a->request};
+    m.u.error.code = CQ_E_FULL;
+    m.u.error.text = "the scheduler is behind; try again";
+    if (a->request != 0)
+        send_now(d, PORT_CLIENT, &a->peer, &m);
 }
 
 void reply_error(struct daemon *d, const struct asker *a, const struct cq_err *err)

@@ -18,6 +18,8 @@ enum {
     SELF_TEST_US = 10 * 1000000,
     DESCRIPTORS_WANTED = 65536,
     CLIENT_BYTES_MAX = WIRE_FRAME_MAX,
+    CLIENT_RECEIVE_HWM = 32, /* frames of up to 1 MiB that one connection may have us keep unread */
+    CLIENT_SEND_HWM = 128,   /* behind it the outbox keeps a bounded number of bytes */
 };
 
 char *daemon_database_path(const struct daemon_options *o)
@@ -104,6 +106,10 @@ static struct zsock *new_port(struct daemon *d, enum port port, const struct cur
                                                                         : client_on_message,
                                       .arg = d,
                                       .max_bytes = CLIENT_BYTES_MAX};
+    if (port == PORT_CLIENT) {
+        so.receive_hwm = CLIENT_RECEIVE_HWM;
+        so.send_hwm = CLIENT_SEND_HWM;
+    }
     return zsock_server_new(d->loop, &so, err);
 }
 

@@ -1,5 +1,8 @@
 /* WATCH: newest rows of watched jobs, as events numbered without gaps. Changes are merged between
- * batches, and for as long as the watcher is slow: a watch holds one row a job, never a queue. */
+ * batches, and for as long as the watcher is slow: a watch holds one row a job, never a queue.
+ *
+ * A client that died is not noticed until something is sent to it. So a watch over the bounds takes
+ * the place of an older one, whose client is told, if it still lives. */
 #include "scheduler/daemon/requests.h"
 #include "scheduler/daemon/views.h"
 
@@ -35,7 +38,13 @@ struct watch {
 struct watches {
     struct watch *first;
     size_t n;
-    struct map by_job; /* job id -> struct watched, a list */
+    struct map by_job;  /* job id -> struct watched, a list */
+    struct map holders; /* principal id -> struct holder */
+};
+
+struct holder {
+    struct principal_id principal;
+    size_t n; /* watches, at least 1 */
 };
 
 struct watches *watches_new(void)
@@ -67,15 +76,41 @@ static void link_job(struct watches *w, struct watched *j)
     map_put(&w->by_job, j->id.v, j);
 }
 
+static size_t count_of(const struct watches *w, struct principal_id p)
+{
+    const struct holder *h = map_find(&w->holders, p.v);
+    return h ? h->n : 0;
+}
+
+static void count_one(struct watches *w, struct principal_id p)
+{
+    struct holder *h = map_find(&w->holders, p.v);
+    if (h == NULL) {
+        h = CQ_NEW(struct holder);
+        h->principal = p;
+        map_put(&w->holders, p.v, h);
+    }
+    h->n++;
+    w->n++;
+}
+
+static void uncount_one(struct watches *w, struct principal_id p)
+{
+    struct holder *h = map_find(&w->holders, p.v);
+    if (--h->n == 0)
+        free(map_remove(&w->holders, p.v));
+    w->n--;
+}
+
 static void free_watch(struct watches *w, struct watch *v)
 {
+    uncount_one(w, v->principal);
     for (size_t i = 0; i < v->n_jobs; i++) {
         unlink_job(w, &v->jobs[i]);
         stored_job_fini(&v->jobs[i].row);
     }
     free(v->jobs);
     free(v);
-    w->n--;
 }
 
 /* Frees the watches that `match` picks. */
@@ -127,6 +162,7 @@ void watches_free(struct watches *w)
         return;
     drop_where(w, is_any, NULL);
     map_fini(&w->by_job);
+    map_fini(&w->holders);
     free(w);
 }
 
@@ -278,8 +314,13 @@ static void on_rows(struct daemon *d, struct ask *ask, struct store_query *q)
     if (v == NULL)
         return; /* UNWATCH came first */
     if (check_all_found(q, &err) != 0) {
-        reply_error(d, &ask->asker, &err);
         drop_where(d->watches, is_it, v);
+        reply_error(d, &ask->asker, &err);
+        return;
+    }
+    if (outbox_is_behind(d, true)) {
+        drop_where(d->watches, is_it, v);
+        reply_behind(d, &ask->asker);
         return;
     }
     answer_rows(d, ask, q);
@@ -287,12 +328,48 @@ static void on_rows(struct daemon *d, struct ask *ask, struct store_query *q)
     watches_flush(d); /* what changed since the rows were read */
 }
 
-static size_t count_of(const struct daemon *d, struct principal_id p)
+/* Whose watch has to go, so that `asker` can have one more; on a tie the asker's own. */
+static struct principal_id find_debtor(const struct watches *w, struct principal_id asker)
 {
-    size_t n = 0;
-    for (const struct watch *v = d->watches->first; v != NULL; v = v->next)
-        n += v->principal.v == p.v;
-    return n;
+    struct principal_id most = asker;
+    size_t n = count_of(w, asker), at = 0;
+    void *value;
+    if (n >= WATCHES_OF_ONE_MAX)
+        return asker;
+    while (map_next(&w->holders, &at, &value)) {
+        const struct holder *h = value;
+        if (h->n > n) {
+            most = h->principal;
+            n = h->n;
+        }
+    }
+    return most;
+}
+
+static struct watch *oldest_of(const struct watches *w, struct principal_id p)
+{
+    struct watch *oldest = NULL; /* the newest is first */
+    for (struct watch *v = w->first; v != NULL; v = v->next)
+        if (v->principal.v == p.v)
+            oldest = v;
+    return oldest;
+}
+
+static void make_room(struct daemon *d, struct principal_id asker)
+{
+    struct watches *w = d->watches;
+    if (w->n < WATCHES_MAX && count_of(w, asker) < WATCHES_OF_ONE_MAX)
+        return;
+    struct principal_id debtor = find_debtor(w, asker);
+    struct watch *v = oldest_of(w, debtor);
+    struct msg m = {.code = MSG_ERROR, .request = v->request};
+    m.u.error.code = CQ_E_LIMIT;
+    m.u.error.text = debtor.v == asker.v
+                         ? "another watch of yours took its place"
+                         : "too many watches; you had the most, and this the oldest";
+    if (!session_is_revoked(d, debtor))
+        send_to(d, PORT_CLIENT, &v->peer, &m);
+    drop_where(w, is_it, v);
 }
 
 /* Registered before the rows are read: no change falls between the two. */
@@ -317,7 +394,7 @@ static void add_watch(struct daemon *d, const struct asker *a, const struct msg_
     }
     v->next = d->watches->first;
     d->watches->first = v;
-    d->watches->n++;
+    count_one(d->watches, v->principal);
 }
 
 void on_watch(struct daemon *d, const struct asker *a, struct msg *m)
@@ -329,8 +406,6 @@ void on_watch(struct daemon *d, const struct asker *a, struct msg *m)
         scope_find(d, a, w->enterprise, w->n_numbers ? w->numbers[0] : 1, VERB_JOB_SHAPE, &e, &err);
     if (rc == 0 && w->n_numbers == 0)
         rc = cq_fail(&err, CQ_E_INVALID, "no job to watch");
-    if (rc == 0 && (d->watches->n >= WATCHES_MAX || count_of(d, a->who.id) >= WATCHES_OF_ONE_MAX))
-        rc = cq_fail(&err, CQ_E_LIMIT, "too many watches; end one of them first");
     if (rc != 0) {
         reply_error(d, a, &err);
         return;
@@ -343,8 +418,10 @@ void on_watch(struct daemon *d, const struct asker *a, struct msg *m)
     q->enterprise = e;
     q->n_numbers = w->n_numbers;
     q->numbers = cq_memdup(w->numbers, w->n_numbers * sizeof *q->numbers);
-    if (ask_has_room(d, a))
+    if (ask_has_room(d, a)) {
+        make_room(d, a->who.id);
         add_watch(d, a, w, e, shape_only);
+    }
     (void)ask_store(d, a, q, on_rows, shape_only, k, free);
 }
 

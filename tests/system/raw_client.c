@@ -5,6 +5,9 @@
  *   raw-client KEYFILE ENDPOINT routing-id    claims routing ids that the server would give next
  *   raw-client KEYFILE ENDPOINT flood N       N good requests at once; prints how many were
  * answered
+ *   raw-client KEYFILE ENDPOINT watch JOB N   N watches: prints how many began, and ended
+ *   raw-client KEYFILE ENDPOINT duel JOB N    the same, again after somebody took a place
+ *   raw-client KEYFILE ENDPOINT behind N      questions until one is refused; prints why
  *
  * ENDPOINT "-" is the key file's. Exit status 0 when the server still answers at the end. */
 #include "common/net/curve.h"
@@ -26,7 +29,9 @@ struct client {
     struct loop *loop;
     struct zsock *zsock;
     uint64_t answers;
-    bool is_last_answered, is_refused, is_connected, is_quiet;
+    bool is_last_answered, is_refused, is_connected, is_quiet, is_counting;
+    uint64_t jobs, errors; /* while counting */
+    char error[128];       /* the newest */
 };
 
 static void on_message(void *arg, const struct zpeer *peer, const char *user_id, const void *data,
@@ -41,6 +46,12 @@ static void on_message(void *arg, const struct zpeer *peer, const char *user_id,
     if (msg_decode(data, bytes, &m, &err) != 0) {
         printf("undecodable answer: %s\n", err.text);
         return;
+    }
+    if (c->is_counting) {
+        c->jobs += m.code == MSG_JOBS;
+        c->errors += m.code == MSG_ERROR;
+        if (m.code == MSG_ERROR)
+            (void)cq_copy_text(c->error, sizeof c->error, m.u.error.text);
     }
     if (!c->is_quiet)
         printf("%s %" PRIu64 " %s\n", msg_code_name(m.code), m.request,
@@ -251,6 +262,73 @@ static int play_flood(const struct curve_key *key, const char *endpoint, bool is
     return rc;
 }
 
+static void send_msg(struct client *c, const struct msg *m)
+{
+    struct cq_str frame = {0};
+    if (msg_encode(m, &frame, NULL) != 0)
+        abort(); /* small and well-formed */
+    send_raw(c, frame.data, frame.len);
+    cq_str_fini(&frame);
+}
+
+/* Returns when this many more have been answered. */
+static void take_watches(struct client *c, uint64_t job, uint64_t n)
+{
+    uint64_t wanted = c->jobs + n, before = c->jobs;
+    int64_t until_us = clock_mono_us() + PATIENCE_US;
+    for (uint64_t i = 1; i <= n; i++) {
+        struct msg m = {.code = MSG_WATCH, .request = before + i};
+        m.u.watch = (struct msg_watch){.numbers = &job, .n_numbers = 1};
+        send_msg(c, &m);
+    }
+    while (c->jobs < wanted && clock_mono_us() < until_us)
+        loop_turn(c->loop, until_us);
+}
+
+/* Leaves without a word, as a killed client does. `is_duel`: takes all places again after somebody
+ * took one. */
+static int play_watch(const struct curve_key *key, const char *endpoint, char **args, bool is_duel)
+{
+    struct client c = {.is_quiet = true, .is_counting = true};
+    uint64_t job = strtoull(args[0], NULL, 10), n = strtoull(args[1], NULL, 10);
+    if (client_open(&c, key, endpoint) != 0)
+        return 2;
+    take_watches(&c, job, n);
+    int64_t until_us = clock_mono_us() + PATIENCE_US;
+    while (is_duel && c.errors == 0 && clock_mono_us() < until_us)
+        loop_turn(c.loop, until_us);
+    if (is_duel)
+        take_watches(&c, job, n);
+    int rc = finish(&c, false);
+    printf("%" PRIu64 " answered, %" PRIu64 " ended: %s\n", c.jobs, c.errors, c.error);
+    return rc;
+}
+
+static int play_behind(const struct curve_key *key, const char *endpoint, const char *count)
+{
+    struct client c = {.is_quiet = true, .is_counting = true};
+    uint64_t n = strtoull(count, NULL, 10), sent = 0;
+    int64_t until_us = clock_mono_us() + PATIENCE_US;
+    if (client_open(&c, key, endpoint) != 0)
+        return 2;
+    while (!c.is_connected)
+        loop_turn(c.loop, until_us);
+    for (; c.errors == 0 && sent < n && clock_mono_us() < until_us; sent++) {
+        struct cq_str frame = {0};
+        make_good(&frame, LAST_REQUEST + 1 + sent, false);
+        while (zsock_send(c.zsock, NULL, frame.data, frame.len) == ZSOCK_WOULD_BLOCK
+               && clock_mono_us() < until_us)
+            loop_turn(c.loop, clock_mono_us() + 1000);
+        cq_str_fini(&frame);
+        loop_turn(c.loop, 0);
+    }
+    while (c.errors == 0 && clock_mono_us() < until_us)
+        loop_turn(c.loop, until_us);
+    printf("%s\n", c.error);
+    client_close(&c);
+    return c.errors == 0;
+}
+
 /* The same key, as after an answer that got lost: prints "12 new", "12 known", or the error. */
 static int play_submit(const struct curve_key *key, const char *endpoint, const char *submit_key,
                        const char *name)
@@ -298,6 +376,10 @@ int main(int argc, char **argv)
         return play_routing_id(&key, endpoint, is_worker);
     if (strcmp(argv[3], "submit") == 0 && argc == 6)
         return play_submit(&key, endpoint, argv[4], argv[5]);
+    if (argc == 6 && (strcmp(argv[3], "watch") == 0 || strcmp(argv[3], "duel") == 0))
+        return play_watch(&key, endpoint, argv + 4, *argv[3] == 'd');
+    if (strcmp(argv[3], "behind") == 0 && argc == 5)
+        return play_behind(&key, endpoint, argv[4]);
     if (strcmp(argv[3], "flood") == 0 && argc == 5)
         return play_flood(&key, endpoint, is_worker, argv[4]);
     return 2;
