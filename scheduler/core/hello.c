@@ -186,6 +186,14 @@ static void kill_strangers(struct core *c, struct hello *h, const struct lease *
     }
 }
 
+/* Run orders that were on their way to the old session may be lost, and which ones nobody knows:
+ * all go out again with the next attempt. A shepherd ignores one that it has. */
+static void forget_orders(struct lease *l)
+{
+    map_fini(&l->heard);
+    l->heard = (struct map){0};
+}
+
 static void reconcile_known(struct core *c, struct hello *h, struct lease *l)
 {
     const struct in_held_lease *held = held_lease(h->in, l->id);
@@ -195,6 +203,7 @@ static void reconcile_known(struct core *c, struct hello *h, struct lease *l)
                    h->wall_us, h->out);
         return;
     }
+    forget_orders(l);
     lose_unknown(c, h, l, held);
     adopt(c, h, l);
     bring_up_to_date(c, h, l, held);

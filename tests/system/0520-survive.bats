@@ -216,3 +216,15 @@ keepers() {
     echo 0 >"$T/go"
     run -0 chipq wait "$job" --timeout 20s
 }
+
+# The last one: execd starts an agent that dies often later and later.
+@test "the agent killed at the moment of a grant: each job runs, at once or again, none ends as an error" {
+    for _ in 1 2 3; do
+        job=$(chipq submit --array 1-4 -- sh -c 'exit 4')
+        kill -9 "$(pool_pid worker)" || true
+        run -1 chipq wait "$job" --timeout 20s
+        run -0 chipq job "$job" --json
+        [ "$(json tasks_failed <<<"$output")" = 4 ]
+        [ "$(json task_list.0.exit_code <<<"$output")" = 4 ]
+    done
+}
