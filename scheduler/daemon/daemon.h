@@ -47,6 +47,7 @@ struct daemon {
     /* the turn */
     struct effects effects;
     bool must_plan;
+    uint64_t n_since_trim; /* records since free memory was last given back */
     struct store_batch *filling;
     struct job_id *dirty; /* jobs whose rows the filling batch must bring */
     size_t n_dirty, cap_dirty;

@@ -5,13 +5,19 @@
 #include "common/base/pure/mem.h"
 #include "common/base/sys/clock.h"
 #include "common/base/sys/failpoint.h"
+#include "common/base/sys/log.h"
 #include "scheduler/daemon/views.h"
 
+#include <inttypes.h>
+#include <malloc.h>
 #include <poll.h>
 
 enum {
     CONGESTED_RECORDS = 20000, /* in the filling batch: the disk is seconds behind */
     DRAIN_US = 10 * 1000000,
+    TRIM_AFTER_RECORDS = 20000,
+    TRIM_RECORDS_OF_JOB =
+        64, /* a pool is idle with that many records behind it for each live job */
 };
 
 uint64_t turn_tag(const struct daemon *d)
@@ -40,6 +46,7 @@ void turn_take_effects(struct daemon *d)
     int64_t wall_us = loop_now(d->loop).wall_us;
     for (size_t i = 0; i < e->n_records; i++)
         store_batch_add_record(d->filling, e->records[i], wall_us);
+    d->n_since_trim += e->n_records;
     e->n_records = 0;
     for (size_t i = 0; i < e->n_dirty_jobs; i++)
         mark_dirty(d, e->dirty_jobs[i]);
@@ -113,6 +120,22 @@ static void seal(struct daemon *d)
         hand_over(d);
 }
 
+/* After much work has ended the allocator holds what the jobs took, in many small pieces: give it
+ * back to the kernel once, when there is nothing else to do. */
+static void trim_when_idle(struct daemon *d)
+{
+    struct counts c = {0};
+    if (d->n_since_trim < TRIM_AFTER_RECORDS || d->n_dirty > 0 || store_is_busy(d->store)
+        || !store_batch_is_empty(d->filling))
+        return;
+    core_counts(d->core, (struct enterprise_id){0}, &c);
+    if (c.tasks_running > 0 || c.jobs_waiting > d->n_since_trim / TRIM_RECORDS_OF_JOB)
+        return;
+    log_info("memory.trim records=%" PRIu64, d->n_since_trim);
+    d->n_since_trim = 0;
+    (void)malloc_trim(0);
+}
+
 void turn_end(void *daemon)
 {
     struct daemon *d = daemon;
@@ -125,6 +148,7 @@ void turn_end(void *daemon)
     }
     seal(d);
     outbox_flush(d);
+    trim_when_idle(d);
 }
 
 void turn_on_store(void *daemon, int fd, unsigned events)

@@ -78,3 +78,13 @@ watches() { # watches KEY JOB N
     [ "$rss_kib" -lt 400000 ]
     kill -9 "$daemon"
 }
+
+@test "memory of jobs that have ended goes back to the kernel" {
+    pool_up
+    [ -x "$CHIPQ_BIN/chipq-bench" ] || skip "chipq-bench is not built"
+    run -0 chipq-bench throughput --array --jobs 12000 --no-raw
+    chipq submit --wait -- true
+    grep -q 'memory.trim records=' "$CHIPQ_DIR/log/chipqd.log"
+    rss_kib=$(sed -n 's/^VmRSS:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$(pool_pid chipqd)/status")
+    [ "$rss_kib" -lt 80000 ] # SQLite may keep a page cache of 64 MiB
+}
