@@ -146,7 +146,7 @@ key() { # key NAME [USER]
     chmod 600 "$other/k"
     run timeout 60 chipq --key "$other/k" jobs
     [ "$status" -ne 0 ] && [ "$status" -ne 124 ]
-    sed "s|^server .*|$(grep ^server "$CHIPQ_DIR/keys/user.key")|" "$other/k" >"$other/k2"
+    { grep -v ^server "$other/k"; grep ^server "$CHIPQ_DIR/keys/user.key"; } >"$other/k2"
     chmod 600 "$other/k2"
     run -3 timeout 60 chipq --key "$other/k2" jobs
     rm -rf "$other"
