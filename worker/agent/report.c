@@ -5,8 +5,9 @@
 #include "worker/agent/agent.h"
 
 enum {
-    FLUSH_US = 2000,
-    FLUSH_COUNT = 16,
+    FLUSH_US = 10 * 1000, /* of leases with more to run: short tasks share messages and commits */
+    FLUSH_COUNT = 64,
+    RETRY_US = 20 * 1000,
     MESSAGE_EVENTS = 256,
     MESSAGE_BYTES = 512 * 1024, /* of results; the frame's bound is 1 MiB */
     END_BYTES = 2048,           /* an end without its result, at most about this */
@@ -121,7 +122,7 @@ void report_flush(struct agent *a)
     while (a->is_welcome && a->report_first && send_some(a))
         ;
     if (a->is_welcome && a->report_first) /* no room in the socket just now */
-        loop_timer_set(a->report_timer, loop_now(a->loop).mono_us + INT64_C(10) * FLUSH_US);
+        loop_timer_set(a->report_timer, loop_now(a->loop).mono_us + RETRY_US);
 }
 
 static void on_report_due(void *arg)

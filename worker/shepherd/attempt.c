@@ -14,7 +14,7 @@
 enum {
     FIRST_CHECK_US = 20 * 1000, /* shorter attempts are looked at once, at their end */
     REKILL_US = 50 * 1000,
-    START_TELL_US = 2000,
+    START_TELL_US = 5000,
 };
 
 static void attempt_finish(struct shepherd *s)

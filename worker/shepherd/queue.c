@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { END_TELL_US = 1000, COMPACT_EVERY_ACKS = 256 };
+enum { END_TELL_US = 5000, COMPACT_EVERY_ACKS = 256 };
 
 struct job_slot *queue_find_job(struct shepherd *s, uint64_t job)
 {
