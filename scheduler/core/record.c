@@ -87,6 +87,10 @@ static void get_i64(struct flat_reader *in, int64_t *f)
 static void get_text(struct flat_reader *in, char **f)
 {
     *f = flat_get_text(in, TEXT_MAX);
+    if (*f && **f == '\0') { /* empty is NULL, as in a record that was never stored */
+        free(*f);
+        *f = NULL;
+    }
 }
 
 static void get_bytes(struct flat_reader *in, struct record_bytes *f)

@@ -439,6 +439,12 @@ static struct record_bytes deps_of(const struct submit *s, size_t i)
     return (struct record_bytes){.data = (uint8_t *)cq_str_take(&bytes), .len = len};
 }
 
+/* An empty text is NULL in a record: there are many live jobs, and few of them say everything. */
+static char *text_or_null(const char *text)
+{
+    return *text ? cq_strdup(text) : NULL;
+}
+
 static struct record *make_record(const struct submit *s, size_t i, uint64_t project)
 {
     const struct in_job *j = &s->req->jobs[i];
@@ -455,24 +461,24 @@ static struct record *make_record(const struct submit *s, size_t i, uint64_t pro
                             .digest = bytes_of(s->req->digest, sizeof s->req->digest),
                             .submit_index = i,
                             .submit_count = s->req->n_jobs,
-                            .flow = cq_strdup(s->req->flow),
-                            .name = cq_strdup(j->name),
-                            .tool = cq_strdup(j->tool),
-                            .stage_of = cq_strdup(j->stage_of),
+                            .flow = text_or_null(s->req->flow),
+                            .name = text_or_null(j->name),
+                            .tool = text_or_null(j->tool),
+                            .stage_of = text_or_null(j->stage_of),
                             .cores = j->cores,
                             .mem_mib = j->mem_mib ? j->mem_mib : config->default_mem_mib,
                             .time_us = j->time_us ? j->time_us : (uint64_t)config->default_time_us,
                             .priority = j->priority,
-                            .array = cq_strdup(j->array),
+                            .array = text_or_null(j->array),
                             .array_max_running = j->array_max_running,
                             .hold = j->hold,
                             .restart = j->restart,
                             .on_lost = j->on_lost,
                             .max_attempts = j->max_attempts ? j->max_attempts : 3,
                             .max_own_failures = j->max_own_failures ? j->max_own_failures : 1,
-                            .topo = cq_strdup(j->topo),
+                            .topo = text_or_null(j->topo),
                             .exclusive = j->exclusive,
-                            .node_has = cq_strdup(j->node_has),
+                            .node_has = text_or_null(j->node_has),
                             .deps = deps_of(s, i),
                             .expects = j->expects,
                             .run = bytes_of(j->run, j->run_bytes)};

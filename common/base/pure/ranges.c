@@ -28,6 +28,10 @@ static size_t lower_bound(const struct ranges *r, uint32_t number)
 
 static void insert_at(struct ranges *r, size_t i, struct range item)
 {
+    if (r->cap == 0) { /* most sets are one range */
+        r->items = cq_calloc(1, sizeof *r->items);
+        r->cap = 1;
+    }
     cq_grow(&r->items, &r->cap, r->n);
     memmove(r->items + i + 1, r->items + i, (r->n - i) * sizeof *r->items);
     r->items[i] = item;
