@@ -303,6 +303,51 @@ Test(agent, drops_leases_that_the_scheduler_does_not_know)
     cr_assert_neq(access(survived, F_OK), 0);
 }
 
+Test(agent, tells_the_ends_of_a_dropped_lease)
+{
+    up();
+    master_grant(&m, (struct work){.script = "test $CHIPQ_TASK = 0 || exec sleep 100"});
+    struct attempt_ref next = {.job = 100, .task = 1, .attempt = 1};
+    struct msg more = {.code = MSG_LEASE_EXTEND}, holder;
+    more.u.lease_extend =
+        (struct msg_lease_extend){.epoch = m.epoch, .lease = 7, .attempts = &next, .n_attempts = 1};
+    master_send(&m, &more);
+    struct attempt_end e = master_end_of(&m, &holder);
+    cr_assert_eq(e.task, 0);
+    msg_fini(&holder);
+    cr_assert_eq(kill(master_pid(&m, "worker"), SIGKILL), 0);
+    master_drop_kept(&m);
+    struct msg hello = master_welcome(&m, HOUR_US, QUICK_US, 7);
+    msg_fini(&hello);
+    e = master_end_of(&m, &holder);
+    cr_assert_eq(e.task, 0);
+    cr_assert_eq(e.verdict, WORKER_VERDICT_PASS);
+    master_ack(&m, &e, true);
+    msg_fini(&holder);
+    master_wait_file(&m, "run/leases/lease-7.journal", false);
+}
+
+Test(agent, ignores_a_grant_from_before_its_hello)
+{
+    up();
+    uint64_t before = m.heartbeat;
+    zsock_close(m.server); /* the agent comes back with a newer HELLO */
+    master_listen(&m);
+    struct msg hello = master_welcome(&m, HOUR_US, QUICK_US, 0);
+    msg_fini(&hello);
+    cr_assert_gt(m.heartbeat, before);
+    master_grant(&m, (struct work){.script = "touch ran", .lease = 8, .heartbeat = before});
+    master_grant(&m, (struct work){.script = "exit 0", .lease = 9});
+    struct msg holder;
+    struct attempt_end e = master_end_of(&m, &holder);
+    cr_assert_eq(e.lease, 9);
+    msg_fini(&holder);
+    for (size_t i = 0; i < m.n_kept; i++)
+        cr_assert_neq(m.kept[i].code, MSG_LEASE_REFUSE);
+    CQ_CLEANUP(cq_free_ptr) char *ran = path_format("%s/ran", m.dir);
+    cr_assert_neq(access(ran, F_OK), 0);
+}
+
 Test(agent, kills_when_the_lease_ends_and_says_lost)
 {
     master_start_worker(&m);

@@ -221,6 +221,11 @@ void grant_lease(struct agent *a, const struct msg_lease_grant *m)
     (void)CQ_FP("worker.order.after_recv");
     if (m->lease == 0 || is_of_old_reign(a, m->epoch, m->lease))
         return;
+    if (m->heartbeat < a->hello) { /* from before our HELLO, which has settled it */
+        log_info("lease.grant lease=%llu why=\"it is older than the last HELLO\"",
+                 (unsigned long long)m->lease);
+        return;
+    }
     struct lease *l = lease_find(a, m->lease);
     bool is_new = l == NULL;
     if (a->is_stopping) {

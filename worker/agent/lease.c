@@ -72,7 +72,7 @@ static void remove_files(const struct lease *l)
 
 void lease_free_if_over(struct lease *l)
 {
-    if (l->state != LEASE_OVER || (l->n_attempts && !l->is_dropped))
+    if (l->state != LEASE_OVER || l->n_attempts)
         return;
     remove_files(l);
     lease_forget(l);
@@ -101,8 +101,9 @@ void lease_drop(struct lease *l)
     struct shepherd_cmd cmd = shepherd_cmd_of(SHEPHERD_DROP, 0, 0, 0);
     log_info("lease.drop lease=%llu", (unsigned long long)l->id);
     l->is_dropped = true;
-    while (l->n_attempts)
-        attempt_free(l->attempts[l->n_attempts - 1]);
+    for (size_t i = l->n_attempts; i > 0; i--) /* ends are told until they are acknowledged */
+        if (l->attempts[i - 1]->state != ATTEMPT_ENDED)
+            attempt_free(l->attempts[i - 1]);
     if (l->state == LEASE_OVER)
         lease_free_if_over(l);
     else
