@@ -5,8 +5,8 @@
  *
  *   enterprise acme | user acme/ann [role] | worker w1        keys are the names
  *   hello w1 cores=0-1 mem=4096 [inc=1] [boot=1] [has=gpu,tool=yosys=0.23]
- * [held=L9:8/0/1=2;8/1/1=0,...] heartbeat w1 2 | bye w1 [stopping] | refuse w1 L9 text | drain w1 | resume w1
- *   submit ann [key=1] [digest=1] name=a cores=1 ... [after=ok:#1,any:3] + name=b ...
+ * [held=L9:8/0/1=2;8/1/1=0,...] heartbeat w1 2 | bye w1 [stopping] | refuse w1 L9 text | drain w1 |
+ * resume w1 submit ann [key=1] [digest=1] name=a cores=1 ... [after=ok:#1,any:3] + name=b ...
  *   after=aftercorr:4:notok:tasks=6:passed=1-5
  *   start w1 L9 8/0/1... | end w1 L9 8/0/1=pass... [run_us=N] [limit=lease|stop] [ran=0] [epoch=N]
  *   cancel|hold|release|requeue ann NUMBER [tasks]
@@ -234,8 +234,7 @@ static void do_events(struct world *w, struct words *a, bool is_end)
         ends[n] = (struct in_attempt_end){.at = at,
                                           .verdict = is_end ? verdict_from(verdict) : VERDICT_NONE,
                                           .run_us = number(a, "run_us", 1000000),
-                                          .start_us =
-                                              number(a, "ran", 1) ? w->now.wall_us - 1 : 0,
+                                          .start_us = number(a, "ran", 1) ? w->now.wall_us - 1 : 0,
                                           .end_us = w->now.wall_us,
                                           .limit = option(a, "limit", ""),
                                           .summary = option(a, "summary", ""),

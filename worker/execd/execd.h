@@ -60,7 +60,7 @@ pid_t isolate_start(const struct isolated *i); /* -1 with errno */
 void shepherds_start(struct execd *x, uint64_t lease, const int fds[EXECD_START_FDS]);
 void shepherds_kill(struct execd *x, uint64_t lease);
 bool shepherds_ended(struct execd *x, pid_t pid, int status); /* false: it is none of them */
-void shepherds_tell(struct execd *x);     /* ends that the agent has not heard */
+void shepherds_tell(struct execd *x); /* ends that the agent has not heard */
 
 /* Notes in each journal that the pool was stopped, kills and waits; orphans of a former execd as
  * well. */
