@@ -13,7 +13,10 @@ struct job;
 struct task;
 struct worker;
 
-enum { LEASE_JOBS_MAX = 1000 }; /* distinct jobs one lease hears of before it drains */
+enum {
+    LEASE_JOBS_MAX = 900
+}; /* distinct jobs one lease hears of before it drains: with what is queued
+    * ahead fewer than the 1,024 orders that a shepherd keeps */
 
 struct lease_item {
     struct job *job;

@@ -199,3 +199,11 @@ teardown() {
     # shellcheck disable=SC2046
     run -0 chipq wait $(cat "$T/numbers") --timeout 60s
 }
+
+@test "2,500 separate jobs share leases, more than one lease may hear of, and each runs as itself" {
+    run -0 chipq-bench throughput --jobs 2500 --json
+    [ "$(chipq jobs --state failed --limit 1000 --json | json jobs)" = "[]" ]
+    [ "$(chipq jobs --state lost --limit 1000 --json | json jobs)" = "[]" ]
+    newest=$(chipq jobs --limit 1 --json | json jobs.0.number)
+    [ "$(chipq job "$newest" --json | json verdict)" = pass ]
+}

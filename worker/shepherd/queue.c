@@ -28,17 +28,18 @@ static bool is_job_waiting(const struct shepherd *s, uint64_t job)
     return s->now_running.is_on && s->now_running.record.job == job;
 }
 
-/* A free slot; when all are taken, one whose job has nothing waiting. */
+/* A free slot; when all are taken, the oldest whose job has nothing waiting. Going round keeps the
+ * newest orders, whose attempts may be on their way: the scheduler lets a lease hear of fewer jobs
+ * than there are slots. */
 static struct job_slot *job_slot_for_new(struct shepherd *s)
 {
-    for (size_t i = 0; i < SHEPHERD_JOBS_MAX; i++)
-        if (s->jobs[i].job == 0)
-            return &s->jobs[i];
-    for (size_t i = 0; i < SHEPHERD_JOBS_MAX; i++) {
-        struct job_slot *slot = &s->jobs[i];
-        if (is_job_waiting(s, slot->job))
+    for (size_t n = 0; n < SHEPHERD_JOBS_MAX; n++) {
+        struct job_slot *slot = &s->jobs[s->next_job_slot];
+        s->next_job_slot = (s->next_job_slot + 1) % SHEPHERD_JOBS_MAX;
+        if (slot->job != 0 && is_job_waiting(s, slot->job))
             continue;
-        (void)munmap((void *)slot->map, slot->bytes);
+        if (slot->job != 0)
+            (void)munmap((void *)slot->map, slot->bytes);
         return slot;
     }
     return NULL;

@@ -48,6 +48,7 @@ struct shepherd {
     bool is_closed, is_dropped, is_expired, has_tmp;
 
     struct job_slot jobs[SHEPHERD_JOBS_MAX];
+    size_t next_job_slot; /* where the next order goes, if that slot is free or idle */
     struct waiting queue[SHEPHERD_QUEUE_MAX]; /* a ring: queue_head + i, modulo its size */
     uint64_t queue_head, queue_tail;          /* count from the start */
     struct running now_running;
