@@ -95,6 +95,13 @@ class Pool:
         code, out, _ = self.chipq("status", "--json", timeout=10)
         return json.loads(out) if code == 0 else None
 
+    def release_held(self):
+        """A held submit whose answer was lost is known to nobody, and would wait for ever."""
+        code, out, _ = self.chipq("jobs", "--state", "held", "--json", timeout=20)
+        numbers = [str(job["number"]) for job in json.loads(out)["jobs"]] if code == 0 else []
+        if numbers:
+            self.chipq("release", *numbers)
+
     def dump(self, path):
         with open(path, "wb") as f:
             done = subprocess.run([os.path.join(self.bin, "chipqd"), "--dir", self.dir, "--dump"],
