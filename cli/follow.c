@@ -43,7 +43,8 @@ const char *job_outcome(const json_t *row)
     if (!job_has_ended(row))
         return state;
     if (row_number(row, "start_us") == 0
-        && (strcmp(state, "expired") == 0 || cq_str_starts(row_text(row, "reason"), "dependency ")))
+        && (strcmp(state, "expired") == 0
+            || strcmp(row_text(row, "reason_code"), "SKIPPED_DEPENDENCY") == 0))
         return "skipped"; /* what it needed did not end as it should */
     if (*verdict)
         return verdict;
