@@ -5,6 +5,7 @@ import os
 import select
 import signal
 import subprocess
+import time
 
 PID_FILES = {"chipqd": "chipqd.pid", "execd": "execd.pid", "agent": "worker.pid"}
 UP_SECONDS = 30
@@ -101,6 +102,18 @@ class Pool:
         numbers = [str(job["number"]) for job in json.loads(out)["jobs"]] if code == 0 else []
         if numbers:
             self.chipq("release", *numbers)
+
+    def wait_drained(self, seconds):
+        """True when nothing waits or runs any more, within `seconds`."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            self.release_held()
+            status = self.status()
+            if status and not any(status[k] for k in ("jobs_waiting", "jobs_running",
+                                                      "tasks_waiting", "tasks_running")):
+                return True
+            time.sleep(0.1)
+        return False
 
     def dump(self, path):
         with open(path, "wb") as f:
