@@ -51,6 +51,15 @@ int core_apply(struct core *c, const struct record *r, struct cq_err *err)
     case RECORD_LEASE_ADOPT:
     case RECORD_LEASE_SNAPSHOT:
         return lease_apply(c, r, err);
+    case RECORD_TASK_PREEMPT:
+    case RECORD_LEAF_ADD:
+    case RECORD_NODE_SETTINGS:
+    case RECORD_ENTERPRISE_REMOVE:
+    case RECORD_FEATURE_SET:
+    case RECORD_FEATURE_EXTERNAL:
+    case RECORD_RESERVATION_ADD:
+    case RECORD_RESERVATION_REMOVE:
+    case RECORD_SHARE_STATE:
     case RECORD_NONE:
         break;
     }

@@ -6,6 +6,7 @@
 
 #include "common/base/pure/mem.h"
 #include "scheduler/core/core_state.h"
+#include "scheduler/core/config.h"
 #include "scheduler/core/grant.h"
 
 static void set_default(int64_t *value, int64_t standard)
@@ -130,6 +131,18 @@ static int dispatch(struct core *c, const struct input *in, struct now now, stru
         return 0;
     case INPUT_LEASE_REFUSE:
         lease_refuse_step(c, in, now, out);
+        return 0;
+    case INPUT_CONFIG_APPLY:
+        config_step(c, in, now, out);
+        return 0;
+    case INPUT_LICENCE_FEED:
+        licence_feed_step(c, in, now, out);
+        return 0;
+    case INPUT_RESERVATION_ADD:
+        reservation_add_step(c, in, now, out);
+        return 0;
+    case INPUT_RESERVATION_REMOVE:
+        reservation_remove_step(c, in, now, out);
         return 0;
     }
     return cq_fail(err, CQ_E_INTERNAL, "input type %d is unknown", (int)in->type);

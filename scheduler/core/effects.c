@@ -9,6 +9,7 @@ void effects_clear(struct effects *e)
         record_free(e->records[i]);
     for (size_t i = 0; i < e->n_outs; i++) {
         free(e->outs[i].text);
+        free(e->outs[i].changes);
         free(e->outs[i].numbers);
         free(e->outs[i].attempts);
     }

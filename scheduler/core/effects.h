@@ -28,7 +28,8 @@ enum out_type {
     OUT_LEASE_EXTEND,   /* worker: lease, attempts */
     OUT_LEASE_CLOSE,    /* worker: lease */
     OUT_ATTEMPT_KILL,   /* worker: lease, attempts[0], text = cause */
-    OUT_ATTEMPT_ACK     /* worker: attempts accepted (first n_accepted) and stale (the rest) */
+    OUT_ATTEMPT_ACK,    /* worker: attempts accepted (first n_accepted) and stale (the rest) */
+    OUT_CONFIG_DONE     /* request: code, text (an error, or warnings one a line), changes */
 };
 
 struct out {
@@ -41,6 +42,7 @@ struct out {
     uint64_t epoch, lease, mem_mib;
     bool was_known;    /* ACCEPTED: the key had been used before */
     char *text;        /* error text, cause or core set; owned */
+    char *changes;     /* CONFIG_DONE: "kind path\tkey\told\tnew" a line, in canonical order; owned */
     uint64_t *numbers; /* ACCEPTED: job numbers; WELCOME: leases to drop; owned */
     size_t n_numbers;
     struct out_attempt *attempts; /* owned */

@@ -56,6 +56,9 @@ struct in_job {
     size_t n_deps;
     const void *run;
     size_t run_bytes;
+    const char *licences;    /* one bundle, "vcs:2,dc:1"; instruments too; NULL or "" = none */
+    const char *reservation; /* runs inside this booking; NULL or "" = none */
+    bool is_preemptible;     /* may be requeued for one who is within a guarantee */
 };
 
 struct in_submit {
@@ -64,6 +67,48 @@ struct in_submit {
     const char *flow, *project;
     const struct in_job *jobs;
     size_t n_jobs;
+};
+
+/* One step of a change of configuration; all rows of one input are applied together or not at all.
+ * Kinds and paths: "enterprise" acme, "project" acme/uart, "user" acme/uart/ann (the leaf of the
+ * share tree), "licence" vcs, "instrument" palladium. Keys: settings.def, and for features "count"
+ * and "owner". */
+enum config_op {
+    CONFIG_ADD,   /* it must not exist */
+    CONFIG_PUT,   /* made when it does not exist */
+    CONFIG_CLEAR, /* all its settings go back to their defaults */
+    CONFIG_SET,   /* key, value; "" = default. It must exist (or be made by an earlier row) */
+    CONFIG_REMOVE
+};
+struct in_config_row {
+    enum config_op op;
+    const char *kind, *path, *key, *value; /* never NULL */
+};
+struct in_config {
+    const struct in_config_row *rows;
+    size_t n_rows;
+    bool is_dry_run; /* checks and tells the changes, changes nothing */
+};
+
+/* What a licence server says is in use, by anybody. */
+struct in_licence_sample {
+    const char *feature;
+    int64_t used;
+};
+struct in_licence_feed {
+    const struct in_licence_sample *samples;
+    size_t n_samples;
+    const char *error; /* the feed failed: last good values stay; NULL = it went well */
+};
+
+struct in_reservation {
+    const char *name, *path; /* for whom: acme, acme/uart, acme/uart/ann */
+    int64_t start_us, end_us; /* wall */
+    uint64_t every_days;      /* 0 once, 1 every day, 7 every week */
+    uint64_t cores, mem_mib;
+    const char *nodes;    /* whole machines, "n1,n2", or "" */
+    const char *licences; /* "vcs:2,palladium:4", or "" */
+    bool is_flex;         /* what is unused after 15 min is given back */
 };
 
 enum job_action { ACTION_CANCEL, ACTION_HOLD, ACTION_RELEASE, ACTION_REQUEUE };
@@ -123,7 +168,11 @@ enum input_type {
     INPUT_WORKER_HEARTBEAT,
     INPUT_WORKER_BYE,
     INPUT_WORKER_EVENTS, /* starts and ends of one message */
-    INPUT_LEASE_REFUSE
+    INPUT_LEASE_REFUSE,
+    INPUT_CONFIG_APPLY,       /* principal, request; answered by OUT_CONFIG_DONE */
+    INPUT_LICENCE_FEED,       /* one run of the external feed */
+    INPUT_RESERVATION_ADD,    /* principal, request */
+    INPUT_RESERVATION_REMOVE, /* principal, request, name */
 };
 
 struct input {
@@ -164,6 +213,12 @@ struct input {
             uint64_t lease, epoch;
             const char *text;
         } refuse;
+        struct in_config config;
+        struct in_licence_feed licence_feed;
+        struct in_reservation reservation_add;
+        struct {
+            const char *name;
+        } reservation_remove;
     } u;
 };
 

@@ -273,6 +273,8 @@ static void send_out(struct daemon *d, const struct out *o)
     case OUT_ATTEMPT_ACK:
         send_ack(d, o);
         return;
+    case OUT_CONFIG_DONE:
+        return;
     }
 }
 

@@ -148,6 +148,10 @@ static void log_out(struct world *w, const struct out *o)
         cq_str_printf(&w->log, "-> w%" PRIu64 " welcome drop", o->worker_id.v);
         log_numbers(w, o);
         break;
+    case OUT_CONFIG_DONE:
+        cq_str_printf(&w->log, "-> r%" PRIu64 " config %s %s", o->request, cq_code_name(o->code),
+                      o->code == CQ_OK ? o->changes : o->text);
+        break;
     case OUT_HEARTBEAT_ACK:
         cq_str_printf(&w->log, "-> w%" PRIu64 " ack heartbeat %" PRIu64, o->worker_id.v,
                       o->heartbeat);
