@@ -60,6 +60,12 @@ void core_each_setting(const struct core *c, setting_view_fn fn, void *arg)
     (void)c, (void)fn, (void)arg;
 }
 
+const char *core_feed_command(const struct core *c, int64_t *every_us)
+{
+    (void)c, (void)every_us;
+    return NULL;
+}
+
 unsigned usage_wait_bucket(uint64_t wait_us)
 {
     (void)wait_us;

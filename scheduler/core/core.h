@@ -26,15 +26,18 @@ struct core_config {
     uint64_t ahead_max;       /* attempts, default 64 */
     int64_t patience_us;      /* goes with the old policy */
     /* The policy (docs/POLICY.md). 0 = the default. */
-    double beta;              /* weight of what runs now against history, default 2 */
-    int64_t half_life_us;     /* of usage, default 24 h */
-    int64_t array_step_us;    /* an array's k-th task ranks as if sent k steps later, default 1 s; -1 = 0 */
-    int64_t reclaim_grace_us; /* wait of a job within its guarantee before it preempts, default 60 s */
-    int64_t starve_us;        /* wait after which a job is a senior, default 12 h */
-    int64_t replan_us;        /* a reservation is planned anew at most so often, default 1 s; -1 = always */
-    double carry;             /* gain of the rounding carry, per second, default 0.1; negative = none */
-    bool is_easy;             /* --compat easy: arrival order, one reservation, no fair share */
-    bool no_backfill;         /* with is_easy: plain first come, first served */
+    double beta;           /* weight of what runs now against history, default 2 */
+    int64_t half_life_us;  /* of usage, default 24 h */
+    int64_t array_step_us; /* an array's k-th task ranks as if sent k steps later, default 1 s; -1 =
+                              0 */
+    int64_t
+        reclaim_grace_us; /* wait of a job within its guarantee before it preempts, default 60 s */
+    int64_t starve_us;    /* wait after which a job is a senior, default 12 h */
+    int64_t
+        replan_us;    /* a reservation is planned anew at most so often, default 1 s; -1 = always */
+    double carry;     /* gain of the rounding carry, per second, default 0.1; negative = none */
+    bool is_easy;     /* --compat easy: arrival order, one reservation, no fair share */
+    bool no_backfill; /* with is_easy: plain first come, first served */
     bool has_plain_licence_charge; /* tokens are charged by their own count alone (n_min = 0) */
 };
 

@@ -40,9 +40,9 @@ struct out {
     enum cq_code code;
     uint64_t heartbeat; /* WELCOME, ACK and GRANT: last one heard from this incarnation */
     uint64_t epoch, lease, mem_mib;
-    bool was_known;    /* ACCEPTED: the key had been used before */
-    char *text;        /* error text, cause or core set; owned */
-    char *changes;     /* CONFIG_DONE: "kind path\tkey\told\tnew" a line, in canonical order; owned */
+    bool was_known; /* ACCEPTED: the key had been used before */
+    char *text;     /* error text, cause or core set; owned */
+    char *changes;  /* CONFIG_DONE: "kind path\tkey\told\tnew" a line, in canonical order; owned */
     uint64_t *numbers; /* ACCEPTED: job numbers; WELCOME: leases to drop; owned */
     size_t n_numbers;
     struct out_attempt *attempts; /* owned */

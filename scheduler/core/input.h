@@ -71,8 +71,12 @@ struct in_submit {
 
 /* One step of a change of configuration; all rows of one input are applied together or not at all.
  * Kinds and paths: "enterprise" acme, "project" acme/uart, "user" acme/uart/ann (the leaf of the
- * share tree), "licence" vcs, "instrument" palladium. Keys: settings.def, and for features "count"
- * and "owner". */
+ * share tree), "licence" vcs, "instrument" palladium, "feed" licences. Keys of share nodes: weight,
+ * max-cores, max-mem, max-running, max-pending, max-submit-rate, max-wall, max-licence
+ * (vcs:4,dc:2), min-cores, min-mem, min-licence, lend-cores, lend-mem, borrow-cores, borrow-mem,
+ * budget (5000core-hours/month; day week month quarter year). Of features: count, owner. Of the
+ * feed: command, every. Values are texts as people write them; the core parses and canonises them.
+ */
 enum config_op {
     CONFIG_ADD,   /* it must not exist */
     CONFIG_PUT,   /* made when it does not exist */
@@ -102,7 +106,7 @@ struct in_licence_feed {
 };
 
 struct in_reservation {
-    const char *name, *path; /* for whom: acme, acme/uart, acme/uart/ann */
+    const char *name, *path;  /* for whom: acme, acme/uart, acme/uart/ann */
     int64_t start_us, end_us; /* wall */
     uint64_t every_days;      /* 0 once, 1 every day, 7 every week */
     uint64_t cores, mem_mib;

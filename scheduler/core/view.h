@@ -166,8 +166,8 @@ typedef void (*quota_view_fn)(void *arg, const struct quota_view *q);
 void core_each_quota(const struct core *c, struct now now, quota_view_fn fn, void *arg);
 
 struct feature_view {
-    const char *kind, *name, *owner; /* licence or instrument; owner "": everyone's */
-    struct enterprise_id enterprise; /* of the owner */
+    const char *kind, *name, *owner;      /* licence or instrument; owner "": everyone's */
+    struct enterprise_id enterprise;      /* of the owner */
     uint64_t count, used, external, free; /* used: by chipq; external: as the server says, by all */
     uint64_t waiting;                     /* tasks that ask for it and wait; {0}'s sum */
     int64_t fed_wall_us;                  /* last good sample; 0 = never */
@@ -175,6 +175,11 @@ struct feature_view {
 };
 typedef void (*feature_view_fn)(void *arg, const struct feature_view *f);
 void core_each_feature(const struct core *c, struct now now, feature_view_fn fn, void *arg);
+
+/* The program that asks the licence server, as configured (CONFIG kind "feed", path "licences",
+ * keys "command" and "every"): its words, separated by spaces; NULL = none. every_us: time between
+ * runs. */
+const char *core_feed_command(const struct core *c, int64_t *every_us);
 
 struct reservation_view {
     struct enterprise_id enterprise;
