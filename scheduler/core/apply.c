@@ -60,6 +60,8 @@ int core_apply(struct core *c, const struct record *r, struct cq_err *err)
     case RECORD_RESERVATION_ADD:
     case RECORD_RESERVATION_REMOVE:
     case RECORD_SHARE_STATE:
+    case RECORD_FEED_SET:
+    case RECORD_RESERVATION_EDGE:
     case RECORD_NONE:
         break;
     }

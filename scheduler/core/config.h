@@ -7,7 +7,6 @@
 struct core;
 
 void config_step(struct core *c, const struct input *in, struct now now, struct effects *out);
-void licence_feed_step(struct core *c, const struct input *in, struct now now, struct effects *out);
 void reservation_add_step(struct core *c, const struct input *in, struct now now,
                           struct effects *out);
 void reservation_remove_step(struct core *c, const struct input *in, struct now now,

@@ -7,8 +7,10 @@
 #include "scheduler/core/depend.h"
 #include "scheduler/core/job.h"
 #include "scheduler/core/lease.h"
+#include "scheduler/core/licence.h"
 #include "scheduler/core/people.h"
 #include "scheduler/core/queue.h"
+#include "scheduler/core/share.h"
 #include "scheduler/core/workers.h"
 
 struct core {
@@ -16,7 +18,10 @@ struct core {
     uint64_t epoch, next_id;
     bool epoch_changed, next_id_changed; /* since the last core_view_entities */
     int64_t now_mono_us; /* of the step or plan that runs; decides nothing durable */
+    int64_t policy_us;   /* of the same: persisted, never runs back (share.h) */
     struct people people;
+    struct share share;
+    struct features features;
     struct jobs jobs;
     struct dependents dependents;
     struct queue queue;

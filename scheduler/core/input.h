@@ -73,7 +73,7 @@ struct in_submit {
  * Kinds and paths: "enterprise" acme, "project" acme/uart, "user" acme/uart/ann (the leaf of the
  * share tree), "licence" vcs, "instrument" palladium, "feed" licences. Keys of share nodes: weight,
  * max-cores, max-mem, max-running, max-pending, max-submit-rate, max-wall, max-licence
- * (vcs:4,dc:2), min-cores, min-mem, min-licence, lend-cores, lend-mem, borrow-cores, borrow-mem,
+ * (vcs:4,dc:2), min-cores, min-mem, lend-cores, lend-mem, borrow-cores, borrow-mem,
  * budget (5000core-hours/month; day week month quarter year). Of features: count, owner. Of the
  * feed: command, every. Values are texts as people write them; the core parses and canonises them.
  */

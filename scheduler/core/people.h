@@ -14,9 +14,11 @@ struct job;
 struct enterprise {
     uint64_t id;
     char *name;
-    uint64_t next_number;         /* of its jobs */
-    struct map jobs;              /* live ones by number */
-    struct counts counts;         /* of its jobs and leases, kept up to date */
+    uint64_t next_number; /* of its jobs */
+    struct map jobs;      /* live ones by number */
+    struct counts counts; /* of its jobs and leases, kept up to date */
+    struct share_node *share;
+    bool is_removed;              /* its name is free again, its keys are revoked */
     bool changed, number_changed; /* since the last core_view_entities */
 };
 
@@ -32,6 +34,7 @@ struct principal {
 struct project {
     uint64_t id;
     struct enterprise *enterprise;
+    struct share_node *share;
     char *name;
     bool changed;
 };
