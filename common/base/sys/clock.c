@@ -22,6 +22,14 @@ struct now clock_now(void)
     return (struct now){.mono_us = clock_mono_us(), .wall_us = read_us(CLOCK_REALTIME)};
 }
 
+int64_t clock_cpu_ns(void)
+{
+    struct timespec t;
+    if (clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t) != 0)
+        abort(); /* it exists on every Linux */
+    return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+}
+
 static int hex_digit(char c)
 {
     if (c >= '0' && c <= '9')

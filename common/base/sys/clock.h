@@ -7,6 +7,9 @@
 struct now clock_now(void);  /* CLOCK_BOOTTIME and CLOCK_REALTIME */
 int64_t clock_mono_us(void); /* CLOCK_BOOTTIME alone */
 
+/* Processor time of this process, in nanoseconds: for measuring, never for deciding. */
+int64_t clock_cpu_ns(void);
+
 /* This machine's boot id (/proc/sys/kernel/random/boot_id); all zero where the kernel gives none.
  */
 struct cq_uuid clock_boot_id(void);
