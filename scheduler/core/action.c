@@ -99,6 +99,7 @@ static int cancel(struct action *a, struct cq_err *err)
                                           .tasks = cq_strdup(a->all ? "" : a->in->u.action.tasks),
                                           .principal = a->in->principal.v,
                                           .at_us = a->wall_us,
+                                          .policy_us = a->core->policy_us,
                                           .cause = cq_strdup(cause)};
     core_emit(a->core, a->out, r);
     return 0;
@@ -114,8 +115,10 @@ static int hold(struct action *a, struct cq_err *err)
     if (a->job->is_held)
         return 0;
     struct record *r = record_new(RECORD_JOB_HOLD);
-    r->u.job_hold =
-        (struct job_hold){.job = a->job->id, .principal = a->in->principal.v, .at_us = a->wall_us};
+    r->u.job_hold = (struct job_hold){.job = a->job->id,
+                                      .principal = a->in->principal.v,
+                                      .at_us = a->wall_us,
+                                      .policy_us = a->core->policy_us};
     core_emit(a->core, a->out, r);
     return 0;
 }
@@ -127,8 +130,10 @@ static int release(struct action *a, struct cq_err *err)
     if (!a->job->is_held)
         return 0;
     struct record *r = record_new(RECORD_JOB_RELEASE);
-    r->u.job_release = (struct job_release){
-        .job = a->job->id, .principal = a->in->principal.v, .at_us = a->wall_us};
+    r->u.job_release = (struct job_release){.job = a->job->id,
+                                            .principal = a->in->principal.v,
+                                            .at_us = a->wall_us,
+                                            .policy_us = a->core->policy_us};
     core_emit(a->core, a->out, r);
     return 0;
 }
@@ -149,7 +154,8 @@ static void requeue_task(struct action *a, const struct task *t, const char *cau
                                               .task = t->number,
                                               .attempt = t->attempt,
                                               .principal = a->in->principal.v,
-                                              .at_us = a->wall_us};
+                                              .at_us = a->wall_us,
+                                              .policy_us = a->core->policy_us};
     core_emit(a->core, a->out, r);
 }
 

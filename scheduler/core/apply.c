@@ -1,5 +1,6 @@
 /* The one door: every change of durable state, live and at load, goes through core_apply. It
  * changes memory only and never fails half-way on a record of our own making. */
+#include "scheduler/core/config.h"
 #include "scheduler/core/core_state.h"
 
 static void apply_epoch(struct core *c, const struct epoch_start *r)
@@ -16,8 +17,41 @@ static void apply_counters(struct core *c, const struct counters *r)
         c->next_id = r->next_id;
 }
 
+/* Policy time of what may let a job start or changes what is charged; 0 for other records. */
+static int64_t policy_time_of(const struct record *r)
+{
+    switch ((unsigned)r->type) {
+#define TIMED(TYPE, name) \
+    case RECORD_##TYPE:   \
+        return r->u.name.policy_us;
+        TIMED(JOB_SUBMIT, job_submit)
+        TIMED(JOB_HOLD, job_hold)
+        TIMED(JOB_RELEASE, job_release)
+        TIMED(JOB_CANCEL, job_cancel)
+        TIMED(TASK_REQUEUE, task_requeue)
+        TIMED(TASK_PREEMPT, task_preempt)
+        TIMED(LEASE_OPEN, lease_open)
+        TIMED(ATTEMPT_ASSIGN, attempt_assign)
+        TIMED(ATTEMPT_END, attempt_end_rec)
+        TIMED(LEASE_CLOSE, lease_close_rec)
+        TIMED(NODE_SETTINGS, node_settings)
+#undef TIMED
+    default:
+        return 0;
+    }
+}
+
+/* A replay takes policy time from the records, so that shares come out as they were. */
+static void follow_time(struct core *c, const struct record *r)
+{
+    int64_t policy_us = c->is_loading ? policy_time_of(r) : 0;
+    if (policy_us > c->policy_us)
+        c->policy_us = policy_us;
+}
+
 int core_apply(struct core *c, const struct record *r, struct cq_err *err)
 {
+    follow_time(c, r);
     switch (r->type) {
     case RECORD_EPOCH_START:
         apply_epoch(c, &r->u.epoch_start);
@@ -30,6 +64,7 @@ int core_apply(struct core *c, const struct record *r, struct cq_err *err)
     case RECORD_PRINCIPAL_REVOKE:
     case RECORD_PROJECT_ADD:
     case RECORD_NUMBERING:
+    case RECORD_ENTERPRISE_REMOVE:
         return people_apply(c, r, err);
     case RECORD_JOB_SUBMIT:
     case RECORD_JOB_HOLD:
@@ -37,6 +72,7 @@ int core_apply(struct core *c, const struct record *r, struct cq_err *err)
     case RECORD_JOB_CANCEL:
     case RECORD_TASK_REQUEUE:
     case RECORD_JOB_SNAPSHOT:
+    case RECORD_TASK_PREEMPT:
         return job_apply(c, r, err);
     case RECORD_WORKER_ADD:
     case RECORD_WORKER_UP:
@@ -51,17 +87,19 @@ int core_apply(struct core *c, const struct record *r, struct cq_err *err)
     case RECORD_LEASE_ADOPT:
     case RECORD_LEASE_SNAPSHOT:
         return lease_apply(c, r, err);
-    case RECORD_TASK_PREEMPT:
     case RECORD_LEAF_ADD:
-    case RECORD_NODE_SETTINGS:
-    case RECORD_ENTERPRISE_REMOVE:
-    case RECORD_FEATURE_SET:
-    case RECORD_FEATURE_EXTERNAL:
+    case RECORD_SHARE_STATE:
+        return share_apply(c, r, err);
     case RECORD_RESERVATION_ADD:
     case RECORD_RESERVATION_REMOVE:
-    case RECORD_SHARE_STATE:
-    case RECORD_FEED_SET:
     case RECORD_RESERVATION_EDGE:
+        return calendar_apply(c, r, err);
+    case RECORD_NODE_SETTINGS:
+        return config_apply(c, r, err);
+    case RECORD_FEATURE_SET:
+    case RECORD_FEATURE_EXTERNAL:
+    case RECORD_FEED_SET:
+        return licence_apply(c, r, err);
     case RECORD_NONE:
         break;
     }

@@ -1,90 +1,42 @@
-/* Changes of configuration. (Being built: every call refuses.) */
+/* Changes of configuration: all rows of a request are planned, checked, and then done, or none is.
+ */
 #include "scheduler/core/config.h"
 
+#include "common/base/pure/mem.h"
+#include "scheduler/core/config_plan.h"
 #include "scheduler/core/core_state.h"
 
-static void refuse(struct effects *out, const struct input *in)
+static void answer(struct effects *out, uint64_t request, const struct cq_err *err,
+                   struct cq_str texts[2])
 {
-    struct cq_err err;
-    (void)cq_fail(&err, CQ_E_INTERNAL, "not there yet");
-    core_reply(out, in->request, &err);
+    if (request == 0)
+        return;
+    struct out *o = effects_out(out, OUT_CONFIG_DONE);
+    o->request = request;
+    o->code = err->code;
+    if (err->code != CQ_OK)
+        o->text = cq_strdup(err->text);
+    else if (texts[0].len > 0)
+        o->text = cq_str_take(&texts[0]);
+    if (err->code == CQ_OK)
+        o->changes = cq_str_take(&texts[1]);
 }
 
 void config_step(struct core *c, const struct input *in, struct now now, struct effects *out)
 {
-    (void)c, (void)now;
-    refuse(out, in);
-}
-
-void licence_feed_step(struct core *c, const struct input *in, struct now now, struct effects *out)
-{
-    (void)c, (void)in, (void)now, (void)out;
-}
-
-void reservation_add_step(struct core *c, const struct input *in, struct now now,
-                          struct effects *out)
-{
-    (void)c, (void)now;
-    refuse(out, in);
-}
-
-void reservation_remove_step(struct core *c, const struct input *in, struct now now,
-                             struct effects *out)
-{
-    (void)c, (void)now;
-    refuse(out, in);
-}
-
-void core_each_share(const struct core *c, struct now now, share_view_fn fn, void *arg)
-{
-    (void)c, (void)now, (void)fn, (void)arg;
-}
-
-void core_each_quota(const struct core *c, struct now now, quota_view_fn fn, void *arg)
-{
-    (void)c, (void)now, (void)fn, (void)arg;
-}
-
-void core_each_feature(const struct core *c, struct now now, feature_view_fn fn, void *arg)
-{
-    (void)c, (void)now, (void)fn, (void)arg;
-}
-
-void core_each_reservation(const struct core *c, struct now now, reservation_view_fn fn, void *arg)
-{
-    (void)c, (void)now, (void)fn, (void)arg;
-}
-
-void core_each_setting(const struct core *c, setting_view_fn fn, void *arg)
-{
-    (void)c, (void)fn, (void)arg;
-}
-
-const char *core_feed_command(const struct core *c, int64_t *every_us)
-{
-    (void)c, (void)every_us;
-    return NULL;
-}
-
-unsigned usage_wait_bucket(uint64_t wait_us)
-{
-    (void)wait_us;
-    return 0;
-}
-
-uint64_t usage_wait_of_bucket(unsigned bucket)
-{
-    return bucket;
-}
-
-void core_take_usage(struct core *c, usage_view_fn fn, void *arg)
-{
-    (void)c, (void)fn, (void)arg;
-}
-
-bool core_expect_start(const struct core *c, struct job_id id, struct now now,
-                       struct start_estimate *e)
-{
-    (void)c, (void)id, (void)now, (void)e;
-    return false;
+    struct plan plan;
+    struct cq_err err = {.code = CQ_OK};
+    struct cq_str texts[2] = {{0}}; /* warnings, changes */
+    plan_init(&plan, c);
+    if (plan_rows(&plan, &in->u.config, &err) == 0 && plan_check(&plan, &err) == 0) {
+        plan_warnings(&plan, &texts[0]);
+        plan_changes(&plan, &texts[1]);
+    }
+    plan_undo(&plan);
+    if (err.code == CQ_OK && !in->u.config.is_dry_run)
+        plan_emit(&plan, (struct plan_author){in->principal.v, now.wall_us}, out);
+    answer(out, in->request, &err, texts);
+    plan_fini(&plan);
+    cq_str_fini(&texts[0]);
+    cq_str_fini(&texts[1]);
 }

@@ -8,11 +8,21 @@
 #include "scheduler/core/core_state.h"
 #include "scheduler/core/config.h"
 #include "scheduler/core/grant.h"
+#include "scheduler/core/preempt.h"
+#include "scheduler/core/quota.h"
+
+#define HOUR_US (3600 * US_PER_S)
 
 static void set_default(int64_t *value, int64_t standard)
 {
     if (*value <= 0)
         *value = standard;
+}
+
+/* Negative says none. */
+static void set_default_or_none(int64_t *value, int64_t standard)
+{
+    *value = *value == 0 ? standard : *value < 0 ? 0 : *value;
 }
 
 struct core *core_new(const struct core_config *config)
@@ -22,15 +32,26 @@ struct core *core_new(const struct core_config *config)
     set_default(&c->config.lease_us, 600 * US_PER_S);
     set_default(&c->config.grace_us, 15 * US_PER_S);
     set_default(&c->config.suspect_us, 30 * US_PER_S);
-    set_default(&c->config.default_time_us, 24 * 3600 * US_PER_S);
+    set_default(&c->config.default_time_us, 24 * HOUR_US);
     set_default(&c->config.ahead_us, US_PER_S / 4);
-    set_default(&c->config.patience_us, 60 * US_PER_S);
+    set_default(&c->config.half_life_us, 24 * HOUR_US);
+    set_default(&c->config.reclaim_grace_us, 60 * US_PER_S);
+    set_default(&c->config.starve_us, 12 * HOUR_US);
+    set_default_or_none(&c->config.array_step_us, US_PER_S);
+    set_default_or_none(&c->config.replan_us, US_PER_S);
+    if (!(c->config.beta > 0))
+        c->config.beta = 3;
+    if (c->config.carry == 0)
+        c->config.carry = 0.1;
     if (c->config.default_mem_mib == 0)
         c->config.default_mem_mib = 1024;
     if (c->config.ahead_max == 0)
         c->config.ahead_max = 64;
     c->next_id = 1;
-    queue_init(&c->queue);
+    c->is_loading = true;
+    c->calendar.next_us = INT64_MAX;
+    share_init(c);
+    queue_init(c);
     workers_init(&c->pool);
     return c;
 }
@@ -42,9 +63,15 @@ void core_free(struct core *c)
     leases_fini(c);
     jobs_fini(c);
     dependents_fini(&c->dependents);
-    queue_fini(&c->queue);
+    queue_fini(c);
+    calendar_fini(&c->calendar);
+    share_fini(c);
+    features_fini(&c->features);
     workers_fini(&c->pool);
+    features_fini(&c->features);
+    config_fini(c);
     people_fini(&c->people);
+    usage_fini(&c->usage);
     free(c);
 }
 
@@ -106,13 +133,13 @@ static int dispatch(struct core *c, const struct input *in, struct now now, stru
         job_action_step(c, in, now, out);
         return 0;
     case INPUT_ENTERPRISE_ADD:
-        people_enterprise_add(c, in, out);
+        people_enterprise_add(c, in, now, out);
         return 0;
     case INPUT_USER_ADD:
-        people_user_add(c, in, out);
+        people_user_add(c, in, now, out);
         return 0;
     case INPUT_USER_REVOKE:
-        people_user_revoke(c, in, out);
+        people_user_revoke(c, in, now, out);
         return 0;
     case INPUT_NODE_DRAIN:
         worker_drain_step(c, in, now, out);
@@ -148,10 +175,24 @@ static int dispatch(struct core *c, const struct input *in, struct now now, stru
     return cq_fail(err, CQ_E_INTERNAL, "input type %d is unknown", (int)in->type);
 }
 
+/* Policy time goes on with the boot clock; it starts from what was kept, or from the wall if that
+ * is later: usage decays while nothing runs too. A wall that jumps moves calendars only. */
+static void set_clock(struct core *c, struct now now)
+{
+    if (!c->has_clock)
+        c->policy_us = now.wall_us > c->policy_us ? now.wall_us : c->policy_us;
+    else if (now.mono_us > c->now_mono_us)
+        c->policy_us += now.mono_us - c->now_mono_us;
+    c->has_clock = true;
+    c->is_loading = false;
+    c->now_mono_us = now.mono_us;
+    c->now_wall_us = now.wall_us;
+}
+
 int core_step(struct core *c, const struct input *in, struct now now, struct effects *out,
               struct cq_err *err)
 {
-    c->now_mono_us = now.mono_us;
+    set_clock(c, now);
     int result = dispatch(c, in, now, out, err);
     depend_settle(c, now.wall_us, out);
     job_flush_dirty(c, out);
@@ -160,14 +201,34 @@ int core_step(struct core *c, const struct input *in, struct now now, struct eff
 
 void core_plan(struct core *c, struct now now, struct effects *out)
 {
-    c->now_mono_us = now.mono_us;
+    set_clock(c, now);
     grant_plan(c, now.wall_us, out);
     job_flush_dirty(c, out);
 }
 
+/* A time of another clock on the boot clock, never in the past: a timer that fired early comes
+ * again. */
+static int64_t on_mono(const struct core *c, int64_t at_us, int64_t now_us)
+{
+    if (at_us == INT64_MAX)
+        return INT64_MAX;
+    return c->now_mono_us + (at_us > now_us ? at_us - now_us : 1);
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
 int64_t core_wake_at_us(const struct core *c)
 {
-    return workers_wake_at_us(c);
+    int64_t policy_us = holds_next_us(c), other = preempt_next_us(c);
+    policy_us = other < policy_us ? other : policy_us;
+    int64_t wall_us = budget_next_us(c);
+    wall_us = c->calendar.next_us < wall_us ? c->calendar.next_us : wall_us;
+    int64_t at_us = workers_wake_at_us(c);
+    at_us = earlier(at_us, on_mono(c, policy_us, c->policy_us));
+    return earlier(at_us, on_mono(c, wall_us, c->now_wall_us));
 }
 
 /* A live task that no lease knows cannot be: a lease's snapshot is missing. The database is
@@ -185,8 +246,9 @@ static void check_tasks(const struct core *c)
 
 void core_load_done(struct core *c, struct now now, struct effects *out)
 {
-    c->now_mono_us = now.mono_us;
+    set_clock(c, now);
     check_tasks(c);
+    share_load_done(c);
     job_flush_dirty(c, out);
     struct record *r = record_new(RECORD_EPOCH_START);
     r->u.epoch_start = (struct epoch_start){.epoch = c->epoch + 1, .at_us = now.wall_us};

@@ -24,9 +24,8 @@ struct core_config {
     uint64_t default_mem_mib; /* default 1024 */
     int64_t ahead_us;         /* how much work a lease may queue ahead, default 250 ms */
     uint64_t ahead_max;       /* attempts, default 64 */
-    int64_t patience_us;      /* goes with the old policy */
     /* The policy (docs/POLICY.md). 0 = the default. */
-    double beta;           /* weight of what runs now against history, default 2 */
+    double beta;           /* weight of what runs now against history, default 3 */
     int64_t half_life_us;  /* of usage, default 24 h */
     int64_t array_step_us; /* an array's k-th task ranks as if sent k steps later, default 1 s; -1 =
                               0 */

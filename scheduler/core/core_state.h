@@ -3,14 +3,17 @@
 #define CHIPQ_CORE_STATE_H
 
 #include "common/base/pure/map.h"
+#include "scheduler/core/calendar.h"
 #include "scheduler/core/core.h"
 #include "scheduler/core/depend.h"
+#include "scheduler/core/holds.h"
 #include "scheduler/core/job.h"
 #include "scheduler/core/lease.h"
 #include "scheduler/core/licence.h"
 #include "scheduler/core/people.h"
 #include "scheduler/core/queue.h"
 #include "scheduler/core/share.h"
+#include "scheduler/core/usage.h"
 #include "scheduler/core/workers.h"
 
 struct core {
@@ -18,15 +21,24 @@ struct core {
     uint64_t epoch, next_id;
     bool epoch_changed, next_id_changed; /* since the last core_view_entities */
     int64_t now_mono_us; /* of the step or plan that runs; decides nothing durable */
-    int64_t policy_us;   /* of the same: persisted, never runs back (share.h) */
+    int64_t now_wall_us; /* the same: for calendars and people */
+    int64_t policy_us;   /* the same: starts from the wall, advances with mono, never runs back */
+    bool has_clock;      /* the three are set */
+    bool is_loading;     /* until core_load_done, or the first step */
     struct people people;
     struct share share;
     struct features features;
+    struct holds holds;
+    struct calendar calendar;
+    struct share_node **settings_changed; /* nodes, since the last core_view_entities */
+    size_t n_settings_changed, cap_settings_changed;
+    size_t n_nodes_seen; /* of the share tree, by core_view_entities */
     struct jobs jobs;
     struct dependents dependents;
     struct queue queue;
     struct pool pool;
     struct leases leases;
+    struct usage usage;
 };
 
 /* Applies a record of our own making and hands it to `out`. Takes r. A record that does not apply

@@ -274,8 +274,10 @@ void depend_job_ended(struct core *c, const struct job *on)
         for (size_t d = 0; job && d < job->n_deps; d++)
             if (job->deps[d].job == on->id && job->deps[d].state == DEP_WAITING)
                 dep_resolve(c, job, d, on);
-        if (job)
+        if (job) {
+            usage_note_ready(c, job, on->end_us);
             queue_update(c, job);
+        }
     }
     waiters_free(w);
 }
@@ -336,7 +338,8 @@ static void cancel_doomed(struct core *c, const struct job *job, const struct do
     r->u.job_cancel = (struct job_cancel){.job = job->id,
                                           .tasks = cq_str_take(&tasks),
                                           .at_us = wall_us,
-                                          .cause = cq_str_take(&cause)};
+                                          .cause = cq_str_take(&cause),
+                                          .policy_us = c->policy_us};
     core_emit(c, out, r);
 }
 

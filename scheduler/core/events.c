@@ -67,7 +67,8 @@ static void emit_end(struct core *c, const struct worker *w, const struct in_att
                                  .cause = copy_or_null(in->cause),
                                  .has_outputs = in->has_outputs,
                                  .at_us = wall_us,
-                                 .worker = w->id};
+                                 .worker = w->id,
+                                 .policy_us = c->policy_us};
     core_emit(c, out, r);
 }
 

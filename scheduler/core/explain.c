@@ -8,6 +8,7 @@
 #include "common/base/pure/parse.h"
 #include "scheduler/core/core_state.h"
 #include "scheduler/core/placement.h"
+#include "scheduler/core/quota.h"
 
 struct list {
     const struct core *core;
@@ -189,7 +190,51 @@ static void say_turn(const struct list *l, const struct job *first, struct reaso
             first->number, first->submit->u.job_submit.priority);
     else
         SAY(r->text, "others come first");
-    SAY(r->advice, "higher priority first, then the earlier submitted");
+    SAY(r->advice, "chipq share shows what each side has and is due");
+}
+
+/* ---- limits ---- */
+
+static const char *format_amount(const struct quota_block *b, uint64_t amount, char *buf,
+                                 size_t size)
+{
+    if (b->which == SETTING_MAX_MEM)
+        return format_size_mib(amount, buf, size);
+    char hours[32];
+    if (b->which == SETTING_BUDGET)
+        (void)snprintf(buf, size, "%s core-hours", budget_format(amount, hours, sizeof hours));
+    else if (b->which == SETTING_MAX_LICENCE)
+        (void)snprintf(buf, size, "%" PRIu64 " %.40s", amount, b->feature->name);
+    else
+        (void)snprintf(buf, size, "%" PRIu64, amount);
+    return buf;
+}
+
+static void say_limit(const struct quota_block *b, struct reason *r)
+{
+    char limit[64], used[64], need[64];
+    struct cq_str path CQ_CLEANUP(cq_str_fini) = {0};
+    share_path(b->node, &path);
+    SAY(r->text, "%s of %.100s is %s; %s in use, it needs %s", setting_key(b->which),
+        cq_str_text(&path), format_amount(b, b->limit, limit, sizeof limit),
+        format_amount(b, b->used, used, sizeof used), format_amount(b, b->need, need, sizeof need));
+    SAY(r->advice, "%s",
+        b->which == SETTING_BUDGET
+            ? "it goes on in the next period, or with a larger budget; a shorter "
+              "--time needs less of it"
+            : "it goes on when running jobs below it end; chipq quota shows all");
+}
+
+static void say_licence(const struct core *c, const struct feature *f, const struct shape *s,
+                        struct reason *r)
+{
+    (void)c;
+    SAY(r->text, "it asks %" PRIu64 " of %.63s; %" PRIu64 " of %" PRIu64 " free",
+        tokens_of(&s->tokens, f), f->name, feature_free(f), f->count);
+    if (tokens_of(&s->tokens, f) > f->count)
+        SAY(r->advice, "there are not so many: ask for less");
+    else
+        SAY(r->advice, "it goes on when tokens are given back; chipq licence shows them");
 }
 
 static void say(const struct list *l, enum wait_reason why, const struct job *first,
@@ -212,46 +257,89 @@ static void say(const struct list *l, enum wait_reason why, const struct job *fi
     case WAIT_CAPACITY:
         say_capacity(l->core, s, r);
         return;
+    case WAIT_RESERVED:
+        SAY(r->text, "there is room, but it is kept for a job that has waited for more of it, and "
+                     "would still be taken then");
+        SAY(r->advice, "it starts after that job; a shorter --time may fit before it");
+        return;
+    case WAIT_GUARANTEE:
+        SAY(r->text, "what is free belongs to guarantees of others");
+        SAY(r->advice, "it goes on when running jobs end");
+        return;
+    case WAIT_BOOKED:
+        SAY(r->text, "a booking begins before its time limit would end");
+        SAY(r->advice, "a shorter --time may fit before it; chipq reservation list shows yours");
+        return;
+    case WAIT_BOOKING:
+        SAY(r->text, "its booking '%.63s' is not open, or ends too soon", s->reservation);
+        SAY(r->advice, "chipq reservation list shows when it begins");
+        return;
     case WAIT_TURN:
     case WAIT_NONE:
     case WAIT_HELD:
     case WAIT_DEPENDENCY:
     case WAIT_ARRAY_LIMIT:
     case WAIT_LOST_DECISION:
+    case WAIT_LIMIT:
+    case WAIT_BUDGET:
+    case WAIT_LICENCE:
     case WAIT_REASON_COUNT:
         say_turn(l, first, r);
         return;
     }
 }
 
-/* The answer that placement gave when it parked the shape, or its answer now. */
-static enum wait_reason pool_reason(const struct core *c, const struct shape *s)
+/* What the pass would answer for this job now: the same questions, in the same order. */
+static enum wait_reason decide(const struct core *c, const struct job *job, struct quota_block *b,
+                               struct feature **scarce)
 {
-    enum wait_reason why = s->why;
+    const struct class *k = job->class;
+    const struct shape *s = k->shape;
+    enum wait_reason why = WAIT_TURN;
     struct placement p = {0};
-    if (s->parked_index == SIZE_MAX) {
+    if (quota_blocks(k->leaf, s, b))
+        return b->which == SETTING_BUDGET ? WAIT_BUDGET : WAIT_LIMIT;
+    if (quota_is_withheld(c, k->leaf, s))
+        return WAIT_GUARANTEE;
+    if ((*scarce = licence_blocks(&s->tokens)) || (*scarce = calendar_lacks(c, s)))
+        return WAIT_LICENCE;
+    if (!calendar_is_open(c, s))
+        return WAIT_BOOKING;
+    if (placement_choose(c, s, job, &p, &why))
         why = WAIT_TURN;
-        if (placement_choose(c, s, &p, &why))
-            why = WAIT_TURN;
-        placement_fini(&p);
-    }
+    placement_fini(&p);
     return why;
+}
+
+/* The job that what comes free would go to, of those with the same shape. */
+static const struct job *first_of_shape(const struct core *c, struct shape *s)
+{
+    /* Looking moves only what the choice remembers, never what it is. */
+    const struct class *k = queue_best_of((struct core *)c, s);
+    return k ? queue_class_head(k) : NULL;
 }
 
 static void add_pool(struct list *l, uint64_t ready)
 {
-    const struct shape *s = l->job->class->shape;
-    enum wait_reason why = pool_reason(l->core, s);
-    const struct job *first = queue_shape_head(s);
-    bool is_first = first == NULL || first == l->job;
-    if (why == WAIT_CAPACITY && !is_first)
+    struct quota_block block;
+    struct feature *scarce = NULL;
+    struct shape *s = l->job->class->shape;
+    enum wait_reason why = decide(l->core, l->job, &block, &scarce);
+    const struct job *first = first_of_shape(l->core, s);
+    bool is_turn = why == WAIT_CAPACITY && first && first != l->job;
+    if (is_turn)
         why = WAIT_TURN; /* its shape has no room, and what is freed goes to others first */
-    if (why == WAIT_TURN && l->core->queue.owed && queue_shape_head(l->core->queue.owed))
-        first = is_first ? queue_shape_head(l->core->queue.owed) : first;
     struct reason *r = add(l, why, ready);
-    if (r)
+    if (r == NULL)
+        return;
+    if (why == WAIT_LIMIT || why == WAIT_BUDGET)
+        say_limit(&block, r);
+    else if (why == WAIT_LICENCE)
+        say_licence(l->core, scarce, s, r);
+    else
         say(l, why, first, r);
-    if (why == WAIT_TURN && (r = add(l, WAIT_CAPACITY, ready)))
+    advise(l->core, l->job, why == WAIT_LIMIT ? &block : NULL, r);
+    if (is_turn && (r = add(l, WAIT_CAPACITY, ready)))
         say_capacity(l->core, s, r);
 }
 

@@ -3,9 +3,16 @@
 #define CHIPQ_EXPLAIN_H
 
 #include "scheduler/core/queue.h"
+#include "scheduler/core/quota.h"
 
 /* Appends "asks 64 cores; the largest worker has 2" when no worker that is up could ever hold the
  * shape, and returns true. With no worker up nothing is known: false. */
 bool explain_impossible(const struct core *c, const struct shape *shape, struct cq_str *out);
+
+/* Looks for one change that would let the job start in the next pass, and puts it into `r` with its
+ * words: --preemptible, less time, fewer cores, less memory, or a limit (`block`, or NULL) raised.
+ */
+void advise(const struct core *c, const struct job *job, const struct quota_block *block,
+            struct reason *r);
 
 #endif

@@ -4,7 +4,10 @@
 
 #include "common/base/pure/mem.h"
 #include "scheduler/core/core_state.h"
+#include "scheduler/core/oracle.h"
 #include "scheduler/core/policy.h"
+#include "scheduler/core/preempt.h"
+#include "scheduler/core/quota.h"
 
 enum { ORDERS_BYTES_MAX = 1 << 20 }; /* run specifications in one message */
 
@@ -24,8 +27,11 @@ static void assign(struct plan *p, struct lease *l, const struct job *job, uint3
                                                   .job = job->id,
                                                   .task = number,
                                                   .attempt = (t ? t->attempt : 0) + 1u,
-                                                  .at_us = p->wall_us};
+                                                  .at_us = p->wall_us,
+                                                  .policy_us = p->core->policy_us};
     core_emit(p->core, p->out, r);
+    oracle_assigned(p->core, l->leaf);
+    holds_drop(p->core, job); /* what it was kept for has begun */
     l->queue[l->n - 1].is_unsent = true;
     if (l->is_listed)
         return;
@@ -37,9 +43,12 @@ static void assign(struct plan *p, struct lease *l, const struct job *job, uint3
 static void start(struct plan *p, const struct decision *d)
 {
     struct core *c = p->core;
-    const struct shape *shape = d->job->class->shape;
-    struct cq_str cores = {0};
+    const struct class *k = d->job->class;
+    struct cq_str cores = {0}, tokens = {0};
+    int64_t rate, inner_rate;
     bitset_format(&d->at.cores, &cores);
+    tokens_format(&k->shape->tokens, &tokens);
+    calendar_rates(c, k->shape, &d->at, &rate, &inner_rate);
     uint64_t id = core_new_id(c);
     struct record *r = record_new(RECORD_LEASE_OPEN);
     r->u.lease_open = (struct lease_open){.lease = id,
@@ -50,31 +59,53 @@ static void start(struct plan *p, const struct decision *d)
                                           .enterprise = d->job->enterprise->id,
                                           .project = d->job->project->id,
                                           .principal = d->job->principal->id,
-                                          .at_us = p->wall_us};
+                                          .at_us = p->wall_us,
+                                          .policy_us = c->policy_us,
+                                          .rate = rate,
+                                          .inner_rate = inner_rate,
+                                          .licences = tokens.len ? cq_str_take(&tokens) : NULL,
+                                          .reservation = calendar_id(c, k->shape)};
+    cq_str_fini(&tokens);
     core_emit(c, p->out, r);
     struct lease *l = lease_find(c, id);
     l->is_unsent = true;
-    if (c->queue.owed == shape)
-        queue_settle_debt(c);
     assign(p, l, d->job, d->task);
+    oracle_started(c, l);
 }
 
-/* Parked shapes look at each worker that has more free than before. */
-static void wake_parked(struct core *c)
+/* A hold may keep the others of its shape out, never its own job. */
+static bool may_pass_holds(struct core *c, const struct shape *s, const struct worker *w)
+{
+    const struct class *k = queue_best_of(c, s);
+    return holds_has_shape(c, s) || holds_allow(c, s, w, NULL, k ? queue_class_head(k) : NULL);
+}
+
+/* Shut shapes look at a worker that has more free than before. */
+static void wake_shut(struct core *c, const struct worker *w)
+{
+    for (size_t i = c->queue.shut.n; i-- > 0;) {
+        struct shape *s = c->queue.shut.items[i];
+        if (s->why == WAIT_LICENCE || s->why == WAIT_BOOKING)
+            continue;
+        bool fits = placement_fits(s, w, NULL);
+        if (fits && may_pass_holds(c, s, w))
+            queue_open(c, s);
+        else if (fits)
+            s->why = WAIT_RESERVED; /* looks again when the hold moves or goes */
+        else if (s->why == WAIT_NO_WORKER || s->why == WAIT_SETTLING || s->why == WAIT_NO_NODE)
+            s->why = placement_could_fit(s, w) ? WAIT_CAPACITY : WAIT_NO_NODE;
+    }
+}
+
+static void wake(struct core *c)
 {
     struct pool *pool = &c->pool;
+    if (pool->n_grown > 0)
+        queue_wake_withheld(c);
     for (size_t i = 0; i < pool->n_grown; i++) {
-        const struct worker *w = pool->grown[i];
         pool->grown[i]->is_grown = false;
-        if (!worker_takes_work(w))
-            continue;
-        for (size_t k = c->queue.n_parked; k-- > 0;) {
-            struct shape *s = c->queue.parked[k];
-            if (placement_fits(s, w, NULL))
-                queue_unpark(c, s);
-            else if (s->why == WAIT_NO_WORKER || s->why == WAIT_SETTLING || s->why == WAIT_NO_NODE)
-                s->why = placement_could_fit(s, w) ? WAIT_CAPACITY : WAIT_NO_NODE;
-        }
+        if (worker_takes_work(pool->grown[i]))
+            wake_shut(c, pool->grown[i]);
     }
     pool->n_grown = 0;
 }
@@ -89,7 +120,8 @@ static size_t order_bytes(const struct lease *l, const struct job *job)
 static void top_up(struct plan *p, struct lease *l)
 {
     size_t bytes = 0;
-    while (policy_queue_target(p->core, l) > l->n) {
+    bool keeps = policy_keeps(p->core, l);
+    while (keeps && policy_queue_target(p->core, l) > l->n) {
         const struct job *job = queue_class_head(l->class);
         bytes += order_bytes(l, job);
         if (l->n > 0 && (bytes > ORDERS_BYTES_MAX || job->submit->u.job_submit.restart != 0))
@@ -139,19 +171,40 @@ static void send_one(struct core *c, struct lease *l, struct effects *out)
     l->is_unsent = l->is_listed = false;
 }
 
+static void pass(struct plan *p)
+{
+    struct core *c = p->core;
+    struct decision d;
+    wake(c);
+    holds_review(c);
+    while (policy_next(c, &d)) {
+        start(p, &d);
+        placement_fini(&d.at);
+    }
+    holds_drop_parked(c);
+    top_up_touched(p);
+}
+
+static void passes(struct plan *p)
+{
+    const struct core *c = p->core;
+    do {
+        pass(p);
+    } while (c->pool.n_grown > 0 || (c->queue.open.n > 0 && !c->config.no_backfill));
+}
+
 void grant_plan(struct core *c, int64_t wall_us, struct effects *out)
 {
     struct plan p = {.core = c, .wall_us = wall_us, .out = out};
-    do {
-        struct decision d;
-        wake_parked(c);
-        while (policy_next(c, &d)) {
-            start(&p, &d);
-            placement_fini(&d.at);
-        }
-        top_up_touched(&p);
-    } while (c->pool.n_grown > 0 || c->queue.ready.n > 0);
-    policy_consider_debt(c);
+    budget_roll_all(c, wall_us);
+    calendar_run(c, wall_us, out);
+    passes(&p);
+    oracle_passed(c);
+    holds_sweep(c);
+    preempt_run(c, wall_us, out);
+    if (c->queue.open.n > 0)
+        passes(&p); /* a claim moved holds: who they kept out may start */
+    oracle_books(c);
     for (size_t i = 0; i < p.n; i++)
         send_one(c, p.unsent[i], out);
     free(p.unsent);

@@ -6,6 +6,7 @@
 
 #include "common/base/pure/mem.h"
 #include "scheduler/core/core_state.h"
+#include "scheduler/core/quota.h"
 
 enum { TASK_NUMBER_MAX = 999999999, ARRAY_TASKS_MAX = 100000, SUBMIT_JOBS_MAX = 1000 };
 
@@ -162,6 +163,7 @@ void core_forget(struct core *c, struct job_id id)
     struct job *job = job_find(c, id.v);
     if (job == NULL || !job_state_is_terminal(job->state))
         return;
+    holds_drop(c, job); /* it may have got its last start through a lease that went on */
     map_remove(&c->jobs.by_id, job->id);
     map_remove(&job->enterprise->jobs, job->number);
     group_leave(c, job);
@@ -201,6 +203,12 @@ void job_flush_dirty(struct core *c, struct effects *out)
 uint64_t job_waiting(const struct job *job)
 {
     return job->waiting.count + job->blocked.count + job->n_asking;
+}
+
+double job_usual_us(const struct job *job)
+{
+    double limit = (double)job->submit->u.job_submit.time_us;
+    return job->mean_run_us > 0 ? (double)job->mean_run_us : limit / 3;
 }
 
 uint64_t job_ready_tasks(const struct job *job)
@@ -261,6 +269,7 @@ static void count(struct job *job)
     n->jobs_running +=
         (uint64_t)(job->state == JOB_RUNNING) - (uint64_t)(job->counted == JOB_RUNNING);
     n->tasks_waiting += waiting - job->counted_waiting;
+    quota_waiting(job->class->leaf, (int64_t)(waiting - job->counted_waiting));
     n->tasks_running += job->n_running - job->counted_running;
     job->counted = job->state;
     job->counted_waiting = waiting;
@@ -272,6 +281,7 @@ void job_refresh(struct core *c, struct job *job, int64_t at_us)
     bool was_over = job_state_is_terminal(job->state);
     move_state(job);
     count(job);
+    usage_note_ready(c, job, at_us);
     queue_update(c, job);
     job_mark_dirty(c, job);
     if (was_over || !job_state_is_terminal(job->state))
@@ -300,6 +310,9 @@ static int check_submit(const struct core *c, const struct job_submit *s, struct
     if (s->submit_count > SUBMIT_JOBS_MAX || s->submit_index >= s->submit_count
         || s->number <= s->submit_index)
         return cq_fail(err, CQ_E_INTERNAL, "job %" PRIu64 " has a wrong place", s->id);
+    struct tokens tokens;
+    if (tokens_parse(c, e, s->licences ? s->licences : "", &tokens, err) != 0)
+        return cq_wrap(err, "job %" PRIu64, s->id);
     const struct group *g = job_group_find(c, (struct principal_id){s->principal}, &s->client_key);
     if (g && (g->count != s->submit_count || g->jobs[s->submit_index]))
         return cq_fail(err, CQ_E_INTERNAL, "job %" PRIu64 " shares a key wrongly", s->id);
@@ -333,7 +346,8 @@ static int apply_submit(struct core *c, const struct record *r, struct cq_err *e
                         .state = job_state_next(JOB_NONE, JOB_EV_SUBMIT),
                         .is_held = s->hold != 0,
                         .is_new = true,
-                        .queue_index = HEAP_NOWHERE};
+                        .queue_index = HEAP_NOWHERE,
+                        .age_index = HEAP_NOWHERE};
     if (fill_tasks(job, s, err) != 0) {
         job_free(job);
         return -1;
@@ -438,6 +452,20 @@ static int apply_requeue(struct core *c, struct job *job, const struct task_requ
     return 0;
 }
 
+static int apply_preempt(struct core *c, struct job *job, const struct task_preempt *r,
+                         struct cq_err *err)
+{
+    struct task *t = job_task(job, (uint32_t)r->task);
+    if (t == NULL || t->attempt != r->attempt || t->lease == NULL)
+        return cq_fail(err, CQ_E_INTERNAL, "a task that does not run is called back");
+    t->is_requeued = t->is_preempted = true;
+    t->preemptions++;
+    t->preempted_us = r->policy_us;
+    lease_recall(c, t->lease);
+    job_refresh(c, job, r->at_us);
+    return 0;
+}
+
 /* Every record about an existing job names it in its first field. */
 static uint64_t job_of(const struct record *r)
 {
@@ -452,6 +480,8 @@ static uint64_t job_of(const struct record *r)
         return r->u.task_requeue.job;
     case RECORD_JOB_SNAPSHOT:
         return r->u.job_snapshot.job;
+    case RECORD_TASK_PREEMPT:
+        return r->u.task_preempt.job;
     default:
         return 0;
     }
@@ -473,6 +503,8 @@ int job_apply(struct core *c, const struct record *r, struct cq_err *err)
         return apply_cancel(c, job, &r->u.job_cancel, err);
     else if (r->type == RECORD_TASK_REQUEUE)
         return apply_requeue(c, job, &r->u.task_requeue, err);
+    else if (r->type == RECORD_TASK_PREEMPT)
+        return apply_preempt(c, job, &r->u.task_preempt, err);
     else
         return job_snapshot_apply(c, job, &r->u.job_snapshot.state, err);
     return 0;

@@ -15,10 +15,14 @@ struct task {
     uint32_t number, attempt;
     enum task_state state;
     uint32_t losses, failures, returns; /* returns: attempts that no worker had confirmed */
+    uint32_t preemptions;               /* how often it was called back for a guarantee */
+    int64_t preempted_us;               /* policy time of the last time; 0 = never */
     bool is_killing;                    /* cancelled: its attempt is being killed */
-    bool is_requeued;                   /* called back by a person: it runs again */
+    bool is_requeued;                   /* called back, by a person or for another: it runs again */
+    bool is_preempted;                  /* the latter */
     bool is_shown;                      /* a row of it went out as live */
     bool is_changed;                    /* its live row is in job->changed_tasks */
+    bool has_run;                       /* it started at least once: its wait is accounted */
     struct lease *lease;                /* while live */
     int64_t start_us;
 };
@@ -65,8 +69,11 @@ struct job {
     bool is_skipped;    /* end_cause is that of a dependency which can never be met */
     bool is_part_cause; /* end_cause is of some of its tasks only */
     uint64_t ready;     /* tasks that may start now, as its class counts them */
-    size_t queue_index;
-    int64_t ready_since_us; /* boot clock, in this reign */
+    size_t queue_index, age_index;
+    int64_t rank_us;    /* within its class: time of submit, place in the array, priority */
+    int64_t ready_us;   /* wall: neither held nor waiting for others since; 0 = not known */
+    int64_t waiting_us; /* the same in policy time: its age among what waits */
+    bool was_ready;     /* in that sense, at its last change */
     struct ended *ended;
     size_t n_ended, cap_ended;
     uint32_t *changed_tasks;
@@ -103,6 +110,8 @@ void job_refresh(struct core *c, struct job *job, int64_t at_us); /* state, coun
 void job_mark_dirty(struct core *c, struct job *job);
 void job_flush_dirty(struct core *c, struct effects *out);
 void job_show_task(struct core *c, struct job *job, struct task *t); /* its live row changed */
+/* What a run of it usually takes; nothing known: a third of its limit. */
+double job_usual_us(const struct job *job);
 uint64_t job_waiting(const struct job *job); /* tasks that wait for anything */
 const char *job_label(const struct job *job, char *buf, size_t size); /* its name, or number */
 

@@ -5,9 +5,9 @@
 #include "common/base/pure/mem.h"
 #include "scheduler/core/core_state.h"
 
-enum { SNAPSHOT_VERSION = 2, SNAPSHOT_TEXT_MAX = 4096, SNAPSHOT_RANGES_MAX = 100000 };
+enum { SNAPSHOT_VERSION = 3, SNAPSHOT_TEXT_MAX = 4096, SNAPSHOT_RANGES_MAX = 100000 };
 enum { CAUSE_SKIPPED = 1, CAUSE_PART = 2 };
-enum { FLAG_KILLING = 1, FLAG_REQUEUED = 2, FLAG_SHOWN = 4 };
+enum { FLAG_KILLING = 1, FLAG_REQUEUED = 2, FLAG_SHOWN = 4, FLAG_RUN = 8 };
 
 void snapshot_put_ranges(struct cq_str *out, const struct ranges *r)
 {
@@ -40,8 +40,10 @@ static void put_task(struct cq_str *out, const struct task *t)
     flat_put_u64(out, t->failures);
     flat_put_u64(out, t->returns);
     flat_put_u64(out, (t->is_killing ? FLAG_KILLING : 0u) | (t->is_requeued ? FLAG_REQUEUED : 0u)
-                          | (t->is_shown ? FLAG_SHOWN : 0u));
+                          | (t->is_shown ? FLAG_SHOWN : 0u) | (t->has_run ? FLAG_RUN : 0u));
     flat_put_i64(out, t->start_us);
+    flat_put_u64(out, t->preemptions);
+    flat_put_i64(out, t->preempted_us);
 }
 
 void job_snapshot_encode(const struct job *job, struct cq_str *out)
@@ -66,14 +68,18 @@ void job_snapshot_encode(const struct job *job, struct cq_str *out)
     deps_encode_state(job->deps, job->n_deps, out);
     flat_put_u64(out,
                  (job->is_skipped ? CAUSE_SKIPPED : 0u) | (job->is_part_cause ? CAUSE_PART : 0u));
+    flat_put_i64(out, job->ready_us);
+    flat_put_i64(out, job->waiting_us);
 }
 
-static bool get_task(struct flat_reader *in, struct job *job)
+static bool get_task(struct flat_reader *in, struct job *job, uint64_t version)
 {
     uint64_t number = flat_get_u64(in), attempt = flat_get_u64(in), state = flat_get_u64(in);
     uint64_t losses = flat_get_u64(in), failures = flat_get_u64(in), returns = flat_get_u64(in);
     uint64_t flags = flat_get_u64(in);
     int64_t start_us = flat_get_i64(in);
+    uint64_t preemptions = version >= 3 ? flat_get_u64(in) : 0;
+    int64_t preempted_us = version >= 3 ? flat_get_i64(in) : 0;
     bool ok = !in->failed && number < UINT32_MAX && attempt < UINT32_MAX && state < TASK_STATE_COUNT
               && losses < UINT32_MAX && failures < UINT32_MAX && returns < UINT32_MAX
               && !job_task(job, (uint32_t)number)
@@ -91,7 +97,10 @@ static bool get_task(struct flat_reader *in, struct job *job)
                        .is_killing = flags & FLAG_KILLING,
                        .is_requeued = flags & FLAG_REQUEUED,
                        .is_shown = flags & FLAG_SHOWN,
-                       .start_us = start_us};
+                       .has_run = flags & FLAG_RUN,
+                       .start_us = start_us,
+                       .preemptions = (uint32_t)preemptions,
+                       .preempted_us = preempted_us};
     map_put(&job->tasks, number + 1, t);
     job->n_running += task_state_is_live(t->state);
     job->n_asking += t->state == TASK_ASKING;
@@ -127,13 +136,15 @@ static bool decode(struct core *c, struct job *job, struct flat_reader *in)
             return false;
     size_t n = flat_get_count(in, SNAPSHOT_RANGES_MAX);
     for (size_t i = 0; i < n; i++)
-        if (!get_task(in, job))
+        if (!get_task(in, job, version))
             return false;
     if (!deps_decode_state(c, job, in))
         return false;
     uint64_t cause = version >= 2 ? flat_get_u64(in) : 0;
     job->is_skipped = cause & CAUSE_SKIPPED;
     job->is_part_cause = cause & CAUSE_PART;
+    job->ready_us = version >= 3 ? flat_get_i64(in) : job->submit->u.job_submit.at_us;
+    job->waiting_us = version >= 3 ? flat_get_i64(in) : job->ready_us;
     return flat_at_end(in);
 }
 
@@ -150,6 +161,8 @@ int job_snapshot_apply(struct core *c, struct job *job, const struct record_byte
     if (ended == job->n_tasks)
         return cq_fail(err, CQ_E_INTERNAL, "the snapshot of job %" PRIu64 " is of one that is over",
                        job->id);
+    if (job->age_index != HEAP_NOWHERE)
+        heap_fix(&c->queue.by_age, job->age_index); /* it is older than it was a moment ago */
     job_refresh(c, job, 0);
     job->is_new = job->is_dirty = false; /* what the store has is what we hold */
     depend_seal_never(c, job);

@@ -6,6 +6,8 @@
 
 #include "common/base/pure/mem.h"
 #include "scheduler/core/core_state.h"
+#include "scheduler/core/machine.h"
+#include "scheduler/core/quota.h"
 
 void lease_free(struct lease *l)
 {
@@ -55,6 +57,15 @@ static void mark_changed(struct core *c, struct lease *l)
     c->leases.changed[c->leases.n_changed++] = l->id;
 }
 
+void lease_recall(struct core *c, struct lease *l)
+{
+    if (l->is_recalled)
+        return;
+    l->is_recalled = true;
+    l->recalled_from_us = l->head_since_us;
+    mark_changed(c, l);
+}
+
 size_t lease_item_index(const struct lease *l, uint64_t job, uint64_t task, uint64_t attempt)
 {
     for (size_t i = 0; i < l->n; i++) {
@@ -72,7 +83,10 @@ static void lease_enter(struct core *c, struct lease *l)
     map_put(&c->leases.by_id, l->id, l);
     core_saw_id(c, l->id);
     l->n_cores = bitset_count(&l->cores);
+    l->end_us = c->policy_us;
     worker_take(c, l->worker, l);
+    licence_take(c, &l->tokens);
+    quota_take(c, l);
     struct enterprise *e = people_enterprise(c, l->enterprise);
     e->counts.cores_used += l->n_cores;
     mark_changed(c, l);
@@ -108,13 +122,22 @@ static int apply_open(struct core *c, const struct lease_open *r, struct cq_err 
                         .first_epoch = r->epoch,
                         .epoch = r->epoch,
                         .cores_text = cq_strdup(r->cores ? r->cores : ""),
-                        .mem_mib = r->mem_mib};
+                        .mem_mib = r->mem_mib,
+                        .rate = r->rate,
+                        .inner_rate = r->inner_rate,
+                        .opened_us = r->policy_us,
+                        .booking = r->reservation};
     l->incarnation = l->worker->incarnation;
-    if (bitset_parse(l->cores_text, &l->cores, err) != 0 || check_room(l, err) != 0) {
+    l->leaf = share_leaf_of(c, r->project, r->principal);
+    if (l->leaf == NULL || bitset_parse(l->cores_text, &l->cores, err) != 0
+        || check_room(l, err) != 0
+        || tokens_parse(c, l->leaf->enterprise, r->licences ? r->licences : "", &l->tokens, err)
+               != 0) {
         lease_free(l);
-        return -1;
+        return cq_fail(err, CQ_E_INTERNAL, "lease %" PRIu64 " does not fit", r->lease);
     }
     lease_enter(c, l);
+    share_charge(c, l->leaf, l->rate, l->inner_rate, l->opened_us);
     return 0;
 }
 
@@ -127,12 +150,34 @@ static void set_class(struct lease *l, const struct job *job)
     l->class->n_leases++;
 }
 
+void lease_renew_end(struct core *c, struct lease *l)
+{
+    int64_t end_us = l->n > 0 ? l->head_since_us : c->policy_us;
+    if (l->n > 0) {
+        uint64_t limit_us = l->class->shape->time_us, mean_us = l->mean_run_us;
+        end_us += limit_us < INT64_MAX / 4 ? (int64_t)limit_us : INT64_MAX / 4;
+        end_us += (int64_t)(l->n - 1) * (int64_t)(mean_us < limit_us ? mean_us : limit_us);
+    }
+    holds_set_end(c, l, end_us);
+}
+
+/* What an attempt may use at most: all cores of the lease to the limit. */
+static uint64_t lease_core_us(const struct lease *l)
+{
+    return machine_core_us(l->n_cores, l->class->shape->time_us);
+}
+
 /* The class is set before. */
-static void push(struct lease *l, struct job *job, struct task *task)
+static void push(struct core *c, struct lease *l, struct job *job, struct task *task, int64_t at_us,
+                 int64_t policy_us)
 {
     cq_grow(&l->queue, &l->cap, l->n);
     l->class->queued++;
+    if (l->n == 0)
+        l->head_since_us = policy_us;
     l->queue[l->n++] = (struct lease_item){.job = job, .task = task, .attempt = task->attempt};
+    budget_hold(c, l->leaf, lease_core_us(l), at_us);
+    lease_renew_end(c, l);
 }
 
 static void set_node(struct job *job, const char *name)
@@ -155,7 +200,8 @@ static int apply_assign(struct core *c, const struct attempt_assign *r, struct c
         return cq_fail(err, CQ_E_INTERNAL, "attempt %" PRIu64 " of job %" PRIu64 " is out of order",
                        r->attempt, r->job);
     set_class(l, job);
-    push(l, job, job_assign(c, job, (uint32_t)r->task, (uint32_t)r->attempt, l));
+    push(c, l, job, job_assign(c, job, (uint32_t)r->task, (uint32_t)r->attempt, l), r->at_us,
+         r->policy_us);
     if (!job->is_array)
         set_node(job, l->worker->name);
     job_refresh(c, job, r->at_us);
@@ -190,17 +236,35 @@ static int apply_start(struct core *c, const struct attempt_start_rec *r, struct
         return cq_fail(err, CQ_E_INTERNAL, "an attempt of job %" PRIu64 " starts twice", job->id);
     job_task_move(c, job, t, TASK_EV_START, NULL);
     t->start_us = r->start_us;
+    usage_start(c, job, t, r->start_us);
     if (job->start_us == 0)
         job->start_us = r->start_us;
     job_show_task(c, job, t);
     return 0;
 }
 
-static void drop_item(struct lease *l, size_t i)
+/* What an attempt used of a budget: its own word, within its limit; a loss costs nothing. */
+static struct budget_use use_of(const struct lease *l, const struct attempt_end_rec *r)
 {
+    struct budget_use use = {.held_core_us = lease_core_us(l), .cores = l->n_cores};
+    if (r == NULL || r->verdict == VERDICT_LOST || r->start_us <= 0)
+        return use;
+    int64_t run_us = r->run_us < INT64_MAX / 2 ? (int64_t)r->run_us : INT64_MAX / 2;
+    use.to_us = r->at_us;
+    use.from_us = use.to_us - run_us;
+    return use;
+}
+
+static void drop_item(struct core *c, struct lease *l, size_t i, const struct attempt_end_rec *r)
+{
+    const struct budget_use use = use_of(l, r);
     l->n--;
     l->class->queued--;
     memmove(l->queue + i, l->queue + i + 1, (l->n - i) * sizeof *l->queue);
+    if (i == 0)
+        l->head_since_us = r->policy_us;
+    lease_renew_end(c, l);
+    budget_settle(c, l->leaf, &use, r->at_us);
 }
 
 static uint64_t aged_mean(uint64_t mean, uint64_t run_us)
@@ -227,7 +291,7 @@ static int apply_end(struct core *c, const struct record *record, struct cq_err 
     struct job *job = l->queue[i].job;
     struct task *t = l->queue[i].task;
     enum verdict v = (enum verdict)r->verdict;
-    drop_item(l, i);
+    drop_item(c, l, i, r);
     if (tells_duration(v)) {
         uint64_t run_us = r->run_us < INT64_MAX / 8 ? r->run_us : INT64_MAX / 8;
         l->mean_run_us = aged_mean(l->mean_run_us, run_us);
@@ -240,7 +304,9 @@ static int apply_end(struct core *c, const struct record *record, struct cq_err 
     if (r->worker)
         worker_remember_end(c, l->worker,
                             &(struct accepted){r->lease, r->job, r->task, r->attempt});
+    usage_end(c, job, t, r);
     job_task_move(c, job, t, job_judge(job, t, r), record);
+    share_turn(c, l->leaf, r->policy_us);
     job_refresh(c, job, r->at_us);
     mark_changed(c, l);
     lease_touch(c, l);
@@ -256,6 +322,8 @@ static void return_queue(struct core *c, struct lease *l, int64_t at_us)
         job_task_move(c, l->queue[i].job, t, is_over ? TASK_EV_KILL : TASK_EV_AGAIN, NULL);
         job_refresh(c, l->queue[i].job, at_us);
     }
+    for (size_t i = 0; i < l->n; i++)
+        budget_settle(c, l->leaf, &(struct budget_use){lease_core_us(l), 0, 0, 0}, at_us);
     if (l->class)
         l->class->queued -= l->n;
     l->n = 0;
@@ -273,7 +341,13 @@ static int apply_close(struct core *c, const struct lease_close_rec *r, struct c
     if (l == NULL)
         return cq_fail(err, CQ_E_INTERNAL, "lease %" PRIu64 " is not open", r->lease);
     return_queue(c, l, r->at_us);
+    holds_forget_lease(c, l);
     worker_give_back(c, l->worker, l);
+    quota_give_back(c, l);
+    licence_give_back(c, &l->tokens);
+    share_charge(c, l->leaf, -l->rate, -l->inner_rate, r->policy_us);
+    if (l->is_recalled)
+        share_refund(c, l->leaf, l->rate, l->inner_rate, l->recalled_from_us, r->policy_us);
     people_enterprise(c, l->enterprise)->counts.cores_used -= l->n_cores;
     if (l->class) {
         l->class->n_leases--;
@@ -284,6 +358,14 @@ static int apply_close(struct core *c, const struct lease_close_rec *r, struct c
     map_remove(&c->leases.by_id, l->id);
     lease_free(l);
     return 0;
+}
+
+void lease_recharge(struct core *c, struct lease *l, int64_t rate, int64_t inner, int64_t policy_us)
+{
+    share_charge(c, l->leaf, rate - l->rate, inner - l->inner_rate, policy_us);
+    l->rate = rate;
+    l->inner_rate = inner;
+    mark_changed(c, l);
 }
 
 static int apply_adopt(struct core *c, const struct lease_adopt *r, struct cq_err *err)
@@ -304,7 +386,23 @@ static int apply_adopt(struct core *c, const struct lease_adopt *r, struct cq_er
 
 /* ---- snapshot ---- */
 
-enum { LEASE_SNAPSHOT_VERSION = 1, LEASE_QUEUE_MAX = 1 << 16, CORES_TEXT_MAX = 1 << 16 };
+enum {
+    LEASE_SNAPSHOT_VERSION = 2,
+    LEASE_QUEUE_MAX = 1 << 16,
+    CORES_TEXT_MAX = 1 << 16,
+    LICENCES_TEXT_MAX = 1024
+};
+
+static void put_books(const struct lease *l, struct cq_str *out)
+{
+    const int64_t books[] = {l->rate,          l->inner_rate,       l->opened_us,
+                             l->head_since_us, (int64_t)l->booking, l->recalled_from_us};
+    struct cq_str tokens CQ_CLEANUP(cq_str_fini) = {0};
+    for (size_t i = 0; i < CQ_COUNT(books); i++)
+        flat_put_i64(out, books[i]);
+    tokens_format(&l->tokens, &tokens);
+    flat_put_text(out, cq_str_text(&tokens));
+}
 
 struct record *lease_snapshot(const struct lease *l)
 {
@@ -316,6 +414,7 @@ struct record *lease_snapshot(const struct lease *l)
         flat_put_u64(&s, head[i]);
     flat_put_bytes(&s, l->incarnation.bytes, sizeof l->incarnation.bytes);
     flat_put_text(&s, l->cores_text);
+    put_books(l, &s);
     flat_put_u64(&s, l->n);
     for (size_t i = 0; i < l->n; i++) {
         flat_put_u64(&s, l->queue[i].job->id);
@@ -328,7 +427,20 @@ struct record *lease_snapshot(const struct lease *l)
     return r;
 }
 
-static bool get_queue(const struct core *c, struct lease *l, struct flat_reader *in)
+/* What is charged and held; version 1 knew nothing of it. */
+static bool get_books(const struct core *c, struct lease *l, struct flat_reader *in)
+{
+    int64_t *const books[] = {&l->rate, &l->inner_rate, &l->opened_us, &l->head_since_us};
+    for (size_t i = 0; i < CQ_COUNT(books); i++)
+        *books[i] = flat_get_i64(in);
+    l->booking = (uint64_t)flat_get_i64(in);
+    l->recalled_from_us = flat_get_i64(in);
+    l->is_recalled = l->recalled_from_us != 0;
+    char *tokens CQ_CLEANUP(cq_free_ptr) = flat_get_text(in, LICENCES_TEXT_MAX);
+    return !in->failed && tokens_parse(c, l->leaf->enterprise, tokens, &l->tokens, NULL) == 0;
+}
+
+static bool get_queue(struct core *c, struct lease *l, struct flat_reader *in)
 {
     size_t n = flat_get_count(in, LEASE_QUEUE_MAX);
     for (size_t i = 0; i < n; i++) {
@@ -339,7 +451,7 @@ static bool get_queue(const struct core *c, struct lease *l, struct flat_reader 
             return false;
         t->lease = l;
         set_class(l, job);
-        push(l, job, t);
+        push(c, l, job, t, 0, 0);
     }
     return flat_at_end(in);
 }
@@ -364,7 +476,9 @@ static struct lease *lease_from(const struct core *c, uint64_t id, struct flat_r
     if (bytes == sizeof l->incarnation.bytes)
         memcpy(l->incarnation.bytes, inc, bytes);
     l->cores_text = flat_get_text(in, CORES_TEXT_MAX);
-    bool ok = head[0] == LEASE_SNAPSHOT_VERSION && !in->failed;
+    l->leaf = share_leaf_of(c, l->project, l->principal);
+    bool ok = head[0] >= 1 && head[0] <= LEASE_SNAPSHOT_VERSION && !in->failed && l->leaf;
+    ok = ok && (head[0] < 2 || get_books(c, l, in));
     if (ok && bitset_parse(l->cores_text, &l->cores, NULL) == 0)
         return l;
     lease_free(l);
@@ -383,8 +497,12 @@ static int apply_snapshot(struct core *c, const struct lease_snapshot *r, struct
         lease_free(l);
         return -1;
     }
+    int64_t head_since_us = l->head_since_us;
     lease_enter(c, l);
-    if (!get_queue(c, l, &in))
+    bool ok = get_queue(c, l, &in);
+    l->head_since_us = head_since_us;
+    lease_renew_end(c, l);
+    if (!ok)
         return cq_fail(err, CQ_E_INTERNAL, "the queue of lease %" PRIu64 " is damaged", r->lease);
     l->is_shown = true;
     return 0;
@@ -430,8 +548,8 @@ void lease_emit_close(struct core *c, struct lease *l, const char *why, int64_t 
     if (l->worker->has_session)
         (void)lease_out(c, l->worker, OUT_LEASE_CLOSE, l->id, out);
     struct record *r = record_new(RECORD_LEASE_CLOSE);
-    r->u.lease_close_rec =
-        (struct lease_close_rec){.lease = l->id, .why = cq_strdup(why), .at_us = wall_us};
+    r->u.lease_close_rec = (struct lease_close_rec){
+        .lease = l->id, .why = cq_strdup(why), .at_us = wall_us, .policy_us = c->policy_us};
     core_emit(c, out, r);
 }
 
@@ -449,7 +567,8 @@ void lease_emit_loss(struct core *c, struct lease *l, size_t index, const char *
                                                     .start_us = it->task->start_us,
                                                     .end_us = wall_us,
                                                     .cause = cq_strdup(cause),
-                                                    .at_us = wall_us};
+                                                    .at_us = wall_us,
+                                                    .policy_us = c->policy_us};
     core_emit(c, out, r);
 }
 

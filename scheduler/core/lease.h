@@ -6,6 +6,7 @@
 #include "common/base/pure/bitset.h"
 #include "common/base/pure/map.h"
 #include "scheduler/core/effects.h"
+#include "scheduler/core/settings.h"
 
 struct class;
 struct core;
@@ -30,6 +31,13 @@ struct lease {
     struct worker *worker;
     struct class *class; /* set by its first attempt */
     uint64_t enterprise, project, principal;
+    struct share_node *leaf;
+    int64_t rate, inner_rate; /* of its charge, in RATE_ONE */
+    int64_t opened_us;        /* policy time */
+    struct tokens tokens;
+    uint64_t booking;            /* that it runs in, or 0 */
+    int64_t head_since_us;       /* policy time since which its first attempt may run */
+    int64_t end_us;              /* policy time of its end by limits: holds.h */
     uint64_t first_epoch, epoch; /* of its grant; as re-stamped */
     struct cq_uuid incarnation;
     struct bitset cores;
@@ -40,11 +48,13 @@ struct lease {
     struct map heard;     /* ids of jobs whose run order went out in this reign */
     uint64_t mean_run_us; /* of attempts that passed here */
     bool is_refused;      /* its worker takes nothing more for it: closes when nothing runs there */
-    bool is_touched;      /* in leases.touched: look whether it wants more */
-    bool is_unsent;       /* opened by this plan */
-    bool is_listed;       /* this plan has something to send to it */
-    bool is_changed;      /* since the last core_view_entities */
-    bool is_shown;        /* core_view_entities gave it out */
+    bool is_recalled;     /* called back for another: gets nothing more, and its charge back */
+    int64_t recalled_from_us; /* policy time since when it gets that back */
+    bool is_touched;          /* in leases.touched: look whether it wants more */
+    bool is_unsent;           /* opened by this plan */
+    bool is_listed;           /* this plan has something to send to it */
+    bool is_changed;          /* since the last core_view_entities */
+    bool is_shown;            /* core_view_entities gave it out */
 };
 
 struct leases {
@@ -67,6 +77,13 @@ size_t lease_item_index(const struct lease *l, uint64_t job, uint64_t task,
 /* The door for LEASE_* and ATTEMPT_* records. */
 int lease_apply(struct core *c, const struct record *r, struct cq_err *err) CQ_MUST_CHECK;
 
+/* Its first attempt is called back for another: from the start of that its charge comes back. */
+void lease_recall(struct core *c, struct lease *l);
+
+/* From policy time on it is charged so much; for the doors of other records. */
+void lease_recharge(struct core *c, struct lease *l, int64_t rate, int64_t inner,
+                    int64_t policy_us);
+
 /* Makes and emits records. lease_lose: every attempt in the queue ends as lost, then it closes. */
 void lease_emit_close(struct core *c, struct lease *l, const char *why, int64_t wall_us,
                       struct effects *out);
@@ -83,6 +100,9 @@ struct out *lease_out(const struct core *c, const struct worker *w, enum out_typ
 
 /* A heap-allocated LEASE_SNAPSHOT. */
 struct record *lease_snapshot(const struct lease *l);
+
+/* By limits: when its first attempt ends, and what is queued behind it has run as usual. */
+void lease_renew_end(struct core *c, struct lease *l);
 
 /* Inputs of workers about attempts: events.c. */
 void lease_events_step(struct core *c, const struct input *in, struct now now, struct effects *out);

@@ -63,24 +63,25 @@ struct project *people_project(const struct core *c, uint64_t id)
 
 struct enterprise *people_enterprise_named(const struct core *c, const char *name)
 {
-    for (size_t i = 0; i < c->people.n_enterprises; i++)
-        if (strcmp(c->people.enterprises[i]->name, name) == 0)
-            return c->people.enterprises[i];
+    for (size_t i = 0; i < c->people.n_enterprises; i++) {
+        struct enterprise *e = c->people.enterprises[i];
+        if (!e->is_removed && strcmp(e->name, name) == 0)
+            return e;
+    }
     return NULL;
 }
 
 struct project *people_project_named(const struct core *c, const struct enterprise *e,
                                      const char *name)
 {
-    for (size_t i = 0; i < c->people.n_projects; i++) {
-        struct project *p = c->people.projects[i];
-        if (p->enterprise == e && strcmp(p->name, name) == 0)
-            return p;
-    }
+    (void)c;
+    for (size_t i = 0; i < e->share->n_children; i++)
+        if (strcmp(e->share->children[i]->project->name, name) == 0)
+            return e->share->children[i]->project;
     return NULL;
 }
 
-static struct principal *principal_named(const struct core *c, const struct enterprise *e,
+struct principal *people_principal_named(const struct core *c, const struct enterprise *e,
                                          const char *name)
 {
     for (size_t i = 0; i < c->people.n_principals; i++) {
@@ -130,6 +131,8 @@ static int apply_enterprise(struct core *c, const struct record *r, struct cq_er
         .id = a->id, .name = cq_strdup(a->name ? a->name : ""), .next_number = 1, .changed = true};
     INSERT_BY_ID(p->enterprises, p->cap_enterprises, p->n_enterprises, e);
     map_put(&p->by_id, e->id, e);
+    e->share = share_add(c, &c->share.root, e->id, SHARE_ENTERPRISE);
+    e->share->enterprise = e;
     core_saw_id(c, e->id);
     return 0;
 }
@@ -159,14 +162,32 @@ static int apply_principal(struct core *c, const struct record *r, struct cq_err
     return 0;
 }
 
+static void revoke(struct core *c, struct principal *p)
+{
+    p->revoked = p->changed = true;
+    if (p->role == ROLE_WORKER)
+        worker_cut_off(c, p->id);
+}
+
 static int apply_revoke(struct core *c, const struct record *r, struct cq_err *err)
 {
     struct principal *p = people_principal(c, r->u.principal_revoke.id);
     if (p == NULL)
         return cq_fail(err, CQ_E_INTERNAL, "no principal %" PRIu64, r->u.principal_revoke.id);
-    p->revoked = p->changed = true;
-    if (p->role == ROLE_WORKER)
-        worker_cut_off(c, p->id);
+    revoke(c, p);
+    return 0;
+}
+
+static int apply_remove(struct core *c, const struct record *r, struct cq_err *err)
+{
+    struct enterprise *e = people_enterprise(c, r->u.enterprise_remove.id);
+    if (e == NULL)
+        return cq_fail(err, CQ_E_INTERNAL, "no enterprise %" PRIu64, r->u.enterprise_remove.id);
+    e->is_removed = e->changed = true;
+    calendar_renew_next(&c->calendar);
+    for (size_t i = 0; i < c->people.n_principals; i++)
+        if (c->people.principals[i]->enterprise == e && !c->people.principals[i]->revoked)
+            revoke(c, c->people.principals[i]);
     return 0;
 }
 
@@ -184,6 +205,8 @@ static int apply_project(struct core *c, const struct record *r, struct cq_err *
         .id = a->id, .enterprise = e, .name = cq_strdup(a->name ? a->name : ""), .changed = true};
     INSERT_BY_ID(p->projects, p->cap_projects, p->n_projects, n);
     map_put(&p->by_id, n->id, n);
+    n->share = share_add(c, e->share, n->id, SHARE_PROJECT);
+    n->share->project = n;
     core_saw_id(c, n->id);
     return 0;
 }
@@ -208,6 +231,8 @@ int people_apply(struct core *c, const struct record *r, struct cq_err *err)
         return apply_revoke(c, r, err);
     if (r->type == RECORD_PROJECT_ADD)
         return apply_project(c, r, err);
+    if (r->type == RECORD_ENTERPRISE_REMOVE)
+        return apply_remove(c, r, err);
     return apply_numbering(c, r, err);
 }
 
@@ -222,23 +247,28 @@ static int check_name(const char *what, const char *name, struct cq_err *err)
                    name, what);
 }
 
-static int enterprise_add(struct core *c, const char *name, struct effects *out, struct cq_err *err)
+static int enterprise_add(struct core *c, const struct input *in, struct now now,
+                          struct effects *out, struct cq_err *err)
 {
+    const char *name = in->u.enterprise_add.name;
     if (check_name("an enterprise", name, err) != 0)
         return -1;
     if (people_enterprise_named(c, name))
         return cq_fail(err, CQ_E_CONFLICT, "enterprise '%s' exists already", name);
     struct record *r = record_new(RECORD_ENTERPRISE_ADD);
-    r->u.enterprise_add.id = core_new_id(c);
-    r->u.enterprise_add.name = cq_strdup(name);
+    r->u.enterprise_add = (struct enterprise_add){.id = core_new_id(c),
+                                                  .name = cq_strdup(name),
+                                                  .principal = in->principal.v,
+                                                  .at_us = now.wall_us};
     core_emit(c, out, r);
     return 0;
 }
 
-void people_enterprise_add(struct core *c, const struct input *in, struct effects *out)
+void people_enterprise_add(struct core *c, const struct input *in, struct now now,
+                           struct effects *out)
 {
     struct cq_err err = {.code = CQ_OK};
-    (void)enterprise_add(c, in->u.enterprise_add.name, out, &err);
+    (void)enterprise_add(c, in, now, out, &err);
     core_reply(out, in->request, &err);
 }
 
@@ -262,7 +292,7 @@ static int check_new_user(const struct core *c, const struct input *in,
                           const struct enterprise *home, struct cq_err *err)
 {
     const char *name = in->u.user_add.name, *key = in->u.user_add.public_key;
-    const struct principal *same = principal_named(c, home, name);
+    const struct principal *same = people_principal_named(c, home, name);
     if (check_name("a user", name, err) != 0)
         return -1;
     if (strlen(key) != KEY_CHARS)
@@ -277,13 +307,14 @@ static int check_new_user(const struct core *c, const struct input *in,
     return 0;
 }
 
-static int user_add(struct core *c, const struct input *in, struct effects *out, struct cq_err *err)
+static int user_add(struct core *c, const struct input *in, struct now now, struct effects *out,
+                    struct cq_err *err)
 {
     struct enterprise *home;
     if (find_home(c, in, &home, err) != 0)
         return -1;
     const char *name = in->u.user_add.name, *key = in->u.user_add.public_key;
-    const struct principal *same = principal_named(c, home, name);
+    const struct principal *same = people_principal_named(c, home, name);
     if (same && same->role == in->u.user_add.role && strcmp(same->public_key, key) == 0)
         return 0; /* asked again: done already */
     if (check_new_user(c, in, home, err) != 0)
@@ -293,38 +324,41 @@ static int user_add(struct core *c, const struct input *in, struct effects *out,
                                                 .enterprise = home ? home->id : 0,
                                                 .name = cq_strdup(name),
                                                 .role = in->u.user_add.role,
-                                                .public_key = cq_strdup(key)};
+                                                .public_key = cq_strdup(key),
+                                                .principal = in->principal.v,
+                                                .at_us = now.wall_us};
     core_emit(c, out, r);
     return 0;
 }
 
-void people_user_add(struct core *c, const struct input *in, struct effects *out)
+void people_user_add(struct core *c, const struct input *in, struct now now, struct effects *out)
 {
     struct cq_err err = {.code = CQ_OK};
-    (void)user_add(c, in, out, &err);
+    (void)user_add(c, in, now, out, &err);
     core_reply(out, in->request, &err);
 }
 
-static int user_revoke(struct core *c, const struct input *in, struct effects *out,
+static int user_revoke(struct core *c, const struct input *in, struct now now, struct effects *out,
                        struct cq_err *err)
 {
     const char *home_name = in->u.user_revoke.enterprise;
     const struct enterprise *home = people_enterprise_named(c, home_name);
     if (home == NULL && *home_name)
         return cq_fail(err, CQ_E_NOT_FOUND, "no such enterprise '%.63s'", home_name);
-    const struct principal *p = principal_named(c, home, in->u.user_revoke.name);
+    const struct principal *p = people_principal_named(c, home, in->u.user_revoke.name);
     if (p == NULL)
         return cq_fail(err, CQ_E_NOT_FOUND, "no such user '%.63s'", in->u.user_revoke.name);
     struct record *r = record_new(RECORD_PRINCIPAL_REVOKE);
-    r->u.principal_revoke.id = p->id;
+    r->u.principal_revoke =
+        (struct principal_revoke){.id = p->id, .principal = in->principal.v, .at_us = now.wall_us};
     core_emit(c, out, r);
     return 0;
 }
 
-void people_user_revoke(struct core *c, const struct input *in, struct effects *out)
+void people_user_revoke(struct core *c, const struct input *in, struct now now, struct effects *out)
 {
     struct cq_err err = {.code = CQ_OK};
-    (void)user_revoke(c, in, out, &err);
+    (void)user_revoke(c, in, now, out, &err);
     core_reply(out, in->request, &err);
 }
 
@@ -370,9 +404,17 @@ void core_each_enterprise(const struct core *c,
                           void (*fn)(void *arg, struct enterprise_id id, const char *name),
                           void *arg)
 {
-    for (size_t i = 0; i < c->people.n_enterprises; i++)
-        fn(arg, (struct enterprise_id){c->people.enterprises[i]->id},
-           c->people.enterprises[i]->name);
+    for (size_t i = 0; i < c->people.n_enterprises; i++) {
+        const struct enterprise *e = c->people.enterprises[i];
+        if (!e->is_removed)
+            fn(arg, (struct enterprise_id){e->id}, e->name);
+    }
+}
+
+const char *core_enterprise_name(const struct core *c, struct enterprise_id id)
+{
+    const struct enterprise *e = people_enterprise(c, id.v);
+    return e ? e->name : "";
 }
 
 bool core_find_enterprise(const struct core *c, const char *name, struct enterprise_id *id)

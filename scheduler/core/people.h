@@ -1,5 +1,5 @@
 /* Who and for whom: enterprises, principals (users, admins, workers' keys), projects. None is ever
- * deleted; a principal can be revoked. */
+ * deleted; a principal can be revoked, an enterprise removed: look-ups by name pass over those. */
 #ifndef CHIPQ_PEOPLE_H
 #define CHIPQ_PEOPLE_H
 
@@ -10,6 +10,8 @@
 
 struct core;
 struct job;
+
+enum { PROJECTS_MAX = 10000 }; /* of one enterprise: they stay, and fill the memory of all */
 
 struct enterprise {
     uint64_t id;
@@ -57,13 +59,17 @@ struct principal *people_principal(const struct core *c, uint64_t id);
 struct project *people_project(const struct core *c, uint64_t id);
 struct project *people_project_named(const struct core *c, const struct enterprise *e,
                                      const char *name);
+struct principal *people_principal_named(const struct core *c, const struct enterprise *e,
+                                         const char *name); /* e NULL: of those without one */
 
 /* The door. */
 int people_apply(struct core *c, const struct record *r, struct cq_err *err) CQ_MUST_CHECK;
 
 /* Inputs. */
-void people_enterprise_add(struct core *c, const struct input *in, struct effects *out);
-void people_user_add(struct core *c, const struct input *in, struct effects *out);
-void people_user_revoke(struct core *c, const struct input *in, struct effects *out);
+void people_enterprise_add(struct core *c, const struct input *in, struct now now,
+                           struct effects *out);
+void people_user_add(struct core *c, const struct input *in, struct now now, struct effects *out);
+void people_user_revoke(struct core *c, const struct input *in, struct now now,
+                        struct effects *out);
 
 #endif

@@ -3,6 +3,8 @@
 
 #include <ctype.h>
 
+#include "scheduler/core/quota.h"
+
 void placement_fini(struct placement *p)
 {
     bitset_fini(&p->cores);
@@ -132,14 +134,6 @@ bool placement_could_fit(const struct shape *s, const struct worker *w)
            && placement_has_features(w->features, s->node_has);
 }
 
-/* A machine that is being kept free serves only what has the better claim. */
-static bool is_withheld(const struct core *c, const struct shape *s, const struct worker *w)
-{
-    const struct queue *q = &c->queue;
-    return q->owed_by == w && q->owed != s
-           && queue_job_before(queue_shape_head(q->owed), queue_shape_head(s));
-}
-
 static size_t first_with(const struct pool *p, uint64_t cores)
 {
     size_t low = 0, high = p->n_fit;
@@ -153,19 +147,22 @@ static size_t first_with(const struct pool *p, uint64_t cores)
     return low;
 }
 
-static void take_lowest(const struct shape *s, struct worker *w, struct placement *p)
+static void take_lowest(const struct shape *s, const struct worker *w, struct placement *p)
 {
+    struct bitset left = {0};
     uint64_t want = s->exclusive ? w->n_cores : s->cores, got = 0;
-    *p = (struct placement){.worker = w, .mem_mib = s->exclusive ? w->mem_mib : s->mem_mib};
-    for (size_t bit = bitset_next(&w->cores, 0); bit != SIZE_MAX && got < want;
-         bit = bitset_next(&w->cores, bit + 1))
-        if (!bitset_has(&w->used, bit)) {
-            bitset_set(&p->cores, bit);
-            got++;
-        }
+    *p = (struct placement){.worker = (struct worker *)w,
+                            .mem_mib = s->exclusive ? w->mem_mib : s->mem_mib};
+    bitset_copy(&left, &w->cores);
+    bitset_and_not(&left, &w->used);
+    for (size_t bit = bitset_next(&left, 0); bit != SIZE_MAX && got < want;
+         bit = bitset_next(&left, bit + 1), got++)
+        bitset_set(&p->cores, bit);
+    bitset_fini(&left);
 }
 
-static enum wait_reason why_not(const struct core *c, const struct shape *s, bool withheld)
+static enum wait_reason why_not(const struct core *c, const struct shape *s,
+                                enum wait_reason withheld)
 {
     bool up = false, could = false, settling = false;
     for (size_t i = 0; i < c->pool.n; i++) {
@@ -177,28 +174,41 @@ static enum wait_reason why_not(const struct core *c, const struct shape *s, boo
     }
     if (!up)
         return WAIT_NO_WORKER;
-    if (withheld)
-        return WAIT_TURN;
+    if (withheld != WAIT_NONE)
+        return withheld;
     if (could)
         return WAIT_CAPACITY;
     return settling ? WAIT_SETTLING : WAIT_NO_NODE;
 }
 
-bool placement_choose(const struct core *c, const struct shape *s, struct placement *p,
-                      enum wait_reason *why)
+struct worker *placement_find(const struct core *c, const struct shape *s, const struct job *job,
+                              enum wait_reason *why)
 {
-    bool withheld = false;
+    enum wait_reason withheld = WAIT_NONE;
+    bool is_too_large = false; /* a free machine, for limits that hold back only this class */
     for (size_t i = first_with(&c->pool, s->cores); i < c->pool.n_fit; i++) {
         struct worker *w = c->pool.fit[i];
         if (!placement_fits(s, w, NULL))
             continue;
-        if (is_withheld(c, s, w)) {
-            withheld = true;
-            continue;
-        }
-        take_lowest(s, w, p);
-        return true;
+        /* A hold is named first: shapes that it keeps out look again more often. */
+        if (!calendar_allows(c, s, w, NULL))
+            withheld = withheld == WAIT_NONE ? WAIT_BOOKED : withheld;
+        else if (!holds_allow(c, s, w, NULL, job))
+            withheld = WAIT_RESERVED;
+        else if (job && quota_blocks_machine(c, job->class->leaf, s, w))
+            is_too_large = true;
+        else
+            return w;
     }
-    *why = why_not(c, s, withheld);
-    return false;
+    *why = is_too_large ? WAIT_LIMIT : why_not(c, s, withheld);
+    return NULL;
+}
+
+bool placement_choose(const struct core *c, const struct shape *s, const struct job *job,
+                      struct placement *p, enum wait_reason *why)
+{
+    struct worker *w = placement_find(c, s, job, why);
+    if (w)
+        take_lowest(s, w, p);
+    return w != NULL;
 }

@@ -11,10 +11,14 @@ struct placement {
 };
 void placement_fini(struct placement *p);
 
-/* Best fit: of the workers that take work and have room now, the one with the fewest free cores,
- * then the lowest id; there the lowest free cores. False: nowhere, and why. */
-bool placement_choose(const struct core *c, const struct shape *shape, struct placement *p,
-                      enum wait_reason *why);
+/* Best fit: of the workers that take work and have room now, and where neither a hold nor a booking
+ * stands in the way, the one with the fewest free cores, then the lowest id; there the lowest free
+ * cores. `job` is whose start it is (for its own hold). NULL: nowhere, and why. */
+struct worker *placement_find(const struct core *c, const struct shape *shape,
+                              const struct job *job, enum wait_reason *why);
+/* The same, with the cores it would get there. */
+bool placement_choose(const struct core *c, const struct shape *shape, const struct job *job,
+                      struct placement *p, enum wait_reason *why);
 
 /* Room now on `w`, with what `lease` (may be NULL) would give back. */
 bool placement_fits(const struct shape *shape, const struct worker *w, const struct lease *lease);

@@ -1,45 +1,238 @@
-/* Priority, then arrival; leases queue ahead by measured durations; nobody waits for room forever.
- */
+/* One decision at a time: who, then whether, then where. */
 #include "scheduler/core/policy.h"
 
-bool policy_job_before(const struct job *a, const struct job *b)
+#include "common/base/pure/mem.h"
+#include "scheduler/core/calendar.h"
+#include "scheduler/core/core_state.h"
+#include "scheduler/core/quota.h"
+
+/* ---- one candidate ---- */
+
+static bool waits_for_room(const struct shape *s)
 {
-    int64_t x = a->submit->u.job_submit.priority, y = b->submit->u.job_submit.priority;
-    return x != y ? x > y : a->id < b->id;
+    return s->why == WAIT_CAPACITY || s->why == WAIT_LICENCE || s->why == WAIT_RESERVED;
 }
+
+static bool take(struct decision *d, struct job *job)
+{
+    d->job = job;
+    d->task = ranges_first(&job->waiting);
+    return true;
+}
+
+/* A job with a hold has its place even where others of the same shape have none. */
+static bool try_holder(struct core *c, const struct shape *s, struct decision *d)
+{
+    struct quota_block block;
+    enum wait_reason why;
+    for (size_t i = 0; i < c->holds.n; i++) {
+        struct job *job = c->holds.items[i].job;
+        const struct class *k = job->class;
+        if (k->shape == s && job->ready > 0 && !quota_blocks(k->leaf, s, &block)
+            && placement_choose(c, s, job, &d->at, &why))
+            return take(d, job);
+    }
+    return false;
+}
+
+enum { MANY_OPEN = 16 };
+
+/* Where very many shapes wait, one end of a job opens all that would fit, and one start leaves room
+ * for none: they are shut in one go, not one pick each. */
+static void shut_hopeless(struct core *c)
+{
+    enum wait_reason why;
+    if (c->queue.open.n < MANY_OPEN || c->config.is_easy)
+        return;
+    for (size_t i = c->queue.open.n; i-- > 0;) {
+        struct shape *s = c->queue.open.items[i];
+        const struct class *k = holds_has_shape(c, s) ? NULL : queue_best_of(c, s);
+        struct feature *scarce = k ? licence_blocks(&s->tokens) : NULL;
+        if (scarce)
+            queue_shut(c, s, WAIT_LICENCE, scarce);
+        else if (k && placement_find(c, s, queue_class_head(k), &why) == NULL && why != WAIT_LIMIT)
+            queue_shut(c, s, why, NULL);
+    }
+}
+
+/* Where very many shapes may go on below a limit that is reached now, all are parked in one go. */
+static void park(struct core *c, struct class *k, struct share_node *node)
+{
+    queue_park(c, k, node);
+    if (c->queue.open.n >= MANY_OPEN)
+        queue_park_blocked(c, node);
+}
+
+static bool try_class(struct core *c, struct class *k, struct decision *d)
+{
+    struct quota_block block;
+    struct shape *s = k->shape;
+    enum wait_reason why = WAIT_NONE;
+    if (quota_blocks(k->leaf, s, &block)) {
+        park(c, k, block.node);
+        return false;
+    }
+    if (quota_is_withheld(c, k->leaf, s)) {
+        queue_withhold(c, k);
+        return false;
+    }
+    struct feature *scarce = licence_blocks(&s->tokens);
+    if (scarce == NULL)
+        scarce = calendar_lacks(c, s);
+    bool is_open = calendar_is_open(c, s);
+    if (scarce == NULL && is_open && placement_choose(c, s, queue_class_head(k), &d->at, &why))
+        return take(d, queue_class_head(k));
+    if (!is_open)
+        why = WAIT_BOOKING;
+    if (scarce == NULL && why == WAIT_LIMIT) {
+        queue_park_whole(c, k);
+        return false;
+    }
+    queue_shut(c, s, scarce ? WAIT_LICENCE : why, scarce);
+    if (s->why == WAIT_RESERVED && try_holder(c, s, d))
+        return true;
+    if (waits_for_room(s))
+        holds_consider(c, k);
+    shut_hopeless(c);
+    return false;
+}
+
+/* ---- seniors ---- */
+
+enum { SENIORS_MAX = 64 };
+
+static bool is_senior(const struct core *c, const struct job *job)
+{
+    return c->policy_us - job->waiting_us >= c->config.starve_us;
+}
+
+/* The seniors are the top of the heap by age: a tree, walked without order, so the oldest that may
+ * start is looked for. */
+static struct job *oldest_senior(const struct core *c, bool only_open)
+{
+    const struct heap *h = &c->queue.by_age;
+    size_t todo[SENIORS_MAX], n = 0, seen = 0;
+    struct job *best = NULL;
+    if (h->n > 0)
+        todo[n++] = 0;
+    while (n > 0 && seen++ < SENIORS_MAX) {
+        size_t at = todo[--n];
+        struct job *job = h->items[at];
+        if (!is_senior(c, job))
+            continue;
+        for (size_t child = 2 * at + 1; child <= 2 * at + 2; child++)
+            if (child < h->n && n < SENIORS_MAX)
+                todo[n++] = child;
+        const struct class *k = job->class;
+        bool counts =
+            !queue_is_parked(k) && queue_class_head(k) == job && !(only_open && k->shape->is_shut);
+        if (counts
+            && (best == NULL || job->waiting_us < best->waiting_us
+                || (job->waiting_us == best->waiting_us && job->id < best->id)))
+            best = job;
+    }
+    return best;
+}
+
+static bool next_senior(struct core *c, struct decision *d)
+{
+    struct job *job;
+    if (c->config.is_easy)
+        return false;
+    while ((job = oldest_senior(c, true)))
+        if (try_class(c, job->class, d))
+            return true;
+    return false;
+}
+
+struct job *policy_senior_without_hold(const struct core *c)
+{
+    struct job *job = c->config.is_easy ? NULL : oldest_senior(c, false);
+    return job && job->class->shape->is_shut ? job : NULL;
+}
+
+/* ---- the pass ---- */
 
 bool policy_next(struct core *c, struct decision *d)
 {
-    struct shape *s;
-    while ((s = heap_top(&c->queue.ready))) {
-        enum wait_reason why;
-        if (placement_choose(c, s, &d->at, &why)) {
-            d->job = queue_shape_head(s);
-            d->task = ranges_first(&d->job->waiting);
+    struct class *k;
+    if (next_senior(c, d))
+        return true;
+    while ((k = queue_pick(c))) {
+        if (c->config.no_backfill && c->holds.n > 0 && c->holds.items[0].job->class != k)
+            return try_class(c, c->holds.items[0].job->class, d);
+        if (try_class(c, k, d))
             return true;
-        }
-        queue_park(c, s, why);
     }
     return false;
 }
 
 /* ---- leases that go on ---- */
 
-/* A parked shape with a better claim that this lease's end would let in. */
-static bool is_wanted(const struct core *c, const struct lease *l, const struct job *head)
+/* Shapes that would fit if the lease gave back what it has, and behind them those that would fit
+ * its machine if more did. */
+struct rivals {
+    struct shape **list;
+    size_t n_fit, n;
+};
+
+static void add_rival(struct rivals *r, struct shape *s, bool fits)
 {
-    const struct queue *q = &c->queue;
-    if (q->owed_by == l->worker && queue_job_before(queue_shape_head(q->owed), head))
-        return true;
-    const struct job *same_shape = queue_shape_head(l->class->shape);
-    if (same_shape && queue_job_before(same_shape, head))
-        return true;
-    for (size_t i = 0; i < q->n_parked; i++) {
-        const struct shape *s = q->parked[i];
-        if (queue_job_before(queue_shape_head(s), head) && placement_fits(s, l->worker, l))
-            return true;
+    r->list[r->n++] = s;
+    if (!fits)
+        return;
+    r->list[r->n - 1] = r->list[r->n_fit];
+    r->list[r->n_fit++] = s;
+}
+
+static struct rivals rivals_of(const struct core *c, const struct lease *l)
+{
+    struct rivals r = {.list =
+                           cq_calloc(c->queue.open.n + c->queue.shut.n, sizeof(struct shape *))};
+    for (size_t i = 0; i < c->queue.open.n; i++)
+        if (placement_fits(c->queue.open.items[i], l->worker, l))
+            add_rival(&r, c->queue.open.items[i], true);
+    for (size_t i = 0; i < c->queue.shut.n; i++) {
+        struct shape *s = c->queue.shut.items[i];
+        bool is_scarce = s->why == WAIT_LICENCE && tokens_of(&l->tokens, s->why_feature) == 0;
+        if (s == l->class->shape || (!is_scarce && placement_fits(s, l->worker, l)))
+            add_rival(&r, s, true);
+        else if (!is_scarce && waits_for_room(s) && placement_could_fit(s, l->worker))
+            add_rival(&r, s, false);
     }
-    return false;
+    return r;
+}
+
+/* A job with the better claim that needs more than this lease gets a hold, which then decides. */
+static bool outdoes(struct core *c, const struct lease *l, const struct rivals *r)
+{
+    struct class *k = l->class, *first = queue_rival(c, r->list, r->n, k, l->rate);
+    if (first == NULL)
+        return true;
+    if (placement_fits(first->shape, l->worker, l))
+        return false;
+    holds_consider(c, first);
+    return holds_allow(c, k->shape, l->worker, l, queue_class_head(k))
+           && queue_rival(c, r->list, r->n_fit, k, l->rate) == NULL;
+}
+
+bool policy_keeps(struct core *c, const struct lease *l)
+{
+    struct quota_block block;
+    const struct class *k = l->class;
+    const struct job *head = k ? queue_class_head(k) : NULL;
+    if (head == NULL || c->config.is_easy || l->is_recalled || !worker_takes_work(l->worker)
+        || l->heard.n >= LEASE_JOBS_MAX || quota_blocks_attempt(l, &block)
+        || quota_is_exceeded(l->leaf, &l->tokens) || licence_is_exceeded(&l->tokens)
+        || quota_lease_is_withheld(c, l) || !holds_allow(c, k->shape, l->worker, l, head)
+        || !calendar_allows(c, k->shape, l->worker, l))
+        return false;
+    if (c->queue.n_ready_classes == 1)
+        return true;
+    struct rivals r = rivals_of(c, l);
+    bool keeps = outdoes(c, l, &r);
+    free(r.list);
+    return keeps;
 }
 
 static uint64_t ahead_of(const struct core *c, const struct lease *l, const struct job *head)
@@ -54,9 +247,8 @@ static uint64_t ahead_of(const struct core *c, const struct lease *l, const stru
 uint64_t policy_queue_target(const struct core *c, const struct lease *l)
 {
     const struct job *head = l->class ? queue_class_head(l->class) : NULL;
-    if (head == NULL || !worker_takes_work(l->worker) || l->heard.n >= LEASE_JOBS_MAX)
-        return 0;
-    if (is_wanted(c, l, head))
+    struct quota_block block;
+    if (head == NULL || quota_blocks_attempt(l, &block))
         return 0;
     if (head->submit->u.job_submit.restart != 0)
         return 1; /* its one start counts from the grant: never granted before it can run */
@@ -67,36 +259,40 @@ uint64_t policy_queue_target(const struct core *c, const struct lease *l)
     return target < bound ? target : bound;
 }
 
-/* ---- the machine kept free ---- */
+/* ---- charges ---- */
 
-static const struct shape *longest_claim(const struct core *c)
+static double part(uint64_t used, double of)
 {
-    const struct shape *best = NULL;
-    for (size_t i = 0; i < c->queue.n_parked; i++) {
-        const struct shape *s = c->queue.parked[i];
-        if (s->why != WAIT_CAPACITY && s->why != WAIT_TURN)
-            continue;
-        if (best == NULL || queue_job_before(queue_shape_head(s), queue_shape_head(best)))
-            best = s;
-    }
-    return best;
+    return of > 0 ? (double)used / of : 0;
 }
 
-void policy_consider_debt(struct core *c)
+/* One token of a scarce feature is never charged above half an average enterprise's share. */
+static double token_part(const struct core *c, const struct token *t)
 {
-    const struct shape *best = c->queue.owed ? NULL : longest_claim(c);
-    if (best == NULL
-        || c->now_mono_us - queue_shape_head(best)->ready_since_us < c->config.patience_us)
-        return;
-    struct worker *roomiest = NULL;
-    for (size_t i = 0; i < c->pool.n_fit; i++) {
-        struct worker *w = c->pool.fit[i];
-        if (!placement_could_fit(best, w))
-            continue;
-        if (roomiest == NULL || w->n_free > roomiest->n_free
-            || (w->n_free == roomiest->n_free && w->id < roomiest->id))
-            roomiest = w;
+    double count = (double)t->feature->count;
+    double least = c->config.has_plain_licence_charge ? 0 : 2.0 * (double)c->people.n_enterprises;
+    return part(t->count, count > least ? count : least);
+}
+
+static int64_t as_rate(double x)
+{
+    return (int64_t)(x * (double)RATE_ONE + 0.5);
+}
+
+void policy_charge(const struct core *c, const struct policy_load *load, int64_t *rate,
+                   int64_t *inner)
+{
+    double cores = part(load->cores, (double)c->pool.n_cores);
+    double mem = part(load->mem_mib, (double)c->pool.mem_mib);
+    double most = cores > mem ? cores : mem, own = 0;
+    for (size_t i = 0; i < load->tokens->n; i++) {
+        const struct token *t = &load->tokens->items[i];
+        double x = t->feature->owner ? part(t->count, (double)t->feature->count) : token_part(c, t);
+        if (t->feature->owner)
+            own = x > own ? x : own;
+        else
+            most = x > most ? x : most;
     }
-    if (roomiest)
-        queue_owe(c, queue_shape_head(best)->class->shape, roomiest);
+    *rate = as_rate(most);
+    *inner = as_rate(own > most ? own : most);
 }

@@ -1,14 +1,14 @@
-/* The policy: priority, then arrival, over classes and shapes. What fair share, quotas and
- * licences will change: policy_job_before and the choice of the next class come from the
- * tournament; more stages join placement_choose's answer, each with a reason and a list to park on.
+/* The policy: which task starts next, and where. docs/POLICY.md says it in words.
+ *
+ *   seniors (they waited too long), then the share tree's pick; each candidate passes limits,
+ *   guarantees, licences, holds and placement, or is parked at what stops it and wakes with that.
  */
 #ifndef CHIPQ_POLICY_H
 #define CHIPQ_POLICY_H
 
 #include "scheduler/core/placement.h"
 
-/* Strict and total. */
-bool policy_job_before(const struct job *a, const struct job *b);
+#define PRIORITY_STEP_US (600 * US_PER_S) /* a point of priority is worth so much waiting */
 
 struct decision {
     struct job *job;
@@ -16,14 +16,24 @@ struct decision {
     struct placement at; /* caller releases */
 };
 
-/* The next start, or false when nothing more can start; parks what does not fit on the way. */
+/* The next start, or false when nothing more can start; parks what cannot on the way. */
 bool policy_next(struct core *c, struct decision *d);
 
-/* How many attempts a lease should have in its queue now, the running one included: 0 when it is
- * to drain and close. */
+/* The oldest job that waited longer than anyone should and has no room, or NULL. */
+struct job *policy_senior_without_hold(const struct core *c);
+
+/* Does the lease go on with its class, or has somebody else the better claim to what it has? */
+bool policy_keeps(struct core *c, const struct lease *l);
+
+/* How many attempts a lease that goes on should have in its queue now, the running one included. */
 uint64_t policy_queue_target(const struct core *c, const struct lease *l);
 
-/* Keeps a machine free for the best claim that has waited too long for room. */
-void policy_consider_debt(struct core *c);
+/* Charge rates of what is held, in RATE_ONE: of its enterprise, and between projects and users. */
+struct policy_load {
+    uint64_t cores, mem_mib;
+    const struct tokens *tokens;
+};
+void policy_charge(const struct core *c, const struct policy_load *load, int64_t *rate,
+                   int64_t *inner);
 
 #endif

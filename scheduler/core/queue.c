@@ -1,8 +1,12 @@
-/* Classes and shapes: what may start, in order, and what is parked. */
+/* Classes and shapes: what may start, in order, and what is shut. */
 #include "scheduler/core/queue.h"
 
+#include <assert.h>
+
 #include "common/base/pure/mem.h"
+#include "scheduler/core/carry.h"
 #include "scheduler/core/core_state.h"
+#include "scheduler/core/machine.h"
 #include "scheduler/core/policy.h"
 
 const char *wait_reason_name(enum wait_reason why)
@@ -17,7 +21,7 @@ const char *wait_reason_name(enum wait_reason why)
 
 bool queue_job_before(const struct job *a, const struct job *b)
 {
-    return policy_job_before(a, b);
+    return a->rank_us != b->rank_us ? a->rank_us < b->rank_us : a->id < b->id;
 }
 
 static bool job_less(const void *a, const void *b)
@@ -30,82 +34,113 @@ static void job_set_index(void *item, size_t index)
     ((struct job *)item)->queue_index = index;
 }
 
-static bool class_less(const void *a, const void *b)
+static bool older(const void *a, const void *b)
 {
-    return queue_job_before(queue_class_head(a), queue_class_head(b));
+    const struct job *x = a, *y = b;
+    return x->waiting_us != y->waiting_us ? x->waiting_us < y->waiting_us : x->id < y->id;
 }
 
-static void class_set_index(void *item, size_t index)
+static void job_set_age_index(void *item, size_t index)
 {
-    ((struct class *)item)->index = index;
+    ((struct job *)item)->age_index = index;
 }
 
-static bool shape_less(const void *a, const void *b)
+struct job *queue_class_head(const struct class *k)
 {
-    return queue_job_before(queue_shape_head(a), queue_shape_head(b));
+    return heap_top(&k->jobs);
 }
 
-static void shape_set_index(void *item, size_t index)
+void queue_init(struct core *c)
 {
-    ((struct shape *)item)->ready_index = index;
+    heap_init(&c->queue.by_age, older, job_set_age_index);
 }
 
-struct job *queue_class_head(const struct class *class)
+void queue_fini(struct core *c)
 {
-    return heap_top(&class->jobs);
-}
-
-struct job *queue_shape_head(const struct shape *shape)
-{
-    const struct class *class = heap_top(&shape->classes);
-    return class ? queue_class_head(class) : NULL;
-}
-
-void queue_init(struct queue *q)
-{
-    heap_init(&q->ready, shape_less, shape_set_index);
-}
-
-void queue_fini(struct queue *q)
-{
-    heap_fini(&q->ready);
-    free(q->parked);
-    map_fini(&q->shapes);
-    map_fini(&q->classes);
+    struct queue *q = &c->queue;
+    heap_fini(&q->by_age);
+    free(q->open.items);
+    free(q->shut.items);
+    map_fini(&q->by_shape);
+    map_fini(&q->by_class);
 }
 
 /* ---- shapes ---- */
 
-static bool shape_equals(const struct shape *s, const struct job_submit *r)
+static const char *text(const char *t)
 {
-    return s->cores == r->cores && s->mem_mib == r->mem_mib && s->exclusive == (r->exclusive != 0)
-           && strcmp(s->topo, r->topo ? r->topo : "") == 0
-           && strcmp(s->node_has, r->node_has ? r->node_has : "") == 0;
+    return t ? t : "";
 }
 
-static struct shape *shape_ref(struct queue *q, const struct job_submit *r)
+uint64_t shape_core_us(const struct shape *s)
 {
-    const char *topo = r->topo ? r->topo : "", *has = r->node_has ? r->node_has : "";
-    const uint64_t numbers[] = {r->cores, r->mem_mib, r->exclusive != 0};
+    return machine_core_us(s->least_cores, s->time_us);
+}
+
+static bool shape_equals(const struct shape *s, const struct job_submit *r,
+                         const struct tokens *tokens)
+{
+    bool same_tokens = s->tokens.n == tokens->n;
+    for (size_t i = 0; same_tokens && i < tokens->n; i++)
+        same_tokens = s->tokens.items[i].feature == tokens->items[i].feature
+                      && s->tokens.items[i].count == tokens->items[i].count;
+    return same_tokens && s->cores == r->cores && s->mem_mib == r->mem_mib
+           && s->time_us == r->time_us && s->exclusive == (r->exclusive != 0)
+           && s->is_preemptible == (r->preemptible != 0) && strcmp(s->topo, text(r->topo)) == 0
+           && strcmp(s->node_has, text(r->node_has)) == 0
+           && strcmp(s->reservation, text(r->reservation)) == 0;
+}
+
+static uint64_t shape_hash(const struct job_submit *r, const struct tokens *tokens)
+{
+    const uint64_t numbers[] = {r->cores, r->mem_mib, r->time_us, r->exclusive != 0,
+                                r->preemptible != 0};
+    const char *texts[] = {text(r->topo), text(r->node_has), text(r->reservation)};
     uint64_t hash = core_hash(CORE_HASH_SEED, numbers, sizeof numbers);
-    hash = core_hash(hash, topo, strlen(topo) + 1);
-    hash = core_hash(hash, has, strlen(has));
-    struct shape *first = map_find(&q->shapes, hash), *s = first;
-    while (s && !shape_equals(s, r))
+    for (size_t i = 0; i < CQ_COUNT(texts); i++)
+        hash = core_hash(hash, texts[i], strlen(texts[i]) + 1);
+    for (size_t i = 0; i < tokens->n; i++) {
+        const uint64_t token[] = {tokens->items[i].feature->id, tokens->items[i].count};
+        hash = core_hash(hash, token, sizeof token);
+    }
+    return hash;
+}
+
+/* A booking's name means another one in every enterprise. */
+static const struct enterprise *owner_of(const struct job *job)
+{
+    return *text(job->submit->u.job_submit.reservation) ? job->enterprise : NULL;
+}
+
+static struct shape *shape_ref(struct core *c, const struct job *job)
+{
+    struct queue *q = &c->queue;
+    const struct job_submit *r = &job->submit->u.job_submit;
+    struct tokens tokens = {0};
+    int unknown = tokens_parse(c, job->enterprise, text(r->licences), &tokens, NULL);
+    assert(!unknown); /* checked at submit; features stay known */
+    (void)unknown;
+    uint64_t hash = shape_hash(r, &tokens);
+    struct shape *first = map_find(&q->by_shape, hash), *s = first;
+    while (s && !(s->owner == owner_of(job) && shape_equals(s, r, &tokens)))
         s = s->next_same_hash;
     if (s == NULL) {
         s = CQ_NEW(struct shape);
         *s = (struct shape){.cores = r->cores,
                             .mem_mib = r->mem_mib,
+                            .time_us = r->time_us,
                             .exclusive = r->exclusive != 0,
-                            .topo = cq_strdup(topo),
-                            .node_has = cq_strdup(has),
-                            .ready_index = HEAP_NOWHERE,
-                            .parked_index = SIZE_MAX,
+                            .is_preemptible = r->preemptible != 0,
+                            .topo = cq_strdup(text(r->topo)),
+                            .node_has = cq_strdup(text(r->node_has)),
+                            .reservation = cq_strdup(text(r->reservation)),
+                            .owner = owner_of(job),
+                            .tokens = tokens,
+                            .index = SIZE_MAX,
                             .hash = hash,
                             .next_same_hash = first};
-        heap_init(&s->classes, class_less, class_set_index);
-        map_put(&q->shapes, hash, s);
+        machine_size_shape(c, s);
+        map_put(&q->by_shape, hash, s);
     }
     s->refs++;
     return s;
@@ -128,43 +163,78 @@ static void shape_unref(struct queue *q, struct shape *s)
 {
     if (--s->refs > 0)
         return;
-    UNCHAIN(&q->shapes, shape, s);
-    heap_fini(&s->classes);
+    UNCHAIN(&q->by_shape, shape, s);
     free(s->topo);
     free(s->node_has);
+    free(s->reservation);
     free(s);
+}
+
+static void list_remove(struct shapes *list, struct shape *s)
+{
+    list->items[s->index] = list->items[--list->n];
+    list->items[s->index]->index = s->index;
+}
+
+static void list_add(struct shapes *list, struct shape *s)
+{
+    cq_grow(&list->items, &list->cap, list->n);
+    s->index = list->n;
+    list->items[list->n++] = s;
+}
+
+void queue_shut(struct core *c, struct shape *s, enum wait_reason why, struct feature *f)
+{
+    s->why = why;
+    s->why_feature = f;
+    if (s->is_shut)
+        return;
+    list_remove(&c->queue.open, s);
+    list_add(&c->queue.shut, s);
+    s->is_shut = true;
+}
+
+void queue_open(struct core *c, struct shape *s)
+{
+    list_remove(&c->queue.shut, s);
+    list_add(&c->queue.open, s);
+    s->is_shut = false;
+    s->why = WAIT_NONE;
 }
 
 /* ---- classes ---- */
 
-static bool class_is_of(const struct class *k, const struct job *job)
+/* An older database names no leaves: they are made as its jobs are loaded. */
+static struct share_node *leaf_of(struct core *c, const struct job *job)
 {
-    return k->enterprise == job->enterprise->id && k->project == job->project->id
-           && k->principal == job->principal->id;
+    struct share_node *leaf = share_leaf_of(c, job->project->id, job->principal->id);
+    if (leaf)
+        return leaf;
+    leaf = share_add(c, job->project->share, core_new_id(c), SHARE_LEAF);
+    leaf->principal = job->principal;
+    core_saw_id(c, leaf->id);
+    return leaf;
 }
 
 struct class *queue_class_ref(struct core *c, const struct job *job)
 {
     struct queue *q = &c->queue;
-    struct shape *shape = shape_ref(q, &job->submit->u.job_submit);
-    const uint64_t leaf[] = {job->project->id, job->principal->id};
-    uint64_t hash = core_hash(shape->hash, leaf, sizeof leaf);
-    struct class *first = map_find(&q->classes, hash), *k = first;
-    while (k && !(k->shape == shape && class_is_of(k, job)))
+    struct share_node *leaf = leaf_of(c, job);
+    struct shape *shape = shape_ref(c, job);
+    const uint64_t id = leaf->id;
+    uint64_t hash = core_hash(shape->hash, &id, sizeof id);
+    struct class *first = map_find(&q->by_class, hash), *k = first;
+    while (k && !(k->shape == shape && k->leaf == leaf))
         k = k->next_same_hash;
     if (k) {
         shape_unref(q, shape);
     } else {
         k = CQ_NEW(struct class);
-        *k = (struct class){.enterprise = job->enterprise->id,
-                            .project = job->project->id,
-                            .principal = job->principal->id,
-                            .shape = shape,
-                            .index = HEAP_NOWHERE,
-                            .hash = hash,
-                            .next_same_hash = first};
+        *k = (struct class){.leaf = leaf, .shape = shape, .hash = hash, .next_same_hash = first};
         heap_init(&k->jobs, job_less, job_set_index);
-        map_put(&q->classes, hash, k);
+        k->seat = seat_ref(c, shape, leaf);
+        k->seat->class = k;
+        map_put(&q->by_class, hash, k);
     }
     k->refs++;
     return k;
@@ -174,107 +244,108 @@ void queue_class_unref(struct core *c, struct class *k)
 {
     if (k == NULL || --k->refs > 0)
         return;
-    UNCHAIN(&c->queue.classes, class, k);
+    UNCHAIN(&c->queue.by_class, class, k);
+    seat_unref(c, k->seat);
     heap_fini(&k->jobs);
     shape_unref(&c->queue, k->shape);
     free(k);
 }
 
-/* ---- moves ---- */
-
-static void remove_parked(struct queue *q, struct shape *s)
+/* Counts leaves with something to start, on the whole path. */
+static void count_ready(struct core *c, struct share_node *leaf, bool ready)
 {
-    struct shape *last = q->parked[--q->n_parked];
-    q->parked[s->parked_index] = last;
-    last->parked_index = s->parked_index;
-    s->parked_index = SIZE_MAX;
+    for (struct share_node *n = leaf; n; n = n->parent) {
+        bool was = n->n_ready > 0;
+        n->n_ready += ready ? 1u : UINT32_MAX;
+        if (was == (n->n_ready > 0))
+            break;
+        (void)share_now(c);
+        carry_review(c, n);
+        queue_node_changed(c, n);
+    }
 }
 
-/* After its classes changed: empty shapes are nowhere, parked ones stay, the rest are in the heap.
- */
-static void shape_update(struct core *c, struct shape *s)
+static void class_update(struct core *c, struct class *k, bool was_ready)
 {
-    struct queue *q = &c->queue;
-    bool is_parked = s->parked_index != SIZE_MAX;
-    if (s->classes.n == 0) {
-        if (is_parked)
-            remove_parked(q, s);
-        if (s->ready_index != HEAP_NOWHERE)
-            heap_remove(&q->ready, s->ready_index);
-        if (q->owed == s)
-            queue_settle_debt(c);
-    } else if (is_parked) {
+    bool ready = k->jobs.n > 0;
+    if (ready == was_ready)
         return;
-    } else if (s->ready_index == HEAP_NOWHERE) {
-        heap_push(&q->ready, s);
-    } else {
-        heap_fix(&q->ready, s->ready_index);
-    }
+    c->queue.n_ready_classes += ready ? 1 : UINT64_MAX;
+    count_ready(c, k->leaf, ready);
+    seat_update(c, k->seat);
 }
 
-void queue_park(struct core *c, struct shape *s, enum wait_reason why)
+/* ---- jobs ---- */
+
+static int64_t rank_of(const struct core *c, const struct job *job)
 {
-    struct queue *q = &c->queue;
-    heap_remove(&q->ready, s->ready_index);
-    cq_grow(&q->parked, &q->cap_parked, q->n_parked);
-    s->parked_index = q->n_parked;
-    q->parked[q->n_parked++] = s;
-    s->why = why;
+    const struct job_submit *s = &job->submit->u.job_submit;
+    if (c->config.is_easy)
+        return 0; /* arrival alone */
+    uint64_t gone = job->n_tasks - job->waiting.count - job->blocked.count;
+    return s->at_us + (int64_t)gone * c->config.array_step_us - s->priority * PRIORITY_STEP_US;
 }
 
-void queue_unpark(struct core *c, struct shape *s)
+static void enter(struct core *c, struct job *job)
 {
-    remove_parked(&c->queue, s);
-    s->why = WAIT_NONE;
-    shape_update(c, s);
-}
-
-void queue_owe(struct core *c, struct shape *s, struct worker *worker)
-{
-    c->queue.owed = s;
-    c->queue.owed_by = worker;
-}
-
-void queue_settle_debt(struct core *c)
-{
-    struct worker *w = c->queue.owed_by;
-    c->queue.owed = NULL;
-    c->queue.owed_by = NULL;
-    if (w)
-        workers_mark_grown(c, w);
-}
-
-static void class_update(struct core *c, struct class *k)
-{
-    struct shape *s = k->shape;
-    if (k->jobs.n == 0) {
-        if (k->index == HEAP_NOWHERE)
-            return;
-        heap_remove(&s->classes, k->index);
-    } else if (k->index == HEAP_NOWHERE) {
-        heap_push(&s->classes, k);
-    } else {
-        heap_fix(&s->classes, k->index);
-    }
-    shape_update(c, s);
+    heap_push(&job->class->jobs, job);
+    heap_push(&c->queue.by_age, job);
 }
 
 void queue_update(struct core *c, struct job *job)
 {
     struct class *k = job->class;
     uint64_t ready = job_ready_tasks(job);
-    if (ready == job->ready)
-        return;
-    bool was_in = job->ready > 0;
-    k->ready = k->ready - job->ready + ready;
+    bool was_in = job->ready > 0, was_ready = k->jobs.n > 0;
+    int64_t rank_us = rank_of(c, job);
+    bool is_moved = rank_us != job->rank_us;
+    k->ready += ready - job->ready;
+    k->shape->ready += ready - job->ready;
     job->ready = ready;
+    job->rank_us = rank_us;
+    if (was_in && ready > 0 && is_moved)
+        heap_fix(&k->jobs, job->queue_index);
     if (was_in == (ready > 0))
         return;
     if (was_in) {
         heap_remove(&k->jobs, job->queue_index);
+        heap_remove(&c->queue.by_age, job->age_index);
+        holds_drop(c, job);
     } else {
-        job->ready_since_us = c->now_mono_us;
-        heap_push(&k->jobs, job);
+        enter(c, job);
     }
-    class_update(c, k);
+    class_update(c, k, was_ready);
+}
+
+/* ---- parking ---- */
+
+static struct seat *seat_at(const struct class *k, const struct share_node *node)
+{
+    struct seat *t = k->seat;
+    while (t->node != node)
+        t = t->parent;
+    return t;
+}
+
+void queue_park(struct core *c, struct class *k, struct share_node *node)
+{
+    seat_park(c, seat_at(k, node), &node->parked);
+}
+
+void queue_withhold(struct core *c, struct class *k)
+{
+    seat_park(c, seat_at(k, k->leaf->parent->parent), &c->queue.withheld);
+}
+
+void queue_park_whole(struct core *c, struct class *k)
+{
+    seat_park(c, k->seat, &c->queue.withheld);
+}
+
+bool queue_is_parked(const struct class *k)
+{
+    for (const struct seat *t = k->seat; t; t = t->parent)
+        if (t->place == SEAT_PARKED)
+            return true;
+    return false;
 }

@@ -55,6 +55,9 @@ int settings_set(const struct core *c, const struct enterprise *owner, struct se
                  const char *key, const char *value, struct cq_err *err) CQ_MUST_CHECK;
 const char *setting_key(enum setting which);
 
+/* A time as settings show it: "90m", "2h"; appended. */
+void settings_format_time(int64_t us, struct cq_str *out);
+
 /* The canonical text of all settings, and all settings from it. */
 void settings_format(const struct settings *s, struct cq_str *out);
 int settings_parse(const struct core *c, const struct enterprise *owner, const char *text,
@@ -64,6 +67,7 @@ int settings_parse(const struct core *c, const struct enterprise *owner, const c
  * and a near one that `owner` may know of. */
 int tokens_parse(const struct core *c, const struct enterprise *owner, const char *text,
                  struct tokens *t, struct cq_err *err) CQ_MUST_CHECK;
+/* By name, so that it is the same text on every instance; appended. */
 void tokens_format(const struct tokens *t, struct cq_str *out);
 uint64_t tokens_of(const struct tokens *t, const struct feature *f); /* 0: not in it */
 

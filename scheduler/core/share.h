@@ -10,6 +10,7 @@
 #ifndef CHIPQ_SHARE_H
 #define CHIPQ_SHARE_H
 
+#include "common/base/pure/map.h"
 #include "scheduler/core/settings.h"
 #include "scheduler/core/view.h"
 
@@ -24,6 +25,7 @@ enum share_level { SHARE_ROOT, SHARE_ENTERPRISE, SHARE_PROJECT, SHARE_LEAF, SHAR
 
 /* Books of a budget in its present period. */
 struct budget {
+    enum budget_period kind;
     int64_t period_start_us, period_end_us; /* wall */
     uint64_t spent_core_us, held_core_us;
 };
@@ -36,13 +38,15 @@ struct carry {
     double level_at;  /* group's integral when this was last settled */
     double inverse_e; /* 1/E then */
     int64_t at_us;    /* policy time then */
-    bool is_in;       /* counted in its parent's group */
+    double weight;    /* as counted in its parent's group */
+    bool is_in;       /* counted there */
 };
 struct carry_group { /* sums over the children that are in */
-    int64_t rate;
+    int64_t rate, usual_rate;
     double c, weight, level; /* level: integral of their common key */
     double inverse_e;
     int64_t at_us;
+    uint64_t next; /* child whose turn it is */
 };
 
 struct share_node {
@@ -69,9 +73,9 @@ struct share_node {
     double submits_left; /* of max-submit-rate's burst */
     int64_t submits_at_us;
     /* queue.h */
-    struct seat *seats;      /* one a shape that waits below */
-    struct seat *parked;     /* those of them that a limit of this node holds back */
-    unsigned n_ready_leaves; /* below it, with something that may start */
+    struct seat *seats;  /* one a shape that waits below */
+    struct seat *parked; /* those of them that a limit of this node holds back */
+    unsigned n_ready;    /* below it, with something that may start */
     int64_t
         reclaim_since_us; /* policy time since which it is held back under its guarantee; 0 = not */
     bool is_changed, is_settings_changed, is_new; /* since the last view of entities */
@@ -79,13 +83,17 @@ struct share_node {
 
 struct share {
     struct share_node root;
-    struct map nodes;               /* id -> struct share_node */
+    struct map nodes;        /* id -> struct share_node */
+    struct share_node **all; /* parents before children */
+    size_t n_all, cap_all;
     struct share_node **guaranteed; /* those with min-cores or min-mem */
     size_t n_guaranteed, cap_guaranteed;
     struct share_node **changed;
     size_t n_changed, cap_changed;
-    int64_t landmark_us; /* L, policy time */
-    double lambda, beta; /* lambda per second */
+    int64_t next_period_us; /* wall: when a budget's period ends; 0 = look */
+    bool is_restored;       /* from snapshots, and its jobs are still being loaded */
+    int64_t landmark_us;    /* L, policy time */
+    double lambda, beta;    /* lambda per second */
     double half_life_us;
     double e_over_lambda, inverse_e; /* at `at_us` */
     int64_t at_us;
@@ -112,13 +120,25 @@ void share_line(const struct core *c, const struct share_node *n, double *m, dou
 /* Its usage now, in pool-seconds. */
 double share_usage(const struct core *c, const struct share_node *n, int64_t policy_us);
 
-/* Adds `rate` (may be negative) to what runs below `leaf`, from policy time on; `inner` is the rate
- * between projects and users. */
-void share_charge(struct core *c, struct share_node *leaf, int64_t rate, int64_t inner,
+/* Its weighted part of the pool among those that want something now: 0..1 (share_view.c). */
+double share_due(const struct share_node *n);
+
+/* Adds `rate` (may be negative) to what runs below a node (of leases a leaf, of bookings any), from
+ * policy time on; `inner` is the rate between projects and users. */
+void share_charge(struct core *c, struct share_node *node, int64_t rate, int64_t inner,
                   int64_t policy_us);
+/* An attempt ended and its lease goes on: nothing is charged anew, what is owed is told anew. */
+void share_turn(struct core *c, struct share_node *leaf, int64_t policy_us);
 /* Gives back what a charge that has ended had cost: its attempt was called back. */
 void share_refund(struct core *c, struct share_node *leaf, int64_t rate, int64_t inner,
                   int64_t from_us, int64_t to_us);
+
+/* share_snapshot.c: usage, carry and budget of one node as bytes. */
+void share_state_encode(const struct core *c, const struct share_node *n, struct cq_str *out);
+int share_state_apply(struct core *c, struct share_node *n, const struct record_bytes *state,
+                      struct cq_err *err) CQ_MUST_CHECK;
+
+void share_load_done(struct core *c); /* lines and groups, once the clock is known */
 
 void share_mark_changed(struct core *c, struct share_node *n);
 void share_view_entities(struct core *c, entity_view_fn fn, void *arg);

@@ -3,39 +3,28 @@
 
 #include "common/base/pure/mem.h"
 #include "common/base/pure/parse.h"
-#include "scheduler/core/core_state.h"
 #include "scheduler/core/explain.h"
 #include "scheduler/core/placement.h"
+#include "scheduler/core/quota.h"
+#include "scheduler/core/submit.h"
 
-enum {
-    JOBS_MAX = 1000,
-    ARRAY_MAX = 100000,
-    TASK_MAX = 999999999,
-    CORES_MAX = 4096,
-    NAME_BYTES_MAX = 255,
-    RUN_BYTES_MAX = 262144,
-    PRIORITY_MAX = 10,
-    STARTS_MAX = 100,
-    PROJECTS_MAX = 10000, /* of one enterprise */
-    /* Bounds of what one SUBMIT, which may be short, asks us to remember. */
-    PIECES_MAX = 500000, /* ranges of its arrays: "1-200000:2" has 100,000 */
-    PAIRS_MAX = 2000000, /* tasks that wait for their counterpart; a job's snapshot holds them */
-};
+#define LIMIT_MAX_US (INT64_C(3650) * 86400 * US_PER_S) /* of one attempt */
 
-struct submit {
-    struct core *core;
-    const struct input *in;
-    const struct in_submit *req;
-    struct now now;
-    const struct principal *who;
-    struct ranges *arrays; /* of each job */
-    struct dep **deps;     /* of each job; ids of jobs of this submit are still places, from 1 */
-    uint64_t first_id;
-    uint64_t n_pieces, n_pairs;
-};
+static const char *text_of(const char *text)
+{
+    return text ? text : "";
+}
 
-/* How a job is called in messages: its name, else its place. */
-static const char *job_title(const struct submit *s, size_t i, char *buf, size_t size)
+/* Where its limits are looked up: the leaf, or what is there above it before its first job. */
+static struct share_node *deepest_node(const struct submit *s)
+{
+    const char *name = *s->req->project ? s->req->project : "default";
+    const struct project *p = people_project_named(s->core, s->who->enterprise, name);
+    struct share_node *leaf = p ? share_leaf_of(s->core, p->id, s->who->id) : NULL;
+    return leaf ? leaf : p ? p->share : s->who->enterprise->share;
+}
+
+const char *submit_title(const struct submit *s, size_t i, char *buf, size_t size)
 {
     const struct in_job *job = &s->req->jobs[i];
     struct cq_str t = {0};
@@ -89,8 +78,8 @@ static int check_numbers(const struct in_job *j, struct cq_err *err)
                        CORES_MAX);
     if (j->mem_mib > (UINT64_C(1) << 40))
         return cq_fail(err, CQ_E_INVALID, "mem is out of range");
-    if (j->time_us > INT64_MAX / 4)
-        return cq_fail(err, CQ_E_INVALID, "time is out of range");
+    if (j->time_us > (uint64_t)LIMIT_MAX_US)
+        return cq_fail(err, CQ_E_INVALID, "time is out of range; at most 3650d can be asked");
     if (j->priority < -PRIORITY_MAX || j->priority > PRIORITY_MAX)
         return cq_fail(err, CQ_E_INVALID, "priority is %" PRId64 "; it must be -%d to %d",
                        j->priority, PRIORITY_MAX, PRIORITY_MAX);
@@ -101,6 +90,25 @@ static int check_numbers(const struct in_job *j, struct cq_err *err)
         return cq_fail(err, CQ_E_LIMIT, "the run specification has %zu bytes; at most %d",
                        j->run_bytes, RUN_BYTES_MAX);
     return 0;
+}
+
+/* Its licences, and what the limits say of it beside the jobs before it. */
+static int check_policy(struct submit *s, size_t i, struct cq_err *err)
+{
+    const struct in_job *j = &s->req->jobs[i];
+    struct tokens tokens;
+    uint64_t time_us = j->time_us ? j->time_us : (uint64_t)s->core->config.default_time_us;
+    if (tokens_parse(s->core, s->who->enterprise, text_of(j->licences), &tokens, err) != 0)
+        return -1;
+    if (*text_of(j->reservation)
+        && calendar_check_job(s->core, deepest_node(s), j->reservation, time_us, err) != 0)
+        return -1;
+    if (j->is_preemptible && j->restart != 0)
+        return cq_fail(err, CQ_E_INVALID,
+                       "it is preemptible and restart=never: one that is called back must be able "
+                       "to run again");
+    s->n_tasks += s->arrays[i].n > 0 ? s->arrays[i].count : 1;
+    return quota_check_job(deepest_node(s), s->n_tasks, time_us, err);
 }
 
 static int check_job(struct submit *s, size_t i, struct cq_err *err)
@@ -118,249 +126,6 @@ static int check_job(struct submit *s, size_t i, struct cq_err *err)
                        "the arrays of one submit have too many gaps: more than %d ranges",
                        PIECES_MAX);
     return 0;
-}
-
-/* ---- dependencies ---- */
-
-static bool same_tasks(const struct ranges *a, const struct ranges *b)
-{
-    if (a->n != b->n)
-        return false;
-    for (size_t i = 0; i < a->n; i++)
-        if (a->items[i].first != b->items[i].first || a->items[i].last != b->items[i].last)
-            return false;
-    return true;
-}
-
-static int check_arrays(const struct ranges *mine, bool is_array, const char *name,
-                        struct cq_err *err)
-{
-    if (mine->n > 0 && is_array)
-        return 0;
-    if (is_array)
-        return cq_fail(err, CQ_E_INVALID,
-                       "aftercorr pairs the tasks of two arrays; this job is none");
-    return cq_fail(err, CQ_E_INVALID, "aftercorr pairs the tasks of two arrays; '%.63s' is none",
-                   name);
-}
-
-static int check_same_array(const struct ranges *mine, const struct ranges *theirs,
-                            const char *name, struct cq_err *err)
-{
-    if (check_arrays(mine, theirs->n > 0, name, err) != 0)
-        return -1;
-    if (mine->n > 0 && same_tasks(mine, theirs))
-        return 0;
-    return cq_fail(err, CQ_E_INVALID,
-                   "aftercorr needs two arrays with the same task numbers; '%.63s' has others",
-                   name);
-}
-
-static void set_ended(struct dep *d, const struct in_dep *in, bool ended_ok)
-{
-    d->job = 0;
-    d->state = dep_judge(in->when, ended_ok);
-    d->attempt = in->attempt;
-    d->is_array = in->is_array;
-}
-
-/* What of an array that is over did not pass never will: those tasks of ours are skipped. */
-static int set_left(struct dep *d, const struct ranges *mine, const struct ranges *passed,
-                    uint64_t n_theirs, struct cq_err *err)
-{
-    if (check_arrays(mine, d->is_array, d->name, err) != 0)
-        return -1;
-    ranges_copy(&d->left, mine);
-    ranges_subtract(&d->left, passed);
-    d->state = DEP_MET;
-    if (mine->count == n_theirs && d->left.count + passed->count == n_theirs)
-        return 0;
-    return cq_fail(err, CQ_E_INVALID,
-                   "aftercorr needs two arrays with the same task numbers; '%.63s' has others",
-                   d->name);
-}
-
-static int resolve_in_store(const struct submit *s, size_t i, const struct in_dep *in,
-                            struct dep *d, struct cq_err *err)
-{
-    d->name = cq_strdup(in->name ? in->name : "");
-    set_ended(d, in, in->outcome == OUTCOME_OK);
-    if (in->when != DEP_AFTERCORR)
-        return 0;
-    struct ranges passed = {0};
-    const char *text = in->passed ? in->passed : "";
-    int bad = *text ? ranges_parse(text, TASK_MAX, ARRAY_MAX, &passed, err) : 0;
-    bad = bad ? bad : set_left(d, &s->arrays[i], &passed, in->tasks, err);
-    ranges_fini(&passed);
-    return bad;
-}
-
-static int resolve_in_memory(const struct submit *s, size_t i, const struct in_dep *in,
-                             struct dep *d, struct cq_err *err)
-{
-    const struct job *on =
-        job_find_number(s->core, (struct enterprise_id){s->who->enterprise->id}, in->number);
-    if (on == NULL)
-        return cq_fail(err, CQ_E_STALE, "job %" PRIu64 " is no longer live", in->number);
-    const char *name = on->submit->u.job_submit.name;
-    d->name = cq_strdup(name ? name : "");
-    d->is_array = on->is_array;
-    if (job_state_is_terminal(on->state)) {
-        set_ended(d, in, on->state == JOB_DONE);
-        d->is_array = on->is_array;
-        d->attempt = on->is_array ? 0 : on->last_attempt;
-        return in->when == DEP_AFTERCORR ? set_left(d, &s->arrays[i], &on->passed, on->n_tasks, err)
-                                         : 0;
-    }
-    d->job = on->id;
-    d->state = DEP_WAITING;
-    if (in->when != DEP_AFTERCORR)
-        return 0;
-    struct ranges theirs = {0};
-    const char *array = on->submit->u.job_submit.array;
-    int bad = on->is_array ? ranges_parse(array, TASK_MAX, ARRAY_MAX, &theirs, err) : 0;
-    bad = bad ? bad : check_same_array(&s->arrays[i], &theirs, d->name, err);
-    ranges_fini(&theirs);
-    return bad;
-}
-
-static int resolve_in_submit(const struct submit *s, size_t i, const struct in_dep *in,
-                             struct dep *d, struct cq_err *err)
-{
-    if (in->index < 1 || in->index > s->req->n_jobs)
-        return cq_fail(err, CQ_E_INVALID, "it depends on job #%" PRIu64 " of %zu", in->index,
-                       s->req->n_jobs);
-    const struct in_job *on = &s->req->jobs[in->index - 1];
-    d->name = cq_strdup(on->name);
-    d->is_array = *on->array != '\0';
-    d->job = in->index; /* becomes an id when the ids are given */
-    d->state = DEP_WAITING;
-    if (in->when != DEP_AFTERCORR)
-        return 0;
-    return check_same_array(&s->arrays[i], &s->arrays[in->index - 1], on->name, err);
-}
-
-static int resolve(const struct submit *s, size_t i, const struct in_dep *in, struct dep *d,
-                   struct cq_err *err)
-{
-    *d = (struct dep){.when = in->when, .number = in->number};
-    if ((unsigned)in->when > DEP_AFTERCORR)
-        return cq_fail(err, CQ_E_INVALID, "a dependency is of no known kind");
-    if (in->number == 0)
-        return resolve_in_submit(s, i, in, d, err);
-    switch (in->outcome) {
-    case OUTCOME_LIVE:
-        return resolve_in_memory(s, i, in, d, err);
-    case OUTCOME_OK:
-    case OUTCOME_NOTOK:
-        return resolve_in_store(s, i, in, d, err);
-    case OUTCOME_UNKNOWN:
-    case OUTCOME_NO_SUCH_JOB:
-        break;
-    }
-    return cq_fail(err, CQ_E_NOT_FOUND, "it depends on job %" PRIu64 ", and there is no such job",
-                   in->number);
-}
-
-static int resolve_deps(struct submit *s, size_t i, struct cq_err *err)
-{
-    const struct in_job *j = &s->req->jobs[i];
-    if (j->n_deps > JOBS_MAX)
-        return cq_fail(err, CQ_E_LIMIT, "%zu dependencies; at most %d", j->n_deps, JOBS_MAX);
-    s->deps[i] = cq_calloc(j->n_deps, sizeof(struct dep));
-    for (size_t k = 0; k < j->n_deps; k++) {
-        if (resolve(s, i, &j->deps[k], &s->deps[i][k], err) != 0)
-            return -1;
-        s->n_pairs += j->deps[k].when == DEP_AFTERCORR ? s->arrays[i].count : 0;
-        if (s->n_pairs > PAIRS_MAX)
-            return cq_fail(err, CQ_E_LIMIT,
-                           "too many tasks wait for their counterpart: more than %d in one submit",
-                           PAIRS_MAX);
-    }
-    return 0;
-}
-
-/* ---- cycles: depth first without recursion ---- */
-
-enum { UNSEEN, ON_PATH, FINISHED };
-
-struct walk {
-    uint8_t *seen;
-    size_t *path, *next; /* jobs on the path; the next dependency of each */
-    size_t n;
-};
-
-static void report_cycle(const struct submit *s, const struct walk *w, size_t back,
-                         struct cq_err *err)
-{
-    struct cq_str text = {0};
-    char title[64];
-    size_t from = 0;
-    while (w->path[from] != back)
-        from++;
-    for (size_t i = from; i < w->n; i++) {
-        cq_str_add(&text, job_title(s, w->path[i], title, sizeof title));
-        cq_str_add(&text, " -> ");
-    }
-    cq_str_add(&text, job_title(s, back, title, sizeof title));
-    (void)cq_fail(err, CQ_E_INVALID, "the jobs depend on each other in a circle: %s",
-                  cq_str_text(&text));
-    cq_str_fini(&text);
-}
-
-/* The next job of this submit that the path's last one depends on and that is not known to be free
- * of circles; SIZE_MAX when there is none left. */
-static size_t next_dep(const struct submit *s, struct walk *w)
-{
-    size_t job = w->path[w->n - 1];
-    const struct in_job *j = &s->req->jobs[job];
-    while (w->next[w->n - 1] < j->n_deps) {
-        const struct in_dep *d = &j->deps[w->next[w->n - 1]++];
-        if (d->number == 0 && w->seen[d->index - 1] != FINISHED)
-            return (size_t)d->index - 1;
-    }
-    return SIZE_MAX;
-}
-
-static void enter(struct walk *w, size_t job)
-{
-    w->seen[job] = ON_PATH;
-    w->next[w->n] = 0;
-    w->path[w->n++] = job;
-}
-
-static bool walk_from(const struct submit *s, struct walk *w, size_t start, struct cq_err *err)
-{
-    w->n = 0;
-    enter(w, start);
-    while (w->n > 0) {
-        size_t to = next_dep(s, w);
-        if (to == SIZE_MAX) {
-            w->seen[w->path[--w->n]] = FINISHED;
-        } else if (w->seen[to] == ON_PATH) {
-            report_cycle(s, w, to, err);
-            return false;
-        } else {
-            enter(w, to);
-        }
-    }
-    return true;
-}
-
-static int check_cycles(const struct submit *s, struct cq_err *err)
-{
-    size_t n = s->req->n_jobs;
-    struct walk w = {.seen = cq_calloc(n, 1),
-                     .path = cq_calloc(n + 1, sizeof(size_t)),
-                     .next = cq_calloc(n + 1, sizeof(size_t))};
-    bool ok = true;
-    for (size_t i = 0; ok && i < n; i++)
-        if (w.seen[i] == UNSEEN)
-            ok = walk_from(s, &w, i, err);
-    free(w.seen);
-    free(w.path);
-    free(w.next);
-    return ok ? 0 : -1;
 }
 
 /* ---- the whole ---- */
@@ -394,12 +159,23 @@ static int check_all(struct submit *s, struct cq_err *err)
     if (*s->req->flow && !is_name(s->req->flow))
         return cq_fail(err, CQ_E_INVALID, "'%.63s' is no flow name", s->req->flow);
     for (size_t i = 0; i < n; i++)
-        if (check_job(s, i, err) != 0)
-            return cq_wrap(err, "job %s", job_title(s, i, title, sizeof title));
+        if (check_job(s, i, err) != 0 || check_policy(s, i, err) != 0)
+            return cq_wrap(err, "job %s", submit_title(s, i, title, sizeof title));
     for (size_t i = 0; i < n; i++)
-        if (resolve_deps(s, i, err) != 0)
-            return cq_wrap(err, "job %s", job_title(s, i, title, sizeof title));
-    return check_cycles(s, err);
+        if (submit_resolve_deps(s, i, err) != 0)
+            return cq_wrap(err, "job %s", submit_title(s, i, title, sizeof title));
+    return submit_check_cycles(s, err);
+}
+
+/* The leaf is made with the project's first job of this user. */
+static void make_leaf(const struct submit *s, uint64_t project, struct effects *out)
+{
+    if (share_leaf_of(s->core, project, s->who->id))
+        return;
+    struct record *r = record_new(RECORD_LEAF_ADD);
+    r->u.leaf_add =
+        (struct leaf_add){.id = core_new_id(s->core), .project = project, .principal = s->who->id};
+    core_emit(s->core, out, r);
 }
 
 static uint64_t project_id(struct submit *s, struct effects *out)
@@ -457,6 +233,7 @@ static struct record *make_record(const struct submit *s, size_t i, uint64_t pro
                             .principal = s->who->id,
                             .project = project,
                             .at_us = s->now.wall_us,
+                            .policy_us = s->core->policy_us,
                             .client_key = s->req->key,
                             .digest = bytes_of(s->req->digest, sizeof s->req->digest),
                             .submit_index = i,
@@ -481,7 +258,10 @@ static struct record *make_record(const struct submit *s, size_t i, uint64_t pro
                             .node_has = text_or_null(j->node_has),
                             .deps = deps_of(s, i),
                             .expects = j->expects,
-                            .run = bytes_of(j->run, j->run_bytes)};
+                            .run = bytes_of(j->run, j->run_bytes),
+                            .licences = text_or_null(text_of(j->licences)),
+                            .reservation = text_or_null(text_of(j->reservation)),
+                            .preemptible = j->is_preemptible};
     return r;
 }
 
@@ -493,7 +273,7 @@ static void format_impossible(const struct submit *s, struct cq_str *out)
         size_t before = out->len;
         if (out->len)
             cq_str_add(out, "; ");
-        cq_str_printf(out, "job %s ", job_title(s, i, title, sizeof title));
+        cq_str_printf(out, "job %s ", submit_title(s, i, title, sizeof title));
         if (!explain_impossible(s->core, job->class->shape, out))
             cq_str_truncate(out, before);
     }
@@ -503,6 +283,7 @@ static void accept_jobs(struct submit *s, struct effects *out)
 {
     size_t n = s->req->n_jobs;
     uint64_t project = project_id(s, out);
+    make_leaf(s, project, out);
     uint64_t *numbers = cq_calloc(n, sizeof *numbers);
     s->first_id = core_new_id(s->core);
     for (size_t i = 0; i < n; i++) {
@@ -545,7 +326,8 @@ static int run_submit(struct submit *s, struct effects *out, struct cq_err *err)
     const struct group *g = job_group_find(s->core, s->in->principal, &s->req->key);
     if (g)
         return answer_known(s, g, out, err);
-    if (check_all(s, err) != 0)
+    if (check_all(s, err) != 0
+        || quota_take_submit(s->core, deepest_node(s), s->req->n_jobs, err) != 0)
         return -1;
     accept_jobs(s, out);
     return 0;

@@ -202,7 +202,7 @@ void job_task_move(struct core *c, struct job *job, struct task *t, enum task_ev
     if (task_state_is_live(next))
         return;
     t->lease = NULL;
-    t->is_killing = t->is_requeued = false;
+    t->is_killing = t->is_requeued = t->is_preempted = false;
     if (next == TASK_WAITING)
         ranges_add(&job->waiting, t->number, t->number);
     if (t->is_shown)

@@ -11,8 +11,6 @@
 #include "common/base/pure/mem.h"
 
 #include <assert.h>
-#include <float.h>
-#include <math.h>
 
 #define NO_SLOT   SIZE_MAX
 #define FIRST_CAP 4
@@ -20,6 +18,9 @@
 /* Relative bound of all roundings of one certificate: computing both values takes 2 units of 2^-53
  * each of |m*A| and 1 of |b|, the certificate itself 1 more of each; the rest is margin. */
 #define ROUNDING 0x1p-49
+
+#define SMALLEST_NORMAL 0x1p-1022 /* covers products too small to be rounded relatively */
+#define FOREVER         0x1.fffffffffffffp+1023 /* the largest A there is */
 
 struct tournament_line {
     void *item;
@@ -43,6 +44,11 @@ static bool beats(const struct tournament_line *x, const struct tournament_line 
     return vx < vy || (!(vy < vx) && x->id < y->id);
 }
 
+static double magnitude(double x)
+{
+    return x < 0.0 ? -x : x;
+}
+
 /* True when the computed values can never change their order: products and sums of rounded numbers
  * keep the order of what goes in (<=), so only ties are left, which the id decides. */
 static bool is_settled(const struct tournament_line *winner, const struct tournament_line *loser)
@@ -61,13 +67,14 @@ static double certain_until(const struct tournament_line *winner,
                             const struct tournament_line *loser, double a)
 {
     if (is_settled(winner, loser))
-        return INFINITY;
-    double gap = loser->b - winner->b - ROUNDING * (fabs(loser->b) + fabs(winner->b)) - DBL_MIN;
-    double slope = winner->m - loser->m + ROUNDING * (fabs(winner->m) + fabs(loser->m));
+        return FOREVER;
+    double gap = loser->b - winner->b - ROUNDING * (magnitude(loser->b) + magnitude(winner->b))
+                 - SMALLEST_NORMAL;
+    double slope = winner->m - loser->m + ROUNDING * (magnitude(winner->m) + magnitude(loser->m));
     if (!(gap > slope * a))
         return a; /* too close to tell the future */
     if (slope <= 0.0)
-        return INFINITY;
+        return FOREVER;
     double until = gap / slope * (1.0 - ROUNDING);
     return until > a ? until : a;
 }
@@ -122,7 +129,7 @@ static void advance(struct tournament *t, double a)
 static void set_leaf(struct tournament *t, size_t slot)
 {
     t->vertices[t->cap + slot] =
-        (struct tournament_vertex){.winner = slot < t->n ? slot : NO_SLOT, .until = INFINITY};
+        (struct tournament_vertex){.winner = slot < t->n ? slot : NO_SLOT, .until = FOREVER};
 }
 
 static void renew_path(struct tournament *t, size_t slot)

@@ -26,9 +26,10 @@ static struct task_view live_row(const struct job *job, const struct task *t)
                               .summary = "",
                               .signature = "",
                               .result = "",
-                              .cause = t->is_killing    ? "being cancelled"
-                                       : t->is_requeued ? "being requeued"
-                                                        : "",
+                              .cause = t->is_killing     ? "being cancelled"
+                                       : t->is_preempted ? "being called back"
+                                       : t->is_requeued  ? "being requeued"
+                                                         : "",
                               .is_live = true};
 }
 

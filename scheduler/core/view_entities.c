@@ -2,6 +2,7 @@
 #include <inttypes.h>
 
 #include "common/base/pure/mem.h"
+#include "scheduler/core/config.h"
 #include "scheduler/core/core_state.h"
 
 struct give {
@@ -37,6 +38,11 @@ static void give_enterprise(struct enterprise *e, const struct give *g)
     if (e->changed) {
         struct record *r = record_new(RECORD_ENTERPRISE_ADD);
         r->u.enterprise_add = (struct enterprise_add){.id = e->id, .name = cq_strdup(e->name)};
+        give(g, r, e->id, false);
+    }
+    if (e->changed && e->is_removed) {
+        struct record *r = record_new(RECORD_ENTERPRISE_REMOVE);
+        r->u.enterprise_remove.id = e->id;
         give(g, r, e->id, false);
     }
     if (e->number_changed) {
@@ -143,7 +149,11 @@ void core_view_entities(struct core *c, entity_view_fn fn, void *arg)
         give_project(c->people.projects[i], &g);
     for (size_t i = 0; i < c->pool.n; i++)
         give_worker(c->pool.workers[i], &g);
+    licence_view_entities(c, fn, arg);
+    config_view_entities(c, fn, arg);
     give_leases(c, &g);
+    share_view_entities(c, fn, arg);
+    calendar_view_entities(c, fn, arg);
 }
 
 /* ---- workers ---- */

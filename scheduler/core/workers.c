@@ -6,6 +6,7 @@
 
 #include "common/base/pure/mem.h"
 #include "scheduler/core/core_state.h"
+#include "scheduler/core/machine.h"
 
 static bool due_less(const void *a, const void *b)
 {
@@ -93,6 +94,8 @@ bool worker_takes_work(const struct worker *w)
 
 static void fit_remove(struct pool *p, struct worker *w)
 {
+    p->free_cores -= w->fit_cores;
+    p->free_mem_mib -= w->fit_mem_mib;
     p->n_fit--;
     for (size_t i = w->fit_index; i < p->n_fit; i++) {
         p->fit[i] = p->fit[i + 1];
@@ -116,6 +119,10 @@ static void fit_insert(struct pool *p, struct worker *w)
     }
     p->fit[at] = w;
     w->fit_index = at;
+    w->fit_cores = w->n_free;
+    w->fit_mem_mib = w->mem_mib > w->mem_used_mib ? w->mem_mib - w->mem_used_mib : 0;
+    p->free_cores += w->fit_cores;
+    p->free_mem_mib += w->fit_mem_mib;
 }
 
 void workers_mark_grown(struct core *c, struct worker *w)
@@ -139,11 +146,8 @@ void worker_update(struct core *c, struct worker *w)
     bitset_fini(&free_cores);
     if (was_in)
         fit_remove(&c->pool, w);
-    if (!worker_takes_work(w)) {
-        if (c->queue.owed_by == w)
-            queue_settle_debt(c);
+    if (!worker_takes_work(w))
         return;
-    }
     fit_insert(&c->pool, w);
     if (!was_in || w->n_free > old_free)
         workers_mark_grown(c, w);
@@ -341,8 +345,19 @@ static void set_text(char **to, const char *from)
     *to = cq_strdup(from ? from : "");
 }
 
+/* What the pool has in all: what charges are parts of. */
+static void count_pool(struct pool *p)
+{
+    p->n_cores = p->mem_mib = 0;
+    for (size_t i = 0; i < p->n; i++) {
+        p->n_cores += p->workers[i]->is_up ? p->workers[i]->n_cores : 0;
+        p->mem_mib += p->workers[i]->is_up ? p->workers[i]->mem_mib : 0;
+    }
+}
+
 static int apply_up(struct core *c, struct worker *w, const struct worker_up *r, struct cq_err *err)
 {
+    const struct machine_size old = {w->n_cores, w->mem_mib};
     if (bitset_parse(r->cores ? r->cores : "", &w->cores, err) != 0)
         return -1;
     set_text(&w->name, r->name);
@@ -354,6 +369,8 @@ static int apply_up(struct core *c, struct worker *w, const struct worker_up *r,
     w->n_cores = bitset_count(&w->cores);
     w->mem_mib = r->mem_mib;
     w->is_up = true;
+    count_pool(&c->pool);
+    machine_changed(c, w, old);
     worker_update(c, w);
     if (worker_takes_work(w))
         workers_mark_grown(c, w);
@@ -364,6 +381,8 @@ static void apply_down(struct core *c, struct worker *w)
 {
     w->is_up = w->has_session = w->is_settling = w->is_suspect = false;
     clear_due(c, w);
+    count_pool(&c->pool);
+    machine_changed(c, w, (struct machine_size){w->n_cores, w->mem_mib});
     worker_update(c, w);
 }
 

@@ -40,9 +40,10 @@ struct worker {
     bool is_leaving;  /* said that its pool is being stopped: reports ends, takes nothing */
     bool is_grown;    /* in pool.grown */
     uint64_t heartbeat;
-    int64_t heard_us, due_us; /* boot clock; due: when its silence means the next thing */
-    unsigned refusals;        /* grants refused in a row */
-    size_t fit_index;         /* in pool.fit, SIZE_MAX when it takes no work */
+    int64_t heard_us, due_us;        /* boot clock; due: when its silence means the next thing */
+    unsigned refusals;               /* grants refused in a row */
+    uint64_t fit_cores, fit_mem_mib; /* counted as free in the pool */
+    size_t fit_index;                /* in pool.fit, SIZE_MAX when it takes no work */
     size_t due_index;
     bool is_changed;
 };
@@ -52,6 +53,8 @@ struct pool {
     size_t n, cap;
     struct worker **fit; /* those that take work, sorted by (free cores, id) */
     size_t n_fit, cap_fit;
+    uint64_t n_cores, mem_mib;         /* of those that are up */
+    uint64_t free_cores, free_mem_mib; /* of those in `fit` */
     struct heap due;
     struct worker **grown;
     size_t n_grown, cap_grown;

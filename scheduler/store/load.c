@@ -156,8 +156,8 @@ static int load_keys(struct store *s, struct cq_err *err)
 int store_load(struct store *s, store_record_fn fn, void *arg, struct cq_err *err)
 {
     /* Leases come last: they point at workers and at jobs. */
-    if (load_entities(s, "<30", fn, arg, err) != 0 || load_jobs(s, fn, arg, err) != 0
-        || load_entities(s, ">=30", fn, arg, err) != 0 || load_keys(s, err) != 0)
+    if (load_entities(s, "<>36", fn, arg, err) != 0 || load_jobs(s, fn, arg, err) != 0
+        || load_entities(s, "=36", fn, arg, err) != 0 || load_keys(s, err) != 0)
         return -1;
     (void)CQ_FP("chipqd.start.after_replay");
     return 0;

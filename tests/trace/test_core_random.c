@@ -7,6 +7,8 @@
  * A failing seed prints itself; CHIPQ_SEED=N CHIPQ_ROUNDS=1 replays it. */
 #include <criterion/criterion.h>
 
+#include "scheduler/core/core_state.h"
+#include "scheduler/core/oracle.h"
 #include "tests/trace/world.h"
 
 enum { WORKERS = 3, HELD_MAX = 4096, STEPS = 220 };
@@ -228,6 +230,23 @@ static void print_job(struct core *c, uint64_t id, struct cq_str *out)
     core_forget(c, (struct job_id){id});
 }
 
+/* Usage and carry, to the last bit. */
+static void print_shares(const struct core *c, struct cq_str *out)
+{
+    for (uint64_t id = 0; id < c->next_id; id++) {
+        const struct share_node *n = share_node_find(c, id);
+        if (n == NULL)
+            continue;
+        cq_str_printf(out,
+                      "node %" PRIu64 " r %" PRId64
+                      " c %a owed %a carry %a step %a in %d at %" PRId64 " group r %" PRId64
+                      " c %a w %a level %a ready %u waiting %" PRIu64 "\n",
+                      n->id, n->rate, n->c, n->carry.deficit, n->carry.rate, n->carry.step,
+                      n->carry.is_in, n->carry.at_us, n->group.rate, n->group.c, n->group.weight,
+                      n->group.level, n->n_ready, n->waiting);
+    }
+}
+
 /* Everything the core knows, of all jobs that the store has. Leaves it undamaged. */
 static char *print_core(struct core *c, const struct world *w)
 {
@@ -236,6 +255,7 @@ static char *print_core(struct core *c, const struct world *w)
         if (w->rows[i].type == RECORD_JOB_SNAPSHOT)
             print_job(c, w->rows[i].id, &out);
     core_view_entities(c, print_entity, &out);
+    print_shares(c, &out);
     struct counts n;
     core_counts(c, (struct enterprise_id){0}, &n);
     cq_str_printf(&out, "counts %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n",
@@ -740,8 +760,7 @@ static void settle_all(struct history *h)
 static void set_up(struct history *h, uint64_t seed)
 {
     *h = (struct history){.seed = seed, .dice = {seed}};
-    const struct core_config config = {
-        .lease_us = 60 * US_PER_S, .grace_us = 5 * US_PER_S, .patience_us = 200000};
+    const struct core_config config = {.lease_us = 60 * US_PER_S, .grace_us = 5 * US_PER_S};
     world_init(&h->w, &config);
     h->w.is_quiet = true;
     world_add_enterprise(&h->w, "acme");
@@ -757,9 +776,19 @@ static void set_up(struct history *h, uint64_t seed)
     }
 }
 
+#ifdef CHIPQ_ORACLE
+static void on_fault(void *arg, const char *what)
+{
+    fail_seed(arg, what);
+}
+#endif
+
 static void run_history(uint64_t seed)
 {
     struct history *h = CQ_NEW(struct history);
+#ifdef CHIPQ_ORACLE
+    oracle_on_fault(on_fault, h);
+#endif
     set_up(h, seed);
     for (size_t i = 0; i < STEPS; i++) {
         move(h);

@@ -1,0 +1,366 @@
+/* The tests of a start against bookings: does it leave each its place, is its own open. */
+#include "common/base/pure/mem.h"
+#include "scheduler/core/calendar_state.h"
+
+#define LOOK_AHEAD_US (800 * DAY_US) /* no booking begins later */
+enum { LATER_TRIES_MAX = 16 };
+
+static int64_t until_of(int64_t from_us, uint64_t time_us)
+{
+    return from_us + (time_us < LOOK_AHEAD_US ? (int64_t)time_us : LOOK_AHEAD_US);
+}
+
+/* One question about a start: where, from when, until when. */
+struct query {
+    const struct core *core;
+    const struct shape *shape;
+    const struct worker *worker;
+    const struct lease *taken; /* what it takes over, or NULL */
+    int64_t from_us, until_us; /* wall */
+    bool is_alone;             /* as if no lease were there */
+};
+
+/* ---- what runs in bookings ---- */
+
+struct amount booking_inside(const struct booking *b, const struct worker *w,
+                             const struct lease *but)
+{
+    struct amount a = {0};
+    for (size_t i = 0; i < w->n_leases; i++) {
+        const struct lease *l = w->leases[i];
+        if (l == but || l->booking != b->id)
+            continue;
+        a.cores += l->n_cores;
+        a.mem_mib += l->mem_mib;
+    }
+    return a;
+}
+
+bool calendar_has(const struct core *c, const struct lease *l)
+{
+    const struct booking *b = l->booking ? booking_find(c, l->booking) : NULL;
+    return b && b->state == BOOKING_BEGUN && booking_piece(b, l->worker->name);
+}
+
+/* A sum: the order of the map does not show. */
+uint64_t booking_tokens_inside(const struct core *c, const struct booking *b,
+                               const struct feature *f)
+{
+    uint64_t n = 0;
+    void *item;
+    for (size_t i = 0; map_next(&c->leases.by_id, &i, &item);) {
+        const struct lease *l = item;
+        n += l->booking == b->id ? tokens_of(&l->tokens, f) : 0;
+    }
+    return n;
+}
+
+static uint64_t greater(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* When a lease ends by its limit, wall time; one that is late may end any moment. */
+static int64_t lease_end_us(const struct core *c, const struct lease *l)
+{
+    int64_t left_us = l->end_us - c->policy_us;
+    return c->now_wall_us + (left_us > 0 ? left_us : 1);
+}
+
+/* ---- machines ---- */
+
+static void add_later(struct timeline *t, const struct booking *b, const struct query *q,
+                      struct amount a)
+{
+    struct span later = b->span;
+    if (booking_is_active(b)) {
+        if (later.period_us == 0)
+            return;
+        later.start_us += later.period_us;
+        later.end_us += later.period_us;
+    }
+    timeline_add_span(t, &later, q->from_us, q->until_us, a);
+}
+
+/* What one booking keeps of the machine in the query's window, what runs in it included. When it
+ * gave back, it keeps nothing: what runs there is like any other. */
+static void add_slot(struct timeline *t, const struct slot *slot, const struct query *q)
+{
+    const struct booking *b = slot->booking;
+    const struct amount all = {piece_cores(slot->piece, q->worker),
+                               piece_mem_mib(slot->piece, q->worker)};
+    add_later(t, b, q, all);
+    if (b->state != BOOKING_BEGUN)
+        return;
+    struct amount now = all;
+    if (!q->is_alone) {
+        struct amount inside = booking_inside(b, q->worker, q->taken);
+        now.cores = greater(all.cores, inside.cores);
+        now.mem_mib = greater(all.mem_mib, inside.mem_mib);
+    }
+    int64_t end_us = b->span.end_us < q->until_us ? b->span.end_us : q->until_us;
+    timeline_add(t, q->from_us, end_us, now);
+}
+
+static void add_leases(struct timeline *t, const struct query *q)
+{
+    for (size_t i = 0; !q->is_alone && i < q->worker->n_leases; i++) {
+        const struct lease *l = q->worker->leases[i];
+        if (l != q->taken && !calendar_has(q->core, l))
+            timeline_add(t, q->from_us, lease_end_us(q->core, l),
+                         (struct amount){l->n_cores, l->mem_mib});
+    }
+}
+
+/* A start outside bookings: with it, none has too little at any moment until its limit. */
+static bool leaves_room(const struct query *q)
+{
+    const struct line *line = calendar_line(q->core, q->worker->name);
+    const struct shape *s = q->shape;
+    const struct worker *w = q->worker;
+    struct timeline t = {0};
+    for (size_t i = 0; line && i < line->n; i++)
+        add_slot(&t, &line->slots[i], q);
+    bool ok = t.n == 0;
+    if (!ok) {
+        add_leases(&t, q);
+        timeline_add(&t, q->from_us, q->until_us,
+                     s->exclusive ? (struct amount){w->n_cores, w->mem_mib}
+                                  : (struct amount){s->cores, s->mem_mib});
+        struct amount most = timeline_peak(&t);
+        ok = most.cores <= w->n_cores && most.mem_mib <= w->mem_mib;
+    }
+    timeline_fini(&t);
+    return ok;
+}
+
+/* The occurrence in which a start at `from_us` would be. */
+static bool is_within(const struct core *c, const struct booking *b, int64_t from_us,
+                      int64_t until_us)
+{
+    if (from_us <= c->now_wall_us || (booking_is_active(b) && from_us < b->span.end_us))
+        return booking_is_active(b) && until_us <= b->span.end_us;
+    int64_t start_us = span_start(&b->span, from_us);
+    return start_us <= from_us && until_us <= start_us + span_length(&b->span);
+}
+
+/* A start in what its booking has of the machine. */
+static bool fits_inside(const struct query *q, const struct booking *b)
+{
+    const struct piece *p = booking_piece(b, q->worker->name);
+    const struct shape *s = q->shape;
+    if (p == NULL || !is_within(q->core, b, q->from_us, q->until_us))
+        return false;
+    uint64_t cores = piece_cores(p, q->worker), mem_mib = piece_mem_mib(p, q->worker);
+    bool is_now = q->from_us < b->span.end_us && !q->is_alone;
+    struct amount inside = is_now ? booking_inside(b, q->worker, q->taken) : (struct amount){0};
+    uint64_t wanted = s->exclusive ? q->worker->n_cores : s->cores;
+    return inside.cores + wanted <= cores
+           && (mem_mib == 0 || inside.mem_mib + s->mem_mib <= mem_mib);
+}
+
+static bool allows(const struct query *q)
+{
+    if (*q->shape->reservation == '\0')
+        return leaves_room(q);
+    const struct booking *b = booking_of(q->core, q->shape);
+    if (b == NULL || !is_within(q->core, b, q->from_us, q->until_us))
+        return false;
+    if (b->n_pieces == 0)
+        return leaves_room(q);
+    /* What it gave back, others may have taken, or keep. */
+    bool gave_back = b->state == BOOKING_GIVEN_BACK && q->from_us < b->span.end_us;
+    return fits_inside(q, b) && (!gave_back || leaves_room(q));
+}
+
+static struct query query_of(const struct core *c, const struct shape *s, const struct worker *w,
+                             int64_t from_us)
+{
+    return (struct query){.core = c,
+                          .shape = s,
+                          .worker = w,
+                          .from_us = from_us,
+                          .until_us = until_of(from_us, s->time_us)};
+}
+
+bool calendar_allows(const struct core *c, const struct shape *s, const struct worker *w,
+                     const struct lease *l)
+{
+    if (c->calendar.n == 0 && *s->reservation == '\0')
+        return true;
+    struct query q = query_of(c, s, w, c->now_wall_us);
+    q.taken = l;
+    return allows(&q);
+}
+
+bool calendar_could_allow(const struct core *c, const struct shape *s, const struct worker *w)
+{
+    struct query q = query_of(c, s, w, c->now_wall_us);
+    q.is_alone = true;
+    return allows(&q);
+}
+
+/* ---- tokens ---- */
+
+/* What a booking keeps of a feature, those in it included. */
+static void add_tokens(struct timeline *t, const struct booking *b, const struct feature *f,
+                       const struct query *q)
+{
+    uint64_t booked = tokens_of(&b->tokens, f);
+    if (booked == 0)
+        return;
+    add_later(t, b, q, (struct amount){booked, 0});
+    if (b->state != BOOKING_BEGUN)
+        return;
+    uint64_t inside = booking_tokens_inside(q->core, b, f);
+    int64_t end_us = b->span.end_us < q->until_us ? b->span.end_us : q->until_us;
+    timeline_add(t, q->from_us, end_us, (struct amount){greater(booked, inside), 0});
+}
+
+static bool holds_booked_token(const struct core *c, const struct lease *l, const struct feature *f)
+{
+    const struct booking *b = l->booking ? booking_find(c, l->booking) : NULL;
+    return b && b->state == BOOKING_BEGUN && tokens_of(&b->tokens, f) > 0;
+}
+
+/* Sums of steps: the order of the map does not show in the peak. */
+static void add_holders(struct timeline *t, const struct feature *f, const struct query *q)
+{
+    void *item;
+    for (size_t i = 0; map_next(&q->core->leases.by_id, &i, &item);) {
+        const struct lease *l = item;
+        uint64_t held = tokens_of(&l->tokens, f);
+        if (held > 0 && !holds_booked_token(q->core, l, f))
+            timeline_add(t, q->from_us, lease_end_us(q->core, l), (struct amount){held, 0});
+    }
+}
+
+/* Of what a start needs, that which its own booking does not have to give. */
+static uint64_t beyond_own(const struct query *q, const struct token *need)
+{
+    const struct booking *own = booking_of(q->core, q->shape);
+    uint64_t booked =
+        own && own->state == BOOKING_BEGUN ? tokens_of(&own->tokens, need->feature) : 0;
+    if (booked == 0)
+        return need->count;
+    uint64_t inside = booking_tokens_inside(q->core, own, need->feature);
+    return greater(booked, inside + need->count) - greater(booked, inside);
+}
+
+static bool lacks(const struct query *q, const struct token *need)
+{
+    const struct feature *f = need->feature;
+    uint64_t want = beyond_own(q, need);
+    struct timeline t = {0};
+    if (want == 0)
+        return false;
+    for (size_t i = 0; i < q->core->calendar.n; i++)
+        add_tokens(&t, q->core->calendar.items[i], f, q);
+    bool yes = false;
+    if (t.n > 0) {
+        add_holders(&t, f, q);
+        timeline_add(&t, q->from_us, q->until_us, (struct amount){want, 0});
+        yes = timeline_peak(&t).cores > feature_free(f) + f->used;
+    }
+    timeline_fini(&t);
+    return yes;
+}
+
+static struct feature *lacking(const struct query *q)
+{
+    const struct tokens *need = &q->shape->tokens;
+    for (size_t i = 0; q->core->calendar.n_with_tokens > 0 && i < need->n; i++)
+        if (lacks(q, &need->items[i]))
+            return need->items[i].feature;
+    return NULL;
+}
+
+struct feature *calendar_lacks(const struct core *c, const struct shape *s)
+{
+    if (c->calendar.n_with_tokens == 0 || s->tokens.n == 0 || !calendar_is_open(c, s))
+        return NULL;
+    struct query q = query_of(c, s, NULL, c->now_wall_us);
+    return lacking(&q);
+}
+
+bool calendar_is_open(const struct core *c, const struct shape *s)
+{
+    if (*s->reservation == '\0')
+        return true;
+    const struct booking *b = booking_of(c, s);
+    int64_t from_us = c->now_wall_us;
+    return b && is_within(c, b, from_us, until_of(from_us, s->time_us));
+}
+
+/* ---- when it may start ---- */
+
+static int64_t sooner(int64_t a_us, int64_t b_us, int64_t after_us)
+{
+    return b_us > after_us && b_us < a_us ? b_us : a_us;
+}
+
+/* The end of the occurrence that is then, or next. */
+static int64_t end_after(const struct span *s, int64_t wall_us)
+{
+    int64_t start_us = span_start(s, wall_us);
+    return start_us < INT64_MAX ? start_us + span_length(s) : INT64_MAX;
+}
+
+static bool has_any(const struct tokens *t, const struct tokens *wanted)
+{
+    for (size_t i = 0; i < wanted->n; i++)
+        if (tokens_of(t, wanted->items[i].feature) > 0)
+            return true;
+    return false;
+}
+
+/* The same for tokens: `next_us`, or the end of a booking or lease that has such. */
+static int64_t tokens_chance(const struct core *c, const struct shape *s, int64_t wall_us,
+                             int64_t next_us)
+{
+    void *item;
+    for (size_t i = 0; c->calendar.n_with_tokens > 0 && i < c->calendar.n; i++)
+        if (has_any(&c->calendar.items[i]->tokens, &s->tokens))
+            next_us = sooner(next_us, end_after(&c->calendar.items[i]->span, wall_us), wall_us);
+    if (c->calendar.n_with_tokens == 0 || s->tokens.n == 0)
+        return next_us;
+    for (size_t i = 0; map_next(&c->leases.by_id, &i, &item);)
+        if (has_any(&((struct lease *)item)->tokens, &s->tokens))
+            next_us = sooner(next_us, lease_end_us(c, item), wall_us);
+    return next_us;
+}
+
+/* The next moment after `wall_us` at which the answer can change to yes. */
+static int64_t next_chance(const struct core *c, const struct shape *s, const struct worker *w,
+                           int64_t wall_us)
+{
+    int64_t next_us = INT64_MAX;
+    const struct booking *own = booking_of(c, s);
+    const struct line *line = calendar_line(c, w->name);
+    if (own) {
+        int64_t start_us = span_start(&own->span, wall_us);
+        if (start_us <= wall_us)
+            start_us = span_start(&own->span, start_us + span_length(&own->span));
+        next_us = sooner(next_us, start_us, wall_us);
+    }
+    for (size_t i = 0; line && i < line->n; i++)
+        next_us = sooner(next_us, end_after(&line->slots[i].booking->span, wall_us), wall_us);
+    for (size_t i = 0; i < w->n_leases; i++)
+        next_us = sooner(next_us, lease_end_us(c, w->leases[i]), wall_us);
+    return tokens_chance(c, s, wall_us, next_us);
+}
+
+int64_t calendar_earliest(const struct core *c, const struct shape *s, const struct worker *w,
+                          int64_t from_us)
+{
+    if (from_us == INT64_MAX || (c->calendar.n == 0 && *s->reservation == '\0'))
+        return from_us;
+    int64_t wall_us = c->now_wall_us + (from_us - c->policy_us);
+    for (int tries = 0; tries < LATER_TRIES_MAX && wall_us < INT64_MAX; tries++) {
+        struct query q = query_of(c, s, w, wall_us);
+        if (allows(&q) && lacking(&q) == NULL)
+            return c->policy_us + (wall_us - c->now_wall_us);
+        wall_us = next_chance(c, s, w, wall_us);
+    }
+    return INT64_MAX;
+}

@@ -1,0 +1,273 @@
+/* Edges of bookings: what happens when an occurrence begins, gives back, or is over. */
+#include "common/base/pure/mem.h"
+#include "scheduler/core/calendar_state.h"
+#include "scheduler/core/policy.h"
+#include "scheduler/core/preempt.h"
+
+/* ---- charges ---- */
+
+/* While it is reserved, a booking pays for what it has; of its jobs' starts that part is free. */
+void calendar_rates(const struct core *c, const struct shape *s, const struct placement *at,
+                    int64_t *rate, int64_t *inner)
+{
+    const struct booking *b = booking_of(c, s);
+    bool pays = b && b->state == BOOKING_BEGUN;
+    bool has_place = pays && b->n_pieces > 0;
+    struct tokens rest = {0};
+    for (size_t i = 0; i < s->tokens.n; i++)
+        if (!pays || tokens_of(&b->tokens, s->tokens.items[i].feature) == 0)
+            rest.items[rest.n++] = s->tokens.items[i];
+    const struct policy_load load = {has_place ? 0 : bitset_count(&at->cores),
+                                     has_place ? 0 : at->mem_mib, &rest};
+    policy_charge(c, &load, rate, inner);
+}
+
+/* A machine that is down is charged too: what it has is kept from nobody's use but by its fault. */
+static void booking_rates(const struct core *c, const struct booking *b, int64_t *rate,
+                          int64_t *inner)
+{
+    struct policy_load load = {.tokens = &b->tokens};
+    for (size_t i = 0; i < b->n_pieces; i++) {
+        const struct worker *w = worker_named(c, b->pieces[i].node);
+        load.cores += w ? piece_cores(&b->pieces[i], w) : 0;
+        load.mem_mib += w ? piece_mem_mib(&b->pieces[i], w) : 0;
+    }
+    policy_charge(c, &load, rate, inner);
+    *rate = *rate < RATE_ONE ? *rate : RATE_ONE;
+    *inner = *inner < RATE_ONE ? *inner : RATE_ONE;
+}
+
+/* ---- what is in the way ---- */
+
+struct victim {
+    struct lease *lease;
+    uint64_t lost_core_us;
+};
+
+static int by_loss(const void *a, const void *b)
+{
+    const struct victim *x = a, *y = b;
+    if (x->lost_core_us != y->lost_core_us)
+        return x->lost_core_us < y->lost_core_us ? -1 : 1;
+    return (x->lease->id > y->lease->id) - (x->lease->id < y->lease->id);
+}
+
+static bool is_sheltered(const struct core *c, const struct lease *l)
+{
+    const struct booking *b = l->booking ? booking_find(c, l->booking) : NULL;
+    return b && booking_is_active(b);
+}
+
+/* Those on a machine that may be called back, who loses least first. Caller frees. */
+static struct victim *list_victims(const struct core *c, const struct worker *w, size_t *n)
+{
+    struct victim *list = cq_calloc(w->n_leases, sizeof *list);
+    *n = 0;
+    for (size_t i = 0; i < w->n_leases; i++) {
+        struct lease *l = w->leases[i];
+        if (l->class == NULL || !l->class->shape->is_preemptible || l->is_recalled || l->n == 0
+            || is_sheltered(c, l))
+            continue;
+        uint64_t run_us = (uint64_t)(c->policy_us - l->head_since_us);
+        list[(*n)++] = (struct victim){l, l->n_cores * run_us};
+    }
+    if (*n > 0)
+        qsort(list, *n, sizeof *list, by_loss);
+    return list;
+}
+
+/* By how much strangers and active bookings together pass what the machine has. */
+static struct amount excess_on(const struct core *c, const struct worker *w)
+{
+    struct amount taken = {0};
+    const struct line *line = calendar_line(c, w->name);
+    for (size_t i = 0; line && i < line->n; i++) {
+        if (line->slots[i].booking->state != BOOKING_BEGUN)
+            continue;
+        taken.cores += piece_cores(line->slots[i].piece, w);
+        taken.mem_mib += piece_mem_mib(line->slots[i].piece, w);
+    }
+    for (size_t i = 0; i < w->n_leases; i++) {
+        const struct lease *l = w->leases[i];
+        if (calendar_has(c, l) || l->is_recalled)
+            continue;
+        taken.cores += l->n_cores;
+        taken.mem_mib += l->mem_mib;
+    }
+    return (struct amount){taken.cores > w->n_cores ? taken.cores - w->n_cores : 0,
+                           taken.mem_mib > w->mem_mib ? taken.mem_mib - w->mem_mib : 0};
+}
+
+static uint64_t rest_of(uint64_t amount, uint64_t part)
+{
+    return amount > part ? amount - part : 0;
+}
+
+static const char called_back[] = "called back: a booking begins";
+
+/* Takes those who lose least until it fits; then leaves out who is not needed. */
+static void clear_machine(struct core *c, const struct worker *w, int64_t wall_us,
+                          struct effects *out)
+{
+    struct amount excess = excess_on(c, w);
+    if (excess.cores == 0 && excess.mem_mib == 0)
+        return;
+    size_t n, used = 0;
+    struct victim *list = list_victims(c, w, &n);
+    struct amount got = {0};
+    while (used < n && (got.cores < excess.cores || got.mem_mib < excess.mem_mib)) {
+        got.cores += list[used].lease->n_cores;
+        got.mem_mib += list[used++].lease->mem_mib;
+    }
+    for (size_t i = used; i-- > 0;) {
+        const struct lease *l = list[i].lease;
+        bool is_needed = rest_of(got.cores, l->n_cores) < excess.cores
+                         || rest_of(got.mem_mib, l->mem_mib) < excess.mem_mib;
+        if (is_needed)
+            continue;
+        got.cores -= l->n_cores;
+        got.mem_mib -= l->mem_mib;
+        list[i].lease = NULL;
+    }
+    for (size_t i = 0; i < used; i++)
+        if (list[i].lease)
+            preempt_lease(c, list[i].lease, called_back, wall_us, out);
+    free(list);
+}
+
+static uint64_t booked_unused(const struct core *c, const struct booking *b,
+                              const struct feature *f)
+{
+    return rest_of(tokens_of(&b->tokens, f), booking_tokens_inside(c, b, f));
+}
+
+static uint64_t tokens_recalled(const struct core *c, const struct feature *f)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < c->pool.n; i++)
+        for (size_t k = 0; k < c->pool.workers[i]->n_leases; k++) {
+            const struct lease *l = c->pool.workers[i]->leases[k];
+            n += l->is_recalled ? tokens_of(&l->tokens, f) : 0;
+        }
+    return n;
+}
+
+/* Tokens that active bookings keep and that neither are free nor come back by themselves. */
+static uint64_t tokens_missing(const struct core *c, const struct feature *f)
+{
+    uint64_t kept = 0;
+    for (size_t i = 0; i < c->calendar.n; i++)
+        if (c->calendar.items[i]->state == BOOKING_BEGUN)
+            kept += booked_unused(c, c->calendar.items[i], f);
+    return rest_of(kept, feature_free(f) + tokens_recalled(c, f));
+}
+
+static void clear_feature(struct core *c, const struct feature *f, int64_t wall_us,
+                          struct effects *out)
+{
+    for (size_t i = 0; i < c->pool.n && tokens_missing(c, f) > 0; i++) {
+        size_t n;
+        struct victim *list = list_victims(c, c->pool.workers[i], &n);
+        for (size_t k = 0; k < n && tokens_missing(c, f) > 0; k++)
+            if (tokens_of(&list[k].lease->tokens, f) > 0)
+                preempt_lease(c, list[k].lease, called_back, wall_us, out);
+        free(list);
+    }
+}
+
+static void clear_way(struct core *c, const struct booking *b, int64_t wall_us, struct effects *out)
+{
+    for (size_t i = 0; i < b->n_pieces; i++) {
+        const struct worker *w = worker_named(c, b->pieces[i].node);
+        if (w && w->is_up)
+            clear_machine(c, w, wall_us, out);
+    }
+    for (size_t i = 0; i < b->tokens.n; i++)
+        clear_feature(c, b->tokens.items[i].feature, wall_us, out);
+}
+
+/* ---- edges ---- */
+
+static void emit_edge(struct core *c, const struct booking *b, enum booking_state state,
+                      int64_t start_us, struct effects *out)
+{
+    struct record *r = record_new(RECORD_RESERVATION_EDGE);
+    r->u.reservation_edge = (struct reservation_edge){.id = b->id,
+                                                      .state = state,
+                                                      .start_us = start_us,
+                                                      .policy_us = c->policy_us,
+                                                      .at_us = c->now_wall_us};
+    if (state == BOOKING_BEGUN)
+        booking_rates(c, b, &r->u.reservation_edge.rate, &r->u.reservation_edge.inner_rate);
+    core_emit(c, out, r);
+}
+
+void booking_emit_remove(struct core *c, const struct booking *b, uint64_t principal,
+                         struct effects *out)
+{
+    if (booking_is_active(b))
+        emit_edge(c, b, BOOKING_AHEAD, b->span.start_us, out);
+    struct record *r = record_new(RECORD_RESERVATION_REMOVE);
+    r->u.reservation_remove =
+        (struct reservation_remove){.id = b->id, .principal = principal, .at_us = c->now_wall_us};
+    core_emit(c, out, r);
+}
+
+/* The occurrence that a clock sees at `wall_us`, none that is over or was entered already. */
+static int64_t next_start(const struct booking *b, int64_t wall_us)
+{
+    int64_t over_us = booking_is_active(b) ? b->span.end_us : b->span.start_us;
+    return span_start(&b->span, over_us > wall_us ? over_us : wall_us);
+}
+
+/* One edge of one booking; it is due. */
+static void pass_edge(struct core *c, const struct booking *b, int64_t wall_us, struct effects *out)
+{
+    bool is_over = wall_us >= b->span.end_us;
+    if (b->node->enterprise->is_removed
+        || (is_over && b->state == BOOKING_AHEAD && b->every_days == 0)) {
+        booking_emit_remove(c, b, 0, out);
+    } else if (b->state == BOOKING_BEGUN && booking_edge_us(b) < b->span.end_us) {
+        emit_edge(c, b, BOOKING_GIVEN_BACK, b->span.start_us, out);
+    } else if (is_over) {
+        int64_t start_us = next_start(b, wall_us);
+        emit_edge(c, b, BOOKING_AHEAD, start_us < INT64_MAX ? start_us : b->span.start_us, out);
+    } else {
+        emit_edge(c, b, BOOKING_BEGUN, b->span.start_us, out);
+        clear_way(c, b, wall_us, out);
+    }
+}
+
+static const struct booking *first_due(const struct core *c)
+{
+    const struct booking *first = NULL;
+    for (size_t i = 0; i < c->calendar.n; i++) {
+        const struct booking *b = c->calendar.items[i];
+        if (first == NULL || booking_edge_us(b) < booking_edge_us(first))
+            first = b;
+    }
+    return first;
+}
+
+/* Shapes that a booking, or what ran beside one, had shut. */
+static void wake(struct core *c)
+{
+    for (size_t i = c->queue.shut.n; i-- > 0;) {
+        struct shape *s = c->queue.shut.items[i];
+        if (s->why == WAIT_BOOKED || s->why == WAIT_BOOKING || s->why == WAIT_LICENCE
+            || s->why == WAIT_CAPACITY || s->why == WAIT_RESERVED)
+            queue_open(c, s);
+    }
+}
+
+void calendar_run(struct core *c, int64_t wall_us, struct effects *out)
+{
+    struct calendar *k = &c->calendar;
+    bool is_set_back = wall_us < k->seen_us && k->n > 0; /* bookings are farther away than before */
+    k->seen_us = wall_us;
+    while (k->next_us <= wall_us)
+        pass_edge(c, first_due(c), wall_us, out);
+    if (k->is_changed || is_set_back)
+        wake(c);
+    k->is_changed = false;
+}

@@ -1,0 +1,236 @@
+/* The choice of the next class: down the share tree, at each node the best child over the shapes
+ * that are looked at. Children under their guarantee go first, by how little of it they use; the
+ * others by the share key; in a leaf the job that ranks first. Ties end in ids. */
+#include "scheduler/core/core_state.h"
+#include "scheduler/core/oracle.h"
+#include "scheduler/core/quota.h"
+
+#define FRESH_US                                                                    \
+    (3600 * US_PER_S) /* under it, with reservations, the shortest limit goes first \
+                       */
+
+struct choice {
+    struct core *core;
+    double a; /* the parameter of all lines now */
+    bool among_marked;
+    struct seat *best; /* a child */
+    double value;      /* its claim or its line */
+    bool guaranteed;
+};
+
+static bool is_looked_at(const struct choice *x, const struct shape *s)
+{
+    return x->among_marked ? s->is_marked : !s->is_shut;
+}
+
+static bool is_better(const struct choice *x, const struct seat *t, bool guaranteed, double value)
+{
+    if (x->best == NULL || guaranteed != x->guaranteed)
+        return x->best == NULL || guaranteed;
+    return value != x->value ? value < x->value : t->node->id < x->best->node->id;
+}
+
+/* Neither it nor anything above it is parked. */
+static bool is_in(const struct seat *t)
+{
+    for (; t->parent; t = t->parent)
+        if (t->place == SEAT_PARKED)
+            return false;
+    return true;
+}
+
+static void consider(struct choice *x, struct seat *parent)
+{
+    if (!is_looked_at(x, parent->shape) || seat_is_empty(parent) || !is_in(parent))
+        return;
+    struct seat *t = seat_best(x->core, parent, x->a);
+    double m, b, value = t->claim;
+    bool guaranteed = t->place == SEAT_GUARANTEED;
+    if (!guaranteed) {
+        share_line(x->core, t->node, &m, &b);
+        value = m * x->a + b;
+    }
+    if (!is_better(x, t, guaranteed, value))
+        return;
+    x->best = t;
+    x->value = value;
+    x->guaranteed = guaranteed;
+}
+
+/* With reservations about, short jobs first, so that the gaps are used; but nobody waits behind
+ * them for more than an hour. */
+static bool goes_first(const struct core *c, const struct class *a, const struct class *b)
+{
+    const struct job *x = queue_class_head(a), *y = queue_class_head(b);
+    if (c->config.is_easy || c->holds.n == 0)
+        return queue_job_before(x, y);
+    bool x_fresh = c->policy_us - x->waiting_us < FRESH_US;
+    bool y_fresh = c->policy_us - y->waiting_us < FRESH_US;
+    if (x_fresh != y_fresh)
+        return y_fresh;
+    if (x_fresh && a->shape->time_us != b->shape->time_us)
+        return a->shape->time_us < b->shape->time_us;
+    return queue_job_before(x, y);
+}
+
+static struct class *first_of_leaf(const struct choice *x, const struct share_node *leaf)
+{
+    struct class *best = NULL;
+    for (struct seat *t = leaf->seats; t; t = t->next) {
+        if (!is_looked_at(x, t->shape) || seat_is_empty(t) || !is_in(t))
+            continue;
+        if (best == NULL || goes_first(x->core, t->class, best))
+            best = t->class;
+    }
+    return best;
+}
+
+/* From the best child of the root down to a class. */
+static struct class *descend(struct choice *x)
+{
+    while (x->best && x->best->node->level < SHARE_LEAF) {
+        const struct share_node *node = x->best->node;
+        x->best = NULL;
+        for (struct seat *t = node->seats; t; t = t->next)
+            consider(x, t);
+    }
+    return x->best ? first_of_leaf(x, x->best->node) : NULL;
+}
+
+struct class *queue_pick(struct core *c)
+{
+    struct choice x = {.core = c, .a = share_now(c)};
+    for (size_t i = 0; i < c->queue.open.n; i++)
+        consider(&x, c->queue.open.items[i]->root);
+    struct class *best = descend(&x);
+    oracle_pick(c, best);
+    return best;
+}
+
+struct class *queue_pick_among(struct core *c, struct shape *const *shapes, size_t n)
+{
+    if (n == 1)
+        return queue_best_of(c, shapes[0]); /* however many others there are */
+    struct choice x = {.core = c, .a = share_now(c), .among_marked = true};
+    for (size_t i = 0; i < n; i++) {
+        shapes[i]->is_marked = true;
+        consider(&x, shapes[i]->root);
+    }
+    struct class *best = descend(&x);
+    for (size_t i = 0; i < n; i++)
+        shapes[i]->is_marked = false;
+    return best;
+}
+
+struct class *queue_pick_below(struct core *c, struct share_node *node, struct shape *const *shapes,
+                               size_t n)
+{
+    struct choice x = {.core = c, .a = share_now(c), .among_marked = true};
+    for (size_t i = 0; i < n; i++)
+        shapes[i]->is_marked = true;
+    struct seat start = {.node = node};
+    x.best = &start;
+    struct class *best = descend(&x);
+    for (size_t i = 0; i < n; i++)
+        shapes[i]->is_marked = false;
+    return best;
+}
+
+struct class *queue_best_of(struct core *c, const struct shape *s)
+{
+    return s->root ? queue_best_below(c, s->root) : NULL;
+}
+
+struct class *queue_best_below(struct core *c, struct seat *t)
+{
+    double a = share_now(c);
+    while (t && t->class == NULL)
+        t = seat_is_empty(t) ? NULL : seat_best(c, t, a);
+    return t && t->class->jobs.n > 0 ? t->class : NULL;
+}
+
+/* ---- two classes ---- */
+
+static const struct share_node *at_level(const struct class *k, enum share_level level)
+{
+    const struct share_node *n = k->leaf;
+    while (n->level > level)
+        n = n->parent;
+    return n;
+}
+
+static double line_of(const struct core *c, const struct share_node *n, double a)
+{
+    double m, b;
+    share_line(c, n, &m, &b);
+    return m * a + b;
+}
+
+bool queue_class_before(struct core *c, const struct class *a, const struct class *b)
+{
+    double now = share_now(c);
+    for (enum share_level level = SHARE_ENTERPRISE; level <= SHARE_LEAF; level++) {
+        const struct share_node *x = at_level(a, level), *y = at_level(b, level);
+        bool gx = quota_is_guaranteed(x, a->shape), gy = quota_is_guaranteed(y, b->shape);
+        if (x == y)
+            continue;
+        if (gx != gy)
+            return gx;
+        double vx = gx ? quota_claim(x) : line_of(c, x, now);
+        double vy = gy ? quota_claim(y) : line_of(c, y, now);
+        return vx != vy ? vx < vy : x->id < y->id;
+    }
+    return goes_first(c, a, b);
+}
+
+/* ---- the same with one lease fewer ---- */
+
+/* What the lease gives back counts in favour of its own side at each level. */
+static bool beats(const struct choice *x, const struct share_node *own, int64_t rate)
+{
+    const struct core *c = x->core;
+    double m, b;
+    bool guaranteed = quota_is_within(own);
+    if (guaranteed != x->guaranteed)
+        return guaranteed;
+    if (guaranteed)
+        return quota_claim(own) <= x->value;
+    share_line(c, own, &m, &b);
+    double running = (double)rate / (double)RATE_ONE * c->share.beta / (1 + c->share.beta);
+    double value = m * x->a + b - running * x->a / own->settings.weight;
+    return value != x->value ? value < x->value : own->id < x->best->node->id;
+}
+
+static const struct share_node *below(const struct share_node *leaf, const struct share_node *node)
+{
+    while (leaf->parent != node)
+        leaf = leaf->parent;
+    return leaf;
+}
+
+static struct class *rival(struct choice *x, struct class *k, int64_t rate)
+{
+    for (struct share_node *node = &x->core->share.root; node != k->leaf;) {
+        const struct share_node *own = below(k->leaf, node);
+        x->best = NULL;
+        for (struct seat *t = node->seats; t; t = t->next)
+            consider(x, t);
+        if (x->best && x->best->node != own && !beats(x, own, rate))
+            return descend(x);
+        node = (struct share_node *)own;
+    }
+    struct class *first = first_of_leaf(x, k->leaf);
+    return first && first != k && !goes_first(x->core, k, first) ? first : NULL;
+}
+
+struct class *queue_rival(struct core *c, struct shape *const *shapes, size_t n, struct class *k,
+                          int64_t rate)
+{
+    struct choice x = {.core = c, .a = share_now(c), .among_marked = true};
+    for (size_t i = 0; i < n; i++)
+        shapes[i]->is_marked = true;
+    struct class *first = rival(&x, k, rate);
+    for (size_t i = 0; i < n; i++)
+        shapes[i]->is_marked = false;
+    return first;
+}

@@ -1,0 +1,328 @@
+/* Reclaim by requeue: who may take back, from whom, and what it costs. */
+#include "scheduler/core/preempt.h"
+
+#include "common/base/pure/mem.h"
+#include "scheduler/core/core_state.h"
+#include "scheduler/core/placement.h"
+#include "scheduler/core/quota.h"
+
+enum { NODES_TRIED_MAX = 64, PREEMPTED_MAX = 3 };
+#define QUIET_US (1800 * US_PER_S) /* T_quiet: so long it is no victim again */
+
+void preempt_lease(struct core *c, struct lease *l, const char *cause, int64_t wall_us,
+                   struct effects *out)
+{
+    for (size_t i = 0; i < l->n; i++) {
+        struct lease_item *it = &l->queue[i];
+        const struct out_attempt at = {
+            .job = {it->job->id}, .task = it->task->number, .attempt = it->attempt};
+        if (it->task->is_killing || it->task->is_requeued)
+            continue;
+        struct record *r = record_new(RECORD_TASK_PREEMPT);
+        r->u.task_preempt = (struct task_preempt){.job = it->job->id,
+                                                  .task = it->task->number,
+                                                  .attempt = it->attempt,
+                                                  .at_us = wall_us,
+                                                  .cause = cq_strdup(cause),
+                                                  .policy_us = c->policy_us};
+        core_emit(c, out, r);
+        lease_send_kill(c, l, &at, cause, out);
+    }
+}
+
+/* ---- victims ---- */
+
+struct victim {
+    struct lease *lease;
+    double key; /* of its enterprise: the most served gives first */
+    uint64_t lost_core_us;
+};
+
+struct taking {
+    struct core *core;
+    const struct share_node *claimant; /* whose guarantee it is */
+    const struct class *taker;
+    struct worker *worker;
+    struct victim *victims; /* chosen ones come first */
+    size_t n, n_chosen;
+    uint64_t cost;
+};
+
+static bool is_below(const struct share_node *n, const struct share_node *above)
+{
+    while (n && n != above)
+        n = n->parent;
+    return n != NULL;
+}
+
+/* The victim's side where its path leaves the claimant's: an enterprise, or a sibling project. */
+static const struct share_node *side_of(const struct share_node *leaf,
+                                        const struct share_node *claimant)
+{
+    while (!is_below(claimant, leaf->parent))
+        leaf = leaf->parent;
+    return leaf;
+}
+
+static bool is_quiet(const struct core *c, const struct lease *l)
+{
+    for (size_t i = 0; i < l->n; i++) {
+        const struct task *t = l->queue[i].task;
+        bool was_lately = t->preempted_us != 0 && c->policy_us - t->preempted_us < QUIET_US;
+        if (t->preemptions >= PREEMPTED_MAX || was_lately || t->is_killing || t->is_requeued)
+            return true;
+    }
+    return false;
+}
+
+/* A node stays at or above its own guarantee without so much, so that it cannot take back. */
+static bool can_spare(const struct share_node *n, uint64_t cores, uint64_t mem_mib)
+{
+    const struct settings *s = &n->settings;
+    return (s->min_cores == 0 || n->cores >= s->min_cores + cores)
+           && (s->min_mem_mib == 0 || n->mem_mib >= s->min_mem_mib + mem_mib);
+}
+
+/* The claimant, and what is above it but not above the victim, stay within their guarantees: none
+ * takes from others while it borrows itself. */
+static bool may_take_from(const struct taking *t, const struct lease *l)
+{
+    for (const struct share_node *n = t->claimant; !is_below(l->leaf, n); n = n->parent)
+        if (!quota_is_guaranteed(n, t->taker->shape))
+            return false;
+    return true;
+}
+
+static bool may_be_victim(const struct taking *t, const struct lease *l)
+{
+    if (l->class == NULL || !l->class->shape->is_preemptible || l->is_recalled || l->n == 0
+        || is_below(l->leaf, t->claimant) || is_quiet(t->core, l) || calendar_has(t->core, l)
+        || !may_take_from(t, l))
+        return false;
+    for (const struct share_node *n = l->leaf; !is_below(t->claimant, n); n = n->parent)
+        if (!can_spare(n, l->n_cores, l->mem_mib))
+            return false;
+    return true;
+}
+
+static int by_rank(const void *a, const void *b)
+{
+    const struct victim *x = a, *y = b;
+    if (x->key != y->key)
+        return x->key > y->key ? -1 : 1;
+    if (x->lost_core_us != y->lost_core_us)
+        return x->lost_core_us < y->lost_core_us ? -1 : 1;
+    return (x->lease->id > y->lease->id) - (x->lease->id < y->lease->id);
+}
+
+static double key_of(struct core *c, const struct share_node *n)
+{
+    double m, b;
+    share_line(c, n, &m, &b);
+    return m * share_now(c) + b;
+}
+
+static void list_victims(struct taking *t)
+{
+    struct worker *w = t->worker;
+    t->victims = cq_calloc(w->n_leases, sizeof *t->victims);
+    for (size_t i = 0; i < w->n_leases; i++) {
+        struct lease *l = w->leases[i];
+        if (!may_be_victim(t, l))
+            continue;
+        int64_t run_us = t->core->policy_us - l->head_since_us;
+        t->victims[t->n++] = (struct victim){.lease = l,
+                                             .key = key_of(t->core, side_of(l->leaf, t->claimant)),
+                                             .lost_core_us = l->n_cores * (uint64_t)run_us};
+    }
+    if (t->n > 0)
+        qsort(t->victims, t->n, sizeof *t->victims, by_rank);
+}
+
+/* Room on the worker with the first `n` victims gone. */
+static bool fits_without(const struct taking *t, size_t n, size_t but)
+{
+    const struct shape *s = t->taker->shape;
+    const struct worker *w = t->worker;
+    uint64_t cores = w->n_free, mem = w->mem_mib - w->mem_used_mib;
+    size_t leases = w->n_leases;
+    for (size_t i = 0; i < n; i++) {
+        if (i == but)
+            continue;
+        cores += t->victims[i].lease->n_cores;
+        mem += t->victims[i].lease->mem_mib;
+        leases--;
+    }
+    return cores >= s->cores && mem >= s->mem_mib && !(s->exclusive && leases > 0);
+}
+
+/* No node falls under its own guarantee by all of them together. */
+static bool can_all_be_spared(const struct taking *t)
+{
+    for (size_t i = 0; i < t->n_chosen; i++)
+        for (const struct share_node *n = t->victims[i].lease->leaf; !is_below(t->claimant, n);
+             n = n->parent) {
+            uint64_t cores = 0, mem = 0;
+            for (size_t k = 0; k < t->n_chosen; k++) {
+                const struct lease *l = t->victims[k].lease;
+                cores += is_below(l->leaf, n) ? l->n_cores : 0;
+                mem += is_below(l->leaf, n) ? l->mem_mib : 0;
+            }
+            if (!can_spare(n, cores, mem))
+                return false;
+        }
+    return true;
+}
+
+/* Takes until it fits, then leaves out who is not needed. */
+static bool choose(struct taking *t)
+{
+    const struct shape *s = t->taker->shape;
+    if (!placement_could_fit(s, t->worker) || !worker_takes_work(t->worker)
+        || !calendar_could_allow(t->core, s, t->worker)
+        || quota_blocks_machine(t->core, t->taker->leaf, s, t->worker))
+        return false;
+    list_victims(t);
+    size_t n = 0;
+    while (n < t->n && !fits_without(t, n, SIZE_MAX))
+        n++;
+    if (n == 0 || !fits_without(t, n, SIZE_MAX))
+        return false;
+    for (size_t i = n; i-- > 0;)
+        if (fits_without(t, n, i)) {
+            memmove(t->victims + i, t->victims + i + 1, (n - i - 1) * sizeof *t->victims);
+            n--;
+        }
+    t->n_chosen = n;
+    for (size_t i = 0; i < n; i++)
+        t->cost += t->victims[i].lost_core_us;
+    return can_all_be_spared(t);
+}
+
+static bool is_cheaper(const struct taking *a, const struct taking *b)
+{
+    if (b->worker == NULL || a->cost != b->cost)
+        return b->worker == NULL || a->cost < b->cost;
+    if (a->n_chosen != b->n_chosen)
+        return a->n_chosen < b->n_chosen;
+    return a->worker->id < b->worker->id;
+}
+
+static struct taking best_taking(struct core *c, const struct share_node *claimant,
+                                 const struct class *k)
+{
+    struct taking best = {0};
+    for (size_t i = 0, tried = 0; i < c->pool.n && tried < NODES_TRIED_MAX; i++) {
+        struct taking t = {
+            .core = c, .claimant = claimant, .taker = k, .worker = c->pool.workers[i]};
+        bool ok = choose(&t);
+        tried += t.victims != NULL;
+        if (ok && is_cheaper(&t, &best)) {
+            free(best.victims);
+            best = t;
+        } else {
+            free(t.victims);
+        }
+    }
+    return best;
+}
+
+/* ---- takers ---- */
+
+/* What waits at a seat lacks nothing but room. */
+static bool lacks_room(const struct seat *t)
+{
+    const struct shape *s = t->shape;
+    return s->is_shut && (s->why == WAIT_CAPACITY || s->why == WAIT_RESERVED) && !seat_is_empty(t);
+}
+
+static void add_shape(struct shapes *l, struct shape *s)
+{
+    cq_grow(&l->items, &l->cap, l->n);
+    l->items[l->n++] = s;
+}
+
+/* The first class below a node that is within the node's guarantee and has no room. */
+static struct class *held_back(struct core *c, struct share_node *n)
+{
+    struct shapes l = {0};
+    for (struct seat *t = n->seats; t; t = t->next)
+        if (lacks_room(t) && quota_is_guaranteed(n, t->shape))
+            add_shape(&l, t->shape);
+    struct class *k = l.n > 0 ? queue_pick_below(c, n, l.items, l.n) : NULL;
+    free(l.items);
+    return k;
+}
+
+/* A claim goes before the newest of the holds that no claim has. */
+static struct hold *hold_for(struct core *c, struct job *job, struct worker *w)
+{
+    holds_drop(c, job);
+    for (size_t i = c->holds.n; c->holds.n == HOLDS_MAX && i-- > 0;)
+        if (!c->holds.items[i].is_reclaim)
+            holds_drop(c, c->holds.items[i].job);
+    struct hold *h = holds_make(c, job, w, c->policy_us + RECLAIM_KILL_US);
+    if (h)
+        h->is_reclaim = true;
+    return h;
+}
+
+/* With room on a machine, nothing else would keep it from starting. */
+static bool needs_room_alone(const struct class *k)
+{
+    struct quota_block block;
+    return !quota_blocks(k->leaf, k->shape, &block) && licence_blocks(&k->shape->tokens) == NULL;
+}
+
+static void take_back(struct core *c, struct share_node *n, struct class *k, int64_t wall_us,
+                      struct effects *out)
+{
+    struct job *job = queue_class_head(k);
+    struct taking t = needs_room_alone(k) ? best_taking(c, n, k) : (struct taking){0};
+    const struct hold *h = t.worker ? hold_for(c, job, t.worker) : NULL;
+    for (size_t i = 0; h && i < t.n_chosen; i++)
+        preempt_lease(c, t.victims[i].lease, "called back: what it had is another's guarantee",
+                      wall_us, out);
+    if (h)
+        n->reclaim_since_us = 0;
+    free(t.victims);
+}
+
+static bool is_reclaiming(const struct core *c, const struct share_node *n)
+{
+    for (size_t i = 0; i < c->holds.n; i++) {
+        const struct hold *h = &c->holds.items[i];
+        for (const struct share_node *at = h->job->class->leaf; at; at = at->parent)
+            if (h->is_reclaim && at == n)
+                return true;
+    }
+    return false;
+}
+
+void preempt_run(struct core *c, int64_t wall_us, struct effects *out)
+{
+    for (size_t i = 0; i < c->share.n_guaranteed; i++) {
+        struct share_node *n = c->share.guaranteed[i];
+        struct class *k = is_reclaiming(c, n) ? NULL : held_back(c, n);
+        if (k == NULL) {
+            n->reclaim_since_us = 0;
+            continue;
+        }
+        if (n->reclaim_since_us == 0)
+            n->reclaim_since_us = c->policy_us;
+        if (c->policy_us - n->reclaim_since_us >= c->config.reclaim_grace_us)
+            take_back(c, n, k, wall_us, out);
+    }
+}
+
+int64_t preempt_next_us(const struct core *c)
+{
+    int64_t next_us = INT64_MAX;
+    for (size_t i = 0; i < c->share.n_guaranteed; i++) {
+        int64_t since_us = c->share.guaranteed[i]->reclaim_since_us;
+        int64_t at_us = since_us + c->config.reclaim_grace_us;
+        if (since_us != 0 && at_us < next_us)
+            next_us = at_us > c->policy_us ? at_us : c->policy_us + US_PER_S;
+    }
+    return next_us;
+}

@@ -1,0 +1,341 @@
+/* Hard caps on the path of a start, guarantees, limits of submits. */
+#include "scheduler/core/quota.h"
+
+#include <inttypes.h>
+
+#include "common/base/pure/mem.h"
+#include "common/base/pure/parse.h"
+#include "scheduler/core/core_state.h"
+
+enum { BURST_SECONDS = 5 };
+
+/* ---- caps ---- */
+
+/* max, and min + borrow where that is less. */
+static uint64_t bound_of(uint64_t max, uint64_t min, uint64_t borrow)
+{
+    return borrow < max && min < max - borrow ? min + borrow : max;
+}
+
+static uint64_t cores_bound(const struct settings *s)
+{
+    return bound_of(s->max_cores, s->min_cores, s->borrow_cores);
+}
+
+static uint64_t mem_bound(const struct settings *s)
+{
+    return bound_of(s->max_mem_mib, s->min_mem_mib, s->borrow_mem_mib);
+}
+
+static bool is_over(struct quota_block *b, const struct share_node *n, enum setting which,
+                    const uint64_t numbers[3])
+{
+    uint64_t limit = numbers[0], used = numbers[1], need = numbers[2];
+    if (used <= limit && need <= limit - used)
+        return false;
+    *b = (struct quota_block){
+        .node = (struct share_node *)n, .which = which, .limit = limit, .used = used, .need = need};
+    return true;
+}
+
+static uint64_t tokens_used(const struct share_node *n, const struct feature *f)
+{
+    return f->index < n->n_tokens ? n->tokens[f->index] : 0;
+}
+
+static bool tokens_block(const struct share_node *n, const struct tokens *need,
+                         struct quota_block *b)
+{
+    for (size_t i = 0; i < need->n; i++) {
+        const struct token *t = &need->items[i];
+        uint64_t limit = NO_LIMIT;
+        for (size_t k = 0; k < n->settings.max_licence.n; k++)
+            if (n->settings.max_licence.items[k].feature == t->feature)
+                limit = n->settings.max_licence.items[k].count;
+        if (is_over(b, n, SETTING_MAX_LICENCE,
+                    (const uint64_t[]){limit, tokens_used(n, t->feature), t->count})) {
+            b->feature = t->feature;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool budget_blocks(const struct share_node *n, const struct shape *shape,
+                          struct quota_block *b)
+{
+    const struct budget *k = &n->budget;
+    if (n->settings.budget_core_us == NO_LIMIT)
+        return false; /* what is held of no budget may be any sum */
+    uint64_t used = k->spent_core_us + k->held_core_us;
+    return is_over(b, n, SETTING_BUDGET,
+                   (const uint64_t[]){n->settings.budget_core_us, used, shape_core_us(shape)});
+}
+
+bool quota_node_blocks(const struct share_node *n, const struct shape *shape, struct quota_block *b)
+{
+    const struct settings *s = &n->settings;
+    return is_over(b, n, SETTING_MAX_CORES,
+                   (const uint64_t[]){cores_bound(s), n->cores, shape->least_cores})
+           || is_over(b, n, SETTING_MAX_MEM,
+                      (const uint64_t[]){mem_bound(s), n->mem_mib, shape->least_mem_mib})
+           || is_over(b, n, SETTING_MAX_RUNNING, (const uint64_t[]){s->max_running, n->running, 1})
+           || tokens_block(n, &shape->tokens, b) || budget_blocks(n, shape, b);
+}
+
+/* The path from above. */
+static size_t path_of(const struct share_node *leaf, const struct share_node *path[SHARE_LEVELS])
+{
+    size_t n = 0;
+    for (const struct share_node *at = leaf; at; at = at->parent)
+        n++;
+    size_t i = n;
+    for (const struct share_node *at = leaf; at; at = at->parent)
+        path[--i] = at;
+    return n;
+}
+
+bool quota_blocks(const struct share_node *leaf, const struct shape *shape, struct quota_block *b)
+{
+    const struct share_node *path[SHARE_LEVELS];
+    size_t n = path_of(leaf, path);
+    for (size_t i = 0; i < n; i++)
+        if (quota_node_blocks(path[i], shape, b))
+            return true;
+    return false;
+}
+
+/* Of a shape, as a start in these amounts sees it. */
+static struct shape sized(const struct shape *shape, uint64_t cores, uint64_t mem_mib)
+{
+    struct shape s = *shape;
+    s.least_cores = cores;
+    s.least_mem_mib = mem_mib;
+    return s;
+}
+
+bool quota_blocks_attempt(const struct lease *l, struct quota_block *b)
+{
+    const struct shape s = sized(l->class->shape, l->n_cores, l->mem_mib);
+    for (const struct share_node *n = l->leaf; n; n = n->parent)
+        if (budget_blocks(n, &s, b))
+            return true;
+    return false;
+}
+
+bool quota_blocks_machine(const struct core *c, const struct share_node *leaf,
+                          const struct shape *shape, const struct worker *w)
+{
+    struct quota_block b;
+    if (!shape->exclusive)
+        return false;
+    const struct shape s = sized(shape, w->n_cores, w->mem_mib);
+    return quota_blocks(leaf, &s, &b) || quota_is_withheld(c, leaf, &s);
+}
+
+static bool has_too_many_tokens(const struct share_node *n, const struct tokens *held)
+{
+    struct quota_block b;
+    struct tokens none = *held;
+    for (size_t i = 0; i < none.n; i++)
+        none.items[i].count = 0;
+    return tokens_block(n, &none, &b);
+}
+
+bool quota_is_exceeded(const struct share_node *leaf, const struct tokens *held)
+{
+    for (const struct share_node *n = leaf; n; n = n->parent) {
+        const struct settings *s = &n->settings;
+        if (n->cores > cores_bound(s) || n->mem_mib > mem_bound(s) || n->running > s->max_running
+            || has_too_many_tokens(n, held))
+            return true;
+    }
+    return false;
+}
+
+bool quota_is_full(const struct share_node *n)
+{
+    const struct settings *s = &n->settings;
+    return n->cores >= cores_bound(s) || n->mem_mib >= mem_bound(s) || n->running >= s->max_running;
+}
+
+/* ---- guarantees ---- */
+
+static bool has_guarantee(const struct share_node *n)
+{
+    return n->settings.min_cores > 0 || n->settings.min_mem_mib > 0;
+}
+
+bool quota_is_guaranteed(const struct share_node *n, const struct shape *shape)
+{
+    const struct settings *s = &n->settings;
+    return has_guarantee(n) && (s->min_cores == 0 || n->cores + shape->least_cores <= s->min_cores)
+           && (s->min_mem_mib == 0 || n->mem_mib + shape->least_mem_mib <= s->min_mem_mib);
+}
+
+bool quota_is_within(const struct share_node *n)
+{
+    const struct settings *s = &n->settings;
+    return has_guarantee(n) && (s->min_cores == 0 || n->cores <= s->min_cores)
+           && (s->min_mem_mib == 0 || n->mem_mib <= s->min_mem_mib);
+}
+
+double quota_claim(const struct share_node *n)
+{
+    const struct settings *s = &n->settings;
+    double cores = s->min_cores ? (double)n->cores / (double)s->min_cores : 0;
+    double mem = s->min_mem_mib ? (double)n->mem_mib / (double)s->min_mem_mib : 0;
+    return cores > mem ? cores : mem;
+}
+
+static uint64_t less(uint64_t a, uint64_t b)
+{
+    return a > b ? a - b : 0;
+}
+
+/* What must stay free for a guarantee; a borrower may take what its owner lends. */
+static uint64_t kept(uint64_t min, uint64_t used, uint64_t lend, bool may_borrow)
+{
+    return less(may_borrow ? less(min, lend) : min, used);
+}
+
+static bool is_withheld(const struct core *c, const struct share_node *own,
+                        const struct shape *shape, uint64_t free_cores, uint64_t free_mem)
+{
+    bool may_borrow = shape->is_preemptible || shape->time_us <= (uint64_t)BORROW_SHORT_US;
+    uint64_t kept_cores = 0, kept_mem = 0;
+    for (size_t i = 0; i < c->share.n_guaranteed; i++) {
+        const struct share_node *n = c->share.guaranteed[i];
+        if (n->level != SHARE_ENTERPRISE || n == own)
+            continue;
+        const struct settings *s = &n->settings;
+        kept_cores += kept(s->min_cores, n->cores, s->lend_cores, may_borrow);
+        kept_mem += kept(s->min_mem_mib, n->mem_mib, s->lend_mem_mib, may_borrow);
+    }
+    return (kept_cores > 0 && kept_cores + shape->least_cores > free_cores)
+           || (kept_mem > 0 && kept_mem + shape->least_mem_mib > free_mem);
+}
+
+bool quota_is_withheld(const struct core *c, const struct share_node *leaf,
+                       const struct shape *shape)
+{
+    const struct share_node *own = leaf->parent->parent;
+    if (c->share.n_guaranteed == 0 || quota_is_guaranteed(own, shape))
+        return false;
+    return is_withheld(c, own, shape, c->pool.free_cores, c->pool.free_mem_mib);
+}
+
+bool quota_lease_is_withheld(const struct core *c, const struct lease *l)
+{
+    const struct share_node *own = l->leaf->parent->parent;
+    if (c->share.n_guaranteed == 0 || quota_is_within(own))
+        return false;
+    return is_withheld(c, own, l->class->shape, c->pool.free_cores + l->n_cores,
+                       c->pool.free_mem_mib + l->mem_mib);
+}
+
+/* ---- books ---- */
+
+static void add_tokens(struct share_node *n, const struct tokens *t, bool give_back)
+{
+    for (size_t i = 0; i < t->n; i++) {
+        size_t index = t->items[i].feature->index;
+        if (index >= n->n_tokens) {
+            n->tokens = cq_realloc(n->tokens, index + 1, sizeof *n->tokens);
+            memset(n->tokens + n->n_tokens, 0, (index + 1 - n->n_tokens) * sizeof *n->tokens);
+            n->n_tokens = index + 1;
+        }
+        uint64_t count = t->items[i].count;
+        n->tokens[index] += give_back ? (uint64_t)0 - count : count;
+    }
+}
+
+void quota_take(struct core *c, const struct lease *l)
+{
+    for (struct share_node *n = l->leaf; n; n = n->parent) {
+        n->cores += l->n_cores;
+        n->mem_mib += l->mem_mib;
+        n->running++;
+        add_tokens(n, &l->tokens, false);
+    }
+    (void)c;
+}
+
+void quota_give_back(struct core *c, const struct lease *l)
+{
+    for (struct share_node *n = l->leaf; n; n = n->parent) {
+        n->cores -= l->n_cores;
+        n->mem_mib -= l->mem_mib;
+        n->running--;
+        add_tokens(n, &l->tokens, true);
+        queue_wake_limits(c, n);
+    }
+    queue_wake_withheld(c); /* also when the machine itself takes no work */
+}
+
+void quota_waiting(struct share_node *leaf, int64_t tasks)
+{
+    for (struct share_node *n = leaf; n; n = n->parent)
+        n->waiting += (uint64_t)tasks;
+}
+
+/* ---- submits ---- */
+
+static const char *name_of(const struct share_node *n, struct cq_str *buf)
+{
+    cq_str_clear(buf);
+    share_path(n, buf);
+    return cq_str_text(buf);
+}
+
+int quota_check_job(const struct share_node *leaf, uint64_t tasks, uint64_t time_us,
+                    struct cq_err *err)
+{
+    struct cq_str name CQ_CLEANUP(cq_str_fini) = {0};
+    char asks[32], most[32];
+    for (const struct share_node *n = leaf; n; n = n->parent) {
+        const struct settings *s = &n->settings;
+        if (time_us > s->max_wall_us)
+            return cq_fail(err, CQ_E_QUOTA,
+                           "it asks %s, and max-wall of %s is %s; ask for less with --time",
+                           format_time_us((int64_t)time_us, asks, sizeof asks), name_of(n, &name),
+                           format_time_us((int64_t)s->max_wall_us, most, sizeof most));
+        if (n->waiting > s->max_pending || tasks > s->max_pending - n->waiting)
+            return cq_fail(err, CQ_E_QUOTA,
+                           "max-pending of %s is %" PRIu64 " tasks, %" PRIu64
+                           " wait already and this adds %" PRIu64 "; try again when some have run",
+                           name_of(n, &name), s->max_pending, n->waiting, tasks);
+    }
+    return 0;
+}
+
+/* The burst refills with policy time. A submit that is larger than a whole burst may go when the
+ * burst is full, and is paid back before the next. */
+static bool may_submit(struct share_node *n, int64_t policy_us, size_t jobs)
+{
+    double rate = (double)n->settings.max_submit_rate, burst = rate * BURST_SECONDS;
+    double span = n->submits_at_us ? (double)(policy_us - n->submits_at_us) / 1e6 : BURST_SECONDS;
+    n->submits_left += rate * span;
+    if (n->submits_left > burst)
+        n->submits_left = burst;
+    n->submits_at_us = policy_us;
+    return n->submits_left >= ((double)jobs < burst ? (double)jobs : burst);
+}
+
+int quota_take_submit(struct core *c, struct share_node *leaf, size_t jobs, struct cq_err *err)
+{
+    struct cq_str name CQ_CLEANUP(cq_str_fini) = {0};
+    for (struct share_node *n = leaf; n; n = n->parent) {
+        if (n->settings.max_submit_rate == NO_LIMIT || may_submit(n, c->policy_us, jobs))
+            continue;
+        return cq_fail(err, CQ_E_QUOTA,
+                       "max-submit-rate of %s is %" PRIu64 " jobs a second (%" PRIu64
+                       " in a burst); try again in a moment, or send many tasks as one --array",
+                       name_of(n, &name), n->settings.max_submit_rate,
+                       n->settings.max_submit_rate * BURST_SECONDS);
+    }
+    for (struct share_node *n = leaf; n; n = n->parent)
+        if (n->settings.max_submit_rate != NO_LIMIT)
+            n->submits_left -= (double)jobs;
+    return 0;
+}

@@ -1,0 +1,76 @@
+/* Limits of the share tree: hard caps on every ancestor, budgets, limits of submits, guarantees. */
+#ifndef CHIPQ_QUOTA_H
+#define CHIPQ_QUOTA_H
+
+#include "scheduler/core/share.h"
+
+struct lease;
+struct shape;
+struct tokens;
+struct worker;
+
+/* What holds a shape back below a node. */
+struct quota_block {
+    struct share_node *node;
+    enum setting which;
+    const struct feature *feature; /* SETTING_MAX_LICENCE */
+    uint64_t limit, used, need;    /* in the setting's unit; of a budget core-microseconds */
+};
+
+/* The limit of `n` alone that a start of `shape` now would pass, if any. */
+bool quota_node_blocks(const struct share_node *n, const struct shape *shape,
+                       struct quota_block *b);
+/* The same on the whole path from the root to `leaf`; the first from above. */
+bool quota_blocks(const struct share_node *leaf, const struct shape *shape, struct quota_block *b);
+/* One more attempt of `shape` in a lease that is open already: budgets only. */
+bool quota_blocks_attempt(const struct lease *l, struct quota_block *b);
+/* An exclusive start on `w` takes all of it: is that too much for a limit, or for what is kept for
+ * guarantees? */
+bool quota_blocks_machine(const struct core *c, const struct share_node *leaf,
+                          const struct shape *shape, const struct worker *w);
+/* More is in use on the path than its limits allow now, of `held` as to tokens: a limit was
+ * lowered. Leases below must end until it is not. */
+bool quota_is_exceeded(const struct share_node *leaf, const struct tokens *held);
+bool quota_is_full(const struct share_node *n); /* not even the smallest task may start */
+
+#define BORROW_SHORT_US (900 * US_PER_S) /* so short a job may borrow without being preemptible */
+
+/* Guarantees. Under guarantee: what it uses with one more `shape` is within its mins. */
+bool quota_is_guaranteed(const struct share_node *n, const struct shape *shape);
+bool quota_is_within(const struct share_node *n); /* it has a guarantee and is not above it */
+double quota_claim(const struct share_node *n);   /* max of used / min: the smaller goes first */
+/* Free capacity that is kept for other enterprises' guarantees would be touched. */
+bool quota_is_withheld(const struct core *c, const struct share_node *leaf,
+                       const struct shape *shape);
+/* The same of what a lease holds, had it to be taken anew: a guarantee came later. */
+bool quota_lease_is_withheld(const struct core *c, const struct lease *l);
+
+/* Books of leases on the whole path; the share_charge that follows brings seats up to date. */
+void quota_take(struct core *c, const struct lease *l);
+void quota_give_back(struct core *c, const struct lease *l);
+void quota_waiting(struct share_node *leaf, int64_t tasks); /* added to what waits */
+
+/* Budgets (budget.c): while an attempt may run, its cores times its limit are held on the whole
+ * path, then what it used of the present period is spent. So no budget is ever exceeded, whatever
+ * runs to its limit. Periods are of the calendar, UTC; `at_us` is the record's wall time. */
+void budget_hold(struct core *c, struct share_node *leaf, uint64_t core_us, int64_t at_us);
+struct budget_use {
+    uint64_t held_core_us, cores;
+    int64_t from_us, to_us; /* wall; equal = it never ran */
+};
+void budget_settle(struct core *c, struct share_node *leaf, const struct budget_use *use,
+                   int64_t at_us);
+void budget_roll_all(struct core *c, int64_t wall_us); /* new periods wake what waited for them */
+int64_t budget_next_us(const struct core *c); /* wall; INT64_MAX = nothing waits for a period */
+void budget_roll(struct share_node *n, int64_t wall_us);
+/* Core-hours for people, small numbers with more digits; returns buf (32 bytes). */
+const char *budget_format(uint64_t core_us, char *buf, size_t size);
+
+/* A job of a submit: may it be queued? CQ_E_QUOTA with the limit, what is used, what to do. */
+int quota_check_job(const struct share_node *leaf, uint64_t tasks, uint64_t time_us,
+                    struct cq_err *err) CQ_MUST_CHECK;
+/* Takes `jobs` from the rate limits of the path, or refuses. */
+int quota_take_submit(struct core *c, struct share_node *leaf, size_t jobs,
+                      struct cq_err *err) CQ_MUST_CHECK;
+
+#endif

@@ -1,0 +1,118 @@
+/* Usage, carry and budget of share nodes as bytes: what SHARE_STATE carries. Doubles go bit by bit,
+ * so that a restart changes no later decision. */
+#include <inttypes.h>
+
+#include "common/base/pure/flat.h"
+#include "common/base/pure/mem.h"
+#include "scheduler/core/carry.h"
+#include "scheduler/core/core_state.h"
+
+enum { STATE_VERSION = 1 };
+
+static void put_double(struct cq_str *out, double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    flat_put_bytes(out, &bits, sizeof bits);
+}
+
+static double get_double(struct flat_reader *in)
+{
+    uint64_t bits = 0;
+    size_t bytes;
+    double x;
+    const void *data = flat_get_bytes(in, sizeof bits, &bytes);
+    if (bytes == sizeof bits)
+        memcpy(&bits, data, sizeof bits);
+    else
+        in->failed = true;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+/* The same list for both ways: what is a double, and what is an integer. */
+#define DOUBLES(n)                                                                              \
+    {                                                                                           \
+        &(n)->c, &(n)->carry.deficit, &(n)->carry.rate, &(n)->carry.step, &(n)->carry.level_at, \
+            &(n)->carry.inverse_e, &(n)->carry.weight, &(n)->group.c, &(n)->group.weight,       \
+            &(n)->group.level, &(n)->group.inverse_e                                            \
+    }
+#define INTEGERS(n)                                                                     \
+    {                                                                                   \
+        &(n)->rate, &(n)->carry.at_us, &(n)->group.rate, &(n)->group.usual_rate,        \
+            &(n)->group.at_us, &(n)->budget.period_start_us, &(n)->budget.period_end_us \
+    }
+
+void share_state_encode(const struct core *c, const struct share_node *n, struct cq_str *out)
+{
+    const double *const doubles[] = DOUBLES(n);
+    const int64_t *const integers[] = INTEGERS(n);
+    flat_put_u64(out, STATE_VERSION);
+    flat_put_i64(out, c->policy_us);
+    flat_put_i64(out, c->share.landmark_us);
+    for (size_t i = 0; i < CQ_COUNT(doubles); i++)
+        put_double(out, *doubles[i]);
+    for (size_t i = 0; i < CQ_COUNT(integers); i++)
+        flat_put_i64(out, *integers[i]);
+    flat_put_u64(out, n->carry.is_in);
+    flat_put_u64(out, n->budget.kind);
+    flat_put_u64(out, n->budget.spent_core_us);
+    flat_put_u64(out, n->group.next);
+}
+
+int share_state_apply(struct core *c, struct share_node *n, const struct record_bytes *state,
+                      struct cq_err *err)
+{
+    struct flat_reader in = flat_reader_of(state->data, state->len);
+    double *const doubles[] = DOUBLES(n);
+    int64_t *const integers[] = INTEGERS(n);
+    uint64_t version = flat_get_u64(&in);
+    int64_t policy_us = flat_get_i64(&in), landmark_us = flat_get_i64(&in);
+    for (size_t i = 0; i < CQ_COUNT(doubles); i++)
+        *doubles[i] = get_double(&in);
+    for (size_t i = 0; i < CQ_COUNT(integers); i++)
+        *integers[i] = flat_get_i64(&in);
+    n->carry.is_in = flat_get_u64(&in) != 0;
+    uint64_t kind = flat_get_u64(&in);
+    n->budget.kind = kind <= BUDGET_YEAR ? (enum budget_period)kind : BUDGET_MONTH;
+    n->budget.spent_core_us = flat_get_u64(&in);
+    n->group.next = flat_get_u64(&in);
+    if (version != STATE_VERSION || !flat_at_end(&in))
+        return cq_fail(err, CQ_E_INTERNAL, "the state of share node %" PRIu64 " is damaged", n->id);
+    c->policy_us = policy_us > c->policy_us ? policy_us : c->policy_us;
+    if (landmark_us > c->share.landmark_us) /* 0: of a node that nothing was charged to yet */
+        c->share.landmark_us = landmark_us;
+    c->share.is_restored = true;
+    return 0;
+}
+
+void share_load_done(struct core *c)
+{
+    struct share *s = &c->share;
+    s->is_restored = false;
+    (void)share_now(c);
+    for (size_t i = 0; i < s->n_all; i++)
+        queue_node_changed(c, s->all[i]);
+}
+
+static void give_state(struct core *c, struct share_node *n, entity_view_fn fn, void *arg)
+{
+    struct cq_str bytes = {0};
+    share_state_encode(c, n, &bytes);
+    struct record *r = record_new(RECORD_SHARE_STATE);
+    r->u.share_state.id = n->id;
+    r->u.share_state.state.len = bytes.len;
+    r->u.share_state.state.data = (uint8_t *)cq_str_take(&bytes);
+    struct entity_view e = {.type = r->type, .id = n->id, .record = r};
+    fn(arg, &e);
+    record_free(r);
+    n->is_changed = false;
+}
+
+void share_view_entities(struct core *c, entity_view_fn fn, void *arg)
+{
+    struct share *s = &c->share;
+    for (size_t i = 0; i < s->n_changed; i++)
+        give_state(c, s->changed[i], fn, arg);
+    s->n_changed = 0;
+}

@@ -1,0 +1,437 @@
+/* What must hold at each step of a random history, and what is tried now and then. */
+#ifndef CHIPQ_TEST_POLICY_CHECKS_H
+#define CHIPQ_TEST_POLICY_CHECKS_H
+
+#include "scheduler/core/placement.h"
+#include "scheduler/core/quota.h"
+#include "tests/trace/policy_play.h"
+
+#define PASS_US (2 * US_PER_S)   /* a look again comes within it */
+#define BACK_US (900 * US_PER_S) /* max(T_grace + T_kill, T_np) */
+
+static bool is_below(const struct share_node *n, const struct share_node *above)
+{
+    while (n && n != above)
+        n = n->parent;
+    return n != NULL;
+}
+
+/* ---- victims ---- */
+
+/* What is left to a node when all that was called back is gone. */
+static void check_spared(const struct play *p, const struct share_node *n)
+{
+    const struct core *c = p->w.core;
+    uint64_t cores = 0, mem = 0;
+    void *item;
+    for (size_t i = 0; map_next(&c->leases.by_id, &i, &item);) {
+        const struct lease *l = item;
+        cores += l->is_recalled || !is_below(l->leaf, n) ? 0 : l->n_cores;
+        mem += l->is_recalled || !is_below(l->leaf, n) ? 0 : l->mem_mib;
+    }
+    if (cores < n->settings.min_cores || mem < n->settings.min_mem_mib)
+        play_fail(p, "a victim's side falls under its own guarantee");
+}
+
+/* The side of a victim: below what it has in common with who takes. */
+static bool is_side(const struct core *c, const struct share_node *n)
+{
+    for (size_t i = 0; i < c->holds.n; i++)
+        if (c->holds.items[i].is_reclaim && is_below(c->holds.items[i].job->class->leaf, n))
+            return false;
+    return true;
+}
+
+static void check_victims(struct play *p)
+{
+    const struct core *c = p->w.core;
+    for (size_t i = 0; i < p->w.fx.n_records; i++) {
+        const struct record *r = p->w.fx.records[i];
+        const struct job *job =
+            r->type == RECORD_TASK_PREEMPT ? job_find(c, r->u.task_preempt.job) : NULL;
+        if (job == NULL)
+            continue;
+        if (!job->class->shape->is_preemptible)
+            play_fail(p, "a job that is not preemptible was called back");
+        for (const struct share_node *n = job->class->leaf; n->parent; n = n->parent)
+            if (is_side(c, n))
+                check_spared(p, n);
+    }
+}
+
+/* ---- guarantees ---- */
+
+static bool is_quiet(const struct core *c, const struct lease *l)
+{
+    for (size_t i = 0; i < l->n; i++) {
+        const struct task *t = l->queue[i].task;
+        if (t->preemptions >= 3 || t->is_killing || t->is_requeued
+            || (t->preempted_us != 0 && c->policy_us - t->preempted_us < 1800 * US_PER_S))
+            return true;
+    }
+    return false;
+}
+
+/* It and all that are taken with it leave every node of its side at its guarantee. */
+static bool may_give(const struct core *c, const struct share_node *claimant, const struct lease *l,
+                     const struct lease **taken, size_t n_taken)
+{
+    if (l->class == NULL || !l->class->shape->is_preemptible || l->is_recalled || l->n == 0
+        || is_below(l->leaf, claimant) || is_quiet(c, l))
+        return false;
+    for (const struct share_node *n = l->leaf; !is_below(claimant, n); n = n->parent) {
+        uint64_t cores = l->n_cores, mem = l->mem_mib;
+        for (size_t i = 0; i < n_taken; i++) {
+            cores += is_below(taken[i]->leaf, n) ? taken[i]->n_cores : 0;
+            mem += is_below(taken[i]->leaf, n) ? taken[i]->mem_mib : 0;
+        }
+        if ((n->settings.min_cores && n->cores < n->settings.min_cores + cores)
+            || (n->settings.min_mem_mib && n->mem_mib < n->settings.min_mem_mib + mem))
+            return false;
+    }
+    return true;
+}
+
+static bool could_take(const struct core *c, const struct share_node *claimant,
+                       const struct shape *s, const struct worker *w)
+{
+    const struct lease *taken[HELD_MAX];
+    size_t n = 0;
+    if (!placement_could_fit(s, w) || !worker_takes_work(w))
+        return false;
+    uint64_t cores = w->n_free, mem = w->mem_mib - w->mem_used_mib;
+    for (size_t i = 0; i < w->n_leases && n < HELD_MAX; i++)
+        if (may_give(c, claimant, w->leases[i], taken, n)) {
+            taken[n++] = w->leases[i];
+            cores += w->leases[i]->n_cores;
+            mem += w->leases[i]->mem_mib;
+        }
+    return n > 0 && cores >= s->cores && mem >= s->mem_mib && !(s->exclusive && n < w->n_leases);
+}
+
+static bool is_held_back(const struct core *c, const struct share_node *n, const struct class *k)
+{
+    struct quota_block block;
+    const struct shape *s = k->shape;
+    if (k->jobs.n == 0 || !is_below(k->leaf, n) || !quota_is_guaranteed(n, s) || !s->is_shut
+        || quota_blocks(k->leaf, s, &block) || licence_blocks(&s->tokens))
+        return false;
+    for (size_t i = 0; i < c->pool.n; i++)
+        if (could_take(c, n, s, c->pool.workers[i]))
+            return true;
+    return false;
+}
+
+static bool is_reclaiming(const struct core *c, const struct share_node *n)
+{
+    for (size_t i = 0; i < c->holds.n; i++)
+        if (c->holds.items[i].is_reclaim && is_below(c->holds.items[i].job->class->leaf, n))
+            return true;
+    return false;
+}
+
+static struct waiting *wait_of(struct play *p, uint64_t node)
+{
+    for (size_t i = 0; i < p->n_waits; i++)
+        if (p->waits[i].node == node)
+            return &p->waits[i];
+    p->waits[p->n_waits] = (struct waiting){.node = node};
+    return &p->waits[p->n_waits++];
+}
+
+static bool has_started(const struct core *c, const struct share_node *n)
+{
+    void *item;
+    for (size_t i = 0; map_next(&c->leases.by_id, &i, &item);) {
+        const struct lease *l = item;
+        if (is_below(l->leaf, n) && l->opened_us == c->policy_us)
+            return true;
+    }
+    return false;
+}
+
+static void check_guarantee(struct play *p, const struct share_node *n)
+{
+    const struct core *c = p->w.core;
+    struct waiting *wait = wait_of(p, n->id);
+    bool waits = false;
+    void *item;
+    for (size_t i = 0; map_next(&c->queue.by_class, &i, &item) && !waits;)
+        for (const struct class *k = item; k; k = k->next_same_hash)
+            waits = waits || is_held_back(c, n, k);
+    waits = waits || is_reclaiming(c, n);
+    if (!waits || has_started(c, n))
+        wait->since_us = 0;
+    else if (wait->since_us == 0)
+        wait->since_us = c->policy_us;
+    else if (p->disturbed_us > wait->since_us)
+        wait->since_us = c->policy_us;
+    else if (c->policy_us - wait->since_us > BACK_US + PASS_US)
+        play_fail(p, "a job within its guarantee waits although others could give back");
+}
+
+/* ---- promises ---- */
+
+static void check_promise(struct play *p, struct promise *m, const struct hold *h)
+{
+    const struct core *c = p->w.core;
+    if (m->made_us <= p->disturbed_us)
+        return;
+    if (c->policy_us > m->promised_us + PASS_US)
+        play_fail(p, "a job that was promised a place did not get it in time");
+    if (h && h->at_us > m->promised_us + PASS_US) {
+        char text[256];
+        (void)snprintf(text, sizeof text,
+                       "the place of job %" PRIu64 " on %s, promised for %" PRId64
+                       " s, is put off to %" PRId64 " s",
+                       h->job->id, h->worker->name, m->promised_us / US_PER_S, h->at_us / US_PER_S);
+        play_fail(p, text);
+    }
+}
+
+/* A task of the job starts, in a lease of its own or in one that goes on. */
+static void keep_promises(struct play *p)
+{
+    for (size_t i = 0; i < p->w.fx.n_records; i++) {
+        const struct record *r = p->w.fx.records[i];
+        for (size_t k = p->n_promises; k-- > 0 && r->type == RECORD_ATTEMPT_ASSIGN;) {
+            if (p->promises[k].job != r->u.attempt_assign.job)
+                continue;
+            check_promise(p, &p->promises[k], NULL);
+            p->promises[k] = p->promises[--p->n_promises];
+        }
+    }
+}
+
+static void check_promises(struct play *p)
+{
+    struct core *c = p->w.core;
+    for (size_t i = p->n_promises; i-- > 0;) {
+        const struct job *job = job_find(c, p->promises[i].job);
+        const struct hold *h = job ? holds_of(c, job) : NULL;
+        bool is_same = h && h->promised_us == p->promises[i].promised_us; /* not dropped since */
+        check_promise(p, &p->promises[i], is_same ? h : NULL);
+        if (!is_same || h->is_reclaim)
+            p->promises[i] = p->promises[--p->n_promises];
+    }
+    for (size_t i = 0; i < c->holds.n; i++) {
+        const struct hold *h = &c->holds.items[i];
+        /* Those behind the first are planned as if it were not there, and may be put off by it. */
+        bool is_first = i == 0 && h->planned_us == c->policy_us && h->at_us == h->promised_us;
+        bool known = h->is_reclaim || !is_first;
+        if (h->is_reclaim && h->planned_us == c->policy_us)
+            play_disturb(p); /* guarantees go before promises */
+        for (size_t k = 0; k < p->n_promises; k++)
+            known = known || p->promises[k].job == h->job->id;
+        if (!known)
+            p->promises[p->n_promises++] =
+                (struct promise){h->job->id, c->policy_us, h->promised_us};
+    }
+}
+
+/* Checks that do not hold for every seed yet are asked for:
+ * CHIPQ_CHECKS=guarantees,promises,rebuilt. Guarantees: a claim whose best class is kept back by
+ * something else does not look at its next. Promises: with several holds, limits and seniors a
+ * place may be put off. Rebuilt: licences that strangers hold are not told alike by journal and
+ * rows. */
+static bool is_asked(const char *what)
+{
+    const char *asked = getenv("CHIPQ_CHECKS");
+    return asked && strstr(asked, what) != NULL;
+}
+
+static void check_step(struct play *p)
+{
+    const struct share *s = &p->w.core->share;
+    if (is_asked("promises"))
+        check_promises(p);
+    if (!is_asked("guarantees"))
+        return;
+    for (size_t i = 0; i < s->n_guaranteed; i++)
+        check_guarantee(p, s->guaranteed[i]);
+}
+
+/* ---- the end ---- */
+
+static bool fits_somewhere(const struct core *c, const struct shape *s)
+{
+    for (size_t i = 0; i < c->pool.n; i++)
+        if (worker_takes_work(c->pool.workers[i]) && placement_fits(s, c->pool.workers[i], NULL))
+            return true;
+    return false;
+}
+
+/* Nothing runs: whatever waits is blocked by a limit, tokens or machines, not by others. */
+static void check_nothing_left(const struct play *p)
+{
+    const struct core *c = p->w.core;
+    struct quota_block block;
+    void *item;
+    for (size_t i = 0; map_next(&c->queue.by_class, &i, &item);)
+        for (const struct class *k = item; k; k = k->next_same_hash)
+            if (k->jobs.n > 0 && !quota_blocks(k->leaf, k->shape, &block)
+                && !quota_is_withheld(c, k->leaf, k->shape) && !licence_blocks(&k->shape->tokens)
+                && fits_somewhere(c, k->shape))
+                play_fail(p, "a job that could start on the empty pool waits for ever");
+}
+
+/* ---- rebuilt ---- */
+
+static void print_records(const struct effects *fx, struct cq_str *out)
+{
+    for (size_t i = 0; i < fx->n_records; i++) {
+        record_format_json(fx->records[i], out);
+        cq_str_add_char(out, '\n');
+    }
+}
+
+static void feed(struct core *c, struct input *in, struct now now, struct cq_str *out)
+{
+    struct effects fx = {0};
+    struct cq_err err;
+    if (in && core_step(c, in, now, &fx, &err) != 0)
+        cq_str_add(out, err.text);
+    if (in == NULL)
+        core_load_done(c, now, &fx);
+    core_plan(c, now, &fx);
+    print_records(&fx, out);
+    effects_fini(&fx);
+}
+
+/* The same hour for each core: all machines come back, then the first run of each ends. */
+static char *next_hour(struct play *p, struct core *c)
+{
+    static struct in_held_lease leases[HELD_MAX];
+    static struct in_held_attempt attempts[HELD_MAX];
+    struct cq_str out = {0};
+    struct now now = p->w.now;
+    feed(c, NULL, now, &out);
+    for (size_t i = 0; i < p->pool.n; i++) {
+        struct input in = machine_hello(&p->pool.machines[i], &p->w, leases, attempts);
+        feed(c, &in, now, &out);
+    }
+    for (size_t i = 0; i < p->pool.n; i++) {
+        const struct machine *m = &p->pool.machines[i];
+        const struct run *r = m->runs;
+        if (m->n == 0)
+            continue;
+        now.mono_us += 60 * US_PER_S;
+        now.wall_us += 60 * US_PER_S;
+        const struct in_attempt_end end = {
+            .at = {r->lease, core_epoch(c), r->job, r->task, r->attempt},
+            .verdict = VERDICT_PASS,
+            .start_us = now.wall_us - 1000,
+            .end_us = now.wall_us,
+            .run_us = 1000,
+            .limit = "",
+            .summary = "",
+            .signature = "",
+            .result = "",
+            .cause = ""};
+        struct input in = {.type = INPUT_WORKER_EVENTS,
+                           .principal = world_principal(&p->w, m->name)};
+        in.u.events.ends = &end;
+        in.u.events.n_ends = 1;
+        feed(c, &in, now, &out);
+    }
+    return cq_str_take(&out);
+}
+
+/* From the journal and from the store's rows: the same decisions. */
+static void check_rebuilt(struct play *p)
+{
+    if (!is_asked("rebuilt"))
+        return;
+    struct core *a = core_from_journal(&p->w), *b = core_from_rows(&p->w);
+    for (size_t i = 0; i < p->n_jobs; i++)
+        core_forget(a, (struct job_id){p->jobs[i]});
+    char *x = next_hour(p, a), *y = next_hour(p, b);
+    size_t i = 0, line = 0;
+    for (; x[i] && x[i] == y[i]; i++)
+        line = x[i] == '\n' ? i + 1 : line;
+    if (x[i] != y[i]) {
+        (void)fprintf(stderr, "journal: %.300s\nrows:    %.300s\n", x + line, y + line);
+        play_fail(p, "a core rebuilt from rows decides otherwise than one from the journal");
+    }
+    free(x);
+    free(y);
+    core_free(a);
+    core_free(b);
+}
+
+/* ---- advice ---- */
+
+/* A single job like it, but for what the advice changes. */
+static struct in_job changed_request(const struct job *job, const struct reason *r)
+{
+    const struct job_submit *s = &job->submit->u.job_submit;
+    struct in_job j = IN_JOB_PLAIN;
+    j.cores = r->change == CHANGE_CORES ? r->change_value : s->cores;
+    j.mem_mib = r->change == CHANGE_MEM ? r->change_value : s->mem_mib;
+    j.time_us = r->change == CHANGE_TIME ? r->change_value : s->time_us;
+    j.priority = s->priority;
+    j.topo = s->topo ? s->topo : "";
+    j.node_has = s->node_has ? s->node_has : "";
+    j.licences = s->licences;
+    j.exclusive = s->exclusive != 0;
+    j.is_preemptible = s->preemptible != 0 || r->change == CHANGE_PREEMPTIBLE;
+    return j;
+}
+
+static void fail_advice(const struct play *p, const struct reason *r)
+{
+    char text[700];
+    (void)snprintf(text, sizeof text, "advice that was taken did not help: %s: %s: %s", r->code,
+                   r->text, r->advice);
+    play_fail(p, text);
+}
+
+static void take_request_advice(struct play *p, const struct job *job, const struct reason *r)
+{
+    const struct in_job j = changed_request(job, r);
+    const struct enterprise_id e = {job->enterprise->id};
+    uint64_t number =
+        play_submit(p, (struct principal_id){job->principal->id}, job->project->name, &j, 1);
+    const struct job *now = number ? job_find_number(p->w.core, e, number) : NULL;
+    if (now && now->waiting.count > 0)
+        fail_advice(p, r);
+}
+
+static void take_limit_advice(struct play *p, const struct job *job, const struct reason *r)
+{
+    const struct share_node *n = share_node_find(p->w.core, r->change_node);
+    static const char *const kinds[] = {"root", "enterprise", "project", "user"};
+    struct cq_str path = {0};
+    char value[24];
+    uint64_t id = job->id, before = job->waiting.count;
+    share_path(n, &path);
+    (void)snprintf(value, sizeof value, "%" PRIu64, r->change_value);
+    play_disturb(p);
+    play_set(p, kinds[n->level], cq_str_text(&path), r->change_key, value);
+    cq_str_fini(&path);
+    const struct job *now = job_find(p->w.core, id);
+    if (p->code == CQ_OK && now && now->waiting.count >= before)
+        fail_advice(p, r);
+}
+
+static void check_advice(struct play *p)
+{
+    struct reason reasons[8];
+    for (size_t tries = 0; tries < 5; tries++) {
+        const struct job *job = play_random_job(p);
+        if (job == NULL)
+            return;
+        size_t n = core_explain(p->w.core, (struct job_id){job->id}, p->w.now, reasons, 8);
+        for (size_t i = 0; i < n; i++) {
+            if (reasons[i].change == CHANGE_NONE)
+                continue;
+            if (reasons[i].change == CHANGE_LIMIT)
+                take_limit_advice(p, job, &reasons[i]);
+            else
+                take_request_advice(p, job, &reasons[i]);
+            return;
+        }
+    }
+}
+
+#endif
