@@ -25,6 +25,7 @@ void store_batch_free(struct store_batch *b)
         free(b->tasks[i].row.data);
     for (size_t i = 0; i < b->n_entities; i++)
         free(b->entities[i].payload.data);
+    batch_usages_free(b);
     free(b->records);
     free(b->at_us);
     free(b->rows);
@@ -219,6 +220,9 @@ static int write_views(struct store *s, const struct store_batch *b, struct cq_e
     for (size_t i = 0; i < b->n_entities; i++)
         if (write_entity(s, &b->entities[i], err) != 0)
             return -1;
+    for (size_t i = 0; i < b->n_usages; i++)
+        if (usage_write(s, &b->usages[i], err) != 0)
+            return -1;
     return 0;
 }
 
@@ -242,7 +246,8 @@ int batch_write(struct store *s, const struct store_batch *b, struct cq_err *err
     if (sql_run(s, sql_use(s, ST_BEGIN), "begin", err) != 0 || check_epoch(s, err) != 0)
         return -1;
     for (size_t i = 0; i < b->n_records; i++)
-        if (write_record(s, b->first_seq + i, b->at_us[i], b->records[i], err) != 0)
+        if (write_record(s, b->first_seq + i, b->at_us[i], b->records[i], err) != 0
+            || (audit_is_due(b->records[i]) && audit_write(s, b, i, err) != 0))
             return -1;
     if (write_views(s, b, err) != 0)
         return -1;

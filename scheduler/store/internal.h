@@ -8,7 +8,7 @@
 #include <sqlite3.h>
 #include <stdatomic.h>
 
-#define SCHEMA_VERSION  2
+#define SCHEMA_VERSION  4
 #define APPLICATION_ID  0x63687051 /* "chpQ" */
 #define KEY_BUCKET_JOBS 4096       /* job ids a bucket of submit_key */
 
@@ -20,6 +20,7 @@ enum statement {
     ST_JOURNAL_ADD,
     ST_ENTITY_PUT,
     ST_ENTITY_DELETE,
+    ST_ENTITY_FIND,
     ST_JOB_ADD,
     ST_JOB_UPDATE,
     ST_REQUEST_ADD,
@@ -35,6 +36,17 @@ enum statement {
     ST_REQUEST,
     ST_KEY_FIND,
     ST_KEY_BUCKETS,
+    ST_USAGE_ADD,
+    ST_USAGE_WAIT_ADD,
+    ST_USAGE_LICENCE_ADD,
+    ST_USAGE_SCAN,
+    ST_USAGE_WAITS,
+    ST_USAGE_LICENCES,
+    ST_HISTORY,
+    ST_AUDIT_ADD,
+    ST_AUDIT_LAST,
+    ST_AUDIT_BEFORE,
+    ST_AUDIT_AFTER,
     STATEMENT_COUNT
 };
 
@@ -94,6 +106,19 @@ struct batch_entity {
     struct record_bytes payload;
 };
 
+struct batch_tokens {
+    char *feature;
+    uint64_t token_us;
+};
+
+struct batch_usage {
+    uint64_t leaf[4];  /* enterprise, hour, project, principal */
+    uint64_t sums[5];  /* attempts, core_us, mem_mib_us, waits, wait_us */
+    uint32_t *buckets; /* NULL: no waits */
+    struct batch_tokens *tokens;
+    size_t n_tokens;
+};
+
 struct store_batch {
     struct store *store;
     struct record **records;
@@ -105,6 +130,8 @@ struct store_batch {
     size_t n_tasks, cap_tasks;
     struct batch_entity *entities;
     size_t n_entities, cap_entities;
+    struct batch_usage *usages;
+    size_t n_usages, cap_usages;
     uint64_t first_seq;
 };
 
@@ -134,6 +161,39 @@ int batch_write(struct store *s, const struct store_batch *b, struct cq_err *err
 /* query.c: works on `q` for at most `budget_us`; 1 = finished, 0 = call again, -1 = error. */
 int query_step(struct store *s, struct store_query *q, int64_t budget_us,
                struct cq_err *err) CQ_MUST_CHECK;
+
+/* names.c: the snapshot record of an entity: 1 found (caller frees *out), 0 not, -1 error. */
+int entity_find(struct store *s, enum record_type kind, uint64_t id, struct record **out,
+                struct cq_err *err) CQ_MUST_CHECK;
+/* The name of an enterprise, project or principal: "" for id 0, "?" for one that is not there.
+ * Caller frees. */
+char *entity_name(struct store *s, enum record_type kind, uint64_t id, struct cq_err *err);
+
+/* usage.c */
+void batch_usages_free(struct store_batch *b);
+int usage_write(struct store *s, const struct batch_usage *u, struct cq_err *err) CQ_MUST_CHECK;
+int usage_step(struct store *s, struct store_query *q, int64_t until_us,
+               struct cq_err *err) CQ_MUST_CHECK; /* as query_step */
+
+/* audit_words.c: what is to be said of record i of a batch. False: it is no matter for the audit.
+ */
+bool audit_is_due(const struct record *r);
+int audit_describe(struct store *s, const struct store_batch *b, size_t i, struct audit_row *row,
+                   struct cq_err *err) CQ_MUST_CHECK; /* all but the hashes */
+
+/* audit.c */
+int audit_write(struct store *s, const struct store_batch *b, size_t i,
+                struct cq_err *err) CQ_MUST_CHECK;
+int audit_step(struct store *s, struct store_query *q, int64_t until_us,
+               struct cq_err *err) CQ_MUST_CHECK; /* as query_step */
+
+/* history.c */
+int history_step(struct store *s, struct store_query *q, int64_t until_us,
+                 struct cq_err *err) CQ_MUST_CHECK; /* as query_step */
+
+/* query.c: the JOB_SUBMIT of a job. Caller frees *out. */
+int request_read(struct store *s, uint64_t job, struct record **out,
+                 struct cq_err *err) CQ_MUST_CHECK;
 
 /* bloom.c */
 void bloom_init(struct bloom *b);

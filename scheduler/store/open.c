@@ -14,6 +14,9 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+_Static_assert(CQ_COUNT(store_schema) == SCHEMA_VERSION + 1,
+               "schema.sql has the steps 1 to SCHEMA_VERSION");
+
 enum { DEFAULT_LOW_WATER_BYTES = 64 << 20, DEFAULT_BALLAST_BYTES = 16 << 20 };
 
 /* Locks and fsync of these cannot be trusted with a database (statfs(2), linux/magic.h). */
@@ -89,25 +92,13 @@ static int configure(struct store *s, struct cq_err *err)
     return 0;
 }
 
-static int run_step(struct store *s, int64_t step, struct cq_err *err)
-{
-    char *mark CQ_CLEANUP(cq_free_ptr) = path_format("-- step %lld\n", (long long)step);
-    const char *from = strstr(store_schema, mark);
-    if (from == NULL)
-        return cq_fail(err, CQ_E_INTERNAL, "schema.sql has no step %lld", (long long)step);
-    from += strlen(mark);
-    const char *to = strstr(from, "-- step ");
-    char *sql CQ_CLEANUP(cq_free_ptr) = cq_strndup(from, to ? (size_t)(to - from) : strlen(from));
-    return sql_exec(s, sql, err);
-}
-
 /* All the steps that are missing, in one transaction. */
 static int upgrade(struct store *s, int64_t version, struct cq_err *err)
 {
     if (sql_exec(s, "BEGIN EXCLUSIVE", err) != 0)
         return -1;
     while (version < SCHEMA_VERSION)
-        if (run_step(s, ++version, err) != 0)
+        if (sql_exec(s, store_schema[++version], err) != 0)
             return -1;
     char *sql CQ_CLEANUP(cq_free_ptr) = path_format(
         "PRAGMA user_version=%d; PRAGMA application_id=%d; COMMIT", SCHEMA_VERSION, APPLICATION_ID);

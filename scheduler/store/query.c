@@ -36,6 +36,9 @@ void store_query_free(struct store_query *q)
     free(q->user);
     free(q->project);
     free(q->flow);
+    usage_report_free(q->usage);
+    audit_page_free(q->audit);
+    history_page_free(q->history);
     free(q);
 }
 
@@ -121,7 +124,7 @@ static int step_numbers(struct store *s, struct store_query *q, struct cq_err *e
     return 1;
 }
 
-static int read_request(struct store *s, struct store_query *q, uint64_t job, struct cq_err *err)
+int request_read(struct store *s, uint64_t job, struct record **out, struct cq_err *err)
 {
     sqlite3_stmt *st = sql_use(s, ST_REQUEST);
     sql_bind_u64(st, 1, job);
@@ -130,13 +133,17 @@ static int read_request(struct store *s, struct store_query *q, uint64_t job, st
         return cq_fail(err, CQ_E_IO, "database %s: a job has no request", s->path);
     if (rc < 0)
         return -1;
-    record_free(q->submit);
-    q->submit = NULL;
     rc = record_decode(RECORD_JOB_SUBMIT, (uint64_t)sqlite3_column_int64(st, 0),
-                       sqlite3_column_blob(st, 1), (size_t)sqlite3_column_bytes(st, 1), &q->submit,
-                       err);
+                       sqlite3_column_blob(st, 1), (size_t)sqlite3_column_bytes(st, 1), out, err);
     (void)sqlite3_reset(st);
     return rc;
+}
+
+static int read_request(struct store *s, struct store_query *q, uint64_t job, struct cq_err *err)
+{
+    record_free(q->submit);
+    q->submit = NULL;
+    return request_read(s, job, &q->submit, err);
 }
 
 struct task_rows { /* where read_rows puts them */
@@ -262,6 +269,12 @@ int query_step(struct store *s, struct store_query *q, int64_t budget_us, struct
         return step_job(s, q, err);
     case QUERY_KEY:
         return step_key(s, q, until_us, err);
+    case QUERY_USAGE:
+        return usage_step(s, q, until_us, err);
+    case QUERY_AUDIT:
+        return audit_step(s, q, until_us, err);
+    case QUERY_HISTORY:
+        return history_step(s, q, until_us, err);
     }
     return cq_fail(err, CQ_E_INTERNAL, "unknown query %d", (int)q->kind);
 }

@@ -109,3 +109,57 @@ CREATE TABLE attempt(
 -- What was killed, as ranges; and what end_cause is: CANCELLED, SKIPPED_DEPENDENCY, or nothing.
 ALTER TABLE job ADD COLUMN killed_ranges TEXT NOT NULL DEFAULT '';
 ALTER TABLE job ADD COLUMN end_code TEXT NOT NULL DEFAULT '';
+
+-- step 3
+-- What was used, per leaf of the share tree and hour (wall time at which it begins), added up in
+-- the transaction of the records that say so.
+CREATE TABLE usage(
+    enterprise INTEGER NOT NULL,
+    hour_us    INTEGER NOT NULL,
+    project    INTEGER NOT NULL,
+    principal  INTEGER NOT NULL,
+    attempts   INTEGER NOT NULL,
+    core_us    INTEGER NOT NULL,
+    mem_mib_us INTEGER NOT NULL,
+    waits      INTEGER NOT NULL,
+    wait_us    INTEGER NOT NULL,
+    PRIMARY KEY (enterprise, hour_us, project, principal)
+) WITHOUT ROWID;
+
+-- How long its tasks waited: how many in each bucket (usage_wait_of_bucket of scheduler/core).
+CREATE TABLE usage_wait(
+    enterprise INTEGER NOT NULL,
+    hour_us    INTEGER NOT NULL,
+    project    INTEGER NOT NULL,
+    principal  INTEGER NOT NULL,
+    bucket     INTEGER NOT NULL,
+    count      INTEGER NOT NULL,
+    PRIMARY KEY (enterprise, hour_us, project, principal, bucket)
+) WITHOUT ROWID;
+
+-- Tokens of licence features and instruments, in tokens x time.
+CREATE TABLE usage_licence(
+    enterprise INTEGER NOT NULL,
+    hour_us    INTEGER NOT NULL,
+    project    INTEGER NOT NULL,
+    principal  INTEGER NOT NULL,
+    feature    TEXT NOT NULL,
+    token_us   INTEGER NOT NULL,
+    PRIMARY KEY (enterprise, hour_us, project, principal, feature)
+) WITHOUT ROWID;
+
+-- step 4
+-- Who changed configuration or people, in the transaction of the record of that number. `hash` is
+-- BLAKE2b-256 of prev_hash and the row (scheduler/store/audit.c): each row vouches for all before.
+CREATE TABLE audit(
+    seq            INTEGER PRIMARY KEY,
+    at_us          INTEGER NOT NULL,
+    principal      INTEGER NOT NULL,
+    principal_name TEXT NOT NULL,
+    enterprise     INTEGER NOT NULL,
+    verb           TEXT NOT NULL,
+    object         TEXT NOT NULL,
+    detail         TEXT NOT NULL,
+    prev_hash      BLOB NOT NULL,
+    hash           BLOB NOT NULL
+);

@@ -13,6 +13,11 @@
 #define COLUMN_SET(kind, name)  SET_##kind(name)
 #define JOB_COLUMNS             STORED_JOB_FIXED(COLUMN_NAME) STORED_JOB_LIVE(COLUMN_NAME) "0"
 
+#define LEAF    "enterprise,hour_us,project,principal"
+#define OF_LEAF "enterprise=? AND hour_us=? AND project=? AND principal=?"
+
+#define AUDIT "seq,at_us,principal,principal_name,enterprise,verb,object,detail,prev_hash,hash"
+
 static const char *const statement_texts[STATEMENT_COUNT] = {
     [ST_BEGIN] = "BEGIN IMMEDIATE",
     [ST_COMMIT] = "COMMIT",
@@ -41,6 +46,27 @@ static const char *const statement_texts[STATEMENT_COUNT] = {
     [ST_REQUEST] = "SELECT version,payload FROM job_request WHERE job=?",
     [ST_KEY_FIND] = "SELECT job FROM submit_key WHERE bucket=? AND key64=? AND job>? ORDER BY job",
     [ST_KEY_BUCKETS] = "SELECT coalesce(max(bucket),-1) FROM submit_key",
+    [ST_ENTITY_FIND] = "SELECT version,payload FROM entity WHERE kind=? AND id=?",
+    [ST_USAGE_ADD] = "INSERT INTO usage(" LEAF ",attempts,core_us,mem_mib_us,waits,wait_us)"
+                     " VALUES(?,?,?,?,?,?,?,?,?) ON CONFLICT(" LEAF ") DO UPDATE SET"
+                     " attempts=attempts+excluded.attempts,core_us=core_us+excluded.core_us,"
+                     "mem_mib_us=mem_mib_us+excluded.mem_mib_us,waits=waits+excluded.waits,"
+                     "wait_us=wait_us+excluded.wait_us",
+    [ST_USAGE_WAIT_ADD] = "INSERT INTO usage_wait(" LEAF ",bucket,count) VALUES(?,?,?,?,?,?)"
+                          " ON CONFLICT DO UPDATE SET count=count+excluded.count",
+    [ST_USAGE_LICENCE_ADD] = "INSERT INTO usage_licence(" LEAF ",feature,token_us)"
+                             " VALUES(?,?,?,?,?,?)"
+                             " ON CONFLICT DO UPDATE SET token_us=token_us+excluded.token_us",
+    [ST_USAGE_SCAN] = "SELECT " LEAF ",attempts,core_us,mem_mib_us,waits,wait_us FROM usage"
+                      " WHERE (" LEAF ")>(?,?,?,?) AND enterprise<=? ORDER BY " LEAF " LIMIT 64",
+    [ST_USAGE_WAITS] = "SELECT bucket,count FROM usage_wait WHERE " OF_LEAF,
+    [ST_HISTORY] =
+        "SELECT seq,type,version,payload FROM journal WHERE seq>? ORDER BY seq LIMIT 256",
+    [ST_AUDIT_ADD] = "INSERT INTO audit(" AUDIT ") VALUES(?,?,?,?,?,?,?,?,?,?)",
+    [ST_AUDIT_LAST] = "SELECT hash FROM audit ORDER BY seq DESC LIMIT 1",
+    [ST_AUDIT_BEFORE] = "SELECT " AUDIT " FROM audit WHERE seq<? ORDER BY seq DESC LIMIT 128",
+    [ST_AUDIT_AFTER] = "SELECT " AUDIT " FROM audit WHERE seq>? ORDER BY seq LIMIT 128",
+    [ST_USAGE_LICENCES] = "SELECT feature,token_us FROM usage_licence WHERE " OF_LEAF,
 };
 
 int sql_fail(struct store *s, int rc, const char *what, struct cq_err *err)

@@ -11,6 +11,7 @@
 #ifndef CHIPQ_STORE_H
 #define CHIPQ_STORE_H
 
+#include "scheduler/store/report.h"
 #include "scheduler/store/stored.h"
 
 struct store;
@@ -57,6 +58,7 @@ void store_batch_add_record(struct store_batch *b, struct record *r, int64_t wal
 void store_batch_add_job(struct store_batch *b, const struct job_view *v,
                          const char *metrics); /* copies; encodes the snapshot */
 void store_batch_add_entity(struct store_batch *b, const struct entity_view *e); /* encodes */
+void store_batch_add_usage(struct store_batch *b, const struct usage_view *v);   /* copies */
 
 /* Writes at once, before store_start. Takes `b`. Blocks until it is on disk. */
 int store_write(struct store *s, struct store_batch *b, struct cq_err *err) CQ_MUST_CHECK;
@@ -86,7 +88,10 @@ enum query_kind {
     QUERY_JOBS,    /* a list by filter, newest first */
     QUERY_NUMBERS, /* rows of these numbers (found ones, in the order asked) */
     QUERY_JOB,     /* one job with its tasks, earlier attempts and request */
-    QUERY_KEY      /* the jobs of an earlier submit */
+    QUERY_KEY,     /* the jobs of an earlier submit */
+    QUERY_USAGE,   /* sums of what was used: `usage` */
+    QUERY_AUDIT,   /* who changed what: `audit` */
+    QUERY_HISTORY  /* what ran: `history` */
 };
 
 #define QUERY_ROWS_MAX 1000
@@ -111,7 +116,10 @@ struct store_query {
     bool has_more;
     struct stored_task *tasks, *earlier;
     size_t n_tasks, cap_tasks, n_earlier, cap_earlier;
-    struct record *submit; /* JOB and KEY: the JOB_SUBMIT of the (first) job */
+    struct record *submit;        /* JOB and KEY: the JOB_SUBMIT of the (first) job */
+    struct usage_report *usage;   /* USAGE: what is asked, and the answer */
+    struct audit_page *audit;     /* AUDIT: the same */
+    struct history_page *history; /* HISTORY: the same */
     /* the store's */
     uint64_t cursor;
     struct store_query *next;
