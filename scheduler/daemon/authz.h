@@ -5,20 +5,28 @@
 
 #include "scheduler/core/view.h"
 
-#define VERBS(X)                                                                \
-    X(JOB_SUBMIT)  /* queue jobs in this enterprise */                          \
-    X(JOB_SEE)     /* everything of a job: name, command, results */            \
-    X(JOB_SHAPE)   /* number, state, resources; no names */                     \
-    X(JOB_STOP)    /* cancel, hold, release */                                  \
-    X(JOB_REQUEUE) /* call its running tasks back */                            \
-    X(JOB_LOG)     /* its output */                                             \
-    X(POOL_SEE)    /* nodes, tools, counts */                                   \
-    X(NODE_CHANGE) /* drain, resume */                                          \
-    X(ENTERPRISE_ADD)                                                           \
-    X(USERS_SEE)    /* the users of this enterprise */                          \
-    X(USERS_CHANGE) /* add or revoke designers and admins of this enterprise */ \
-    X(KEYS_CHANGE)  /* add or revoke platform admins and workers */             \
-    X(WORK)         /* speak the worker protocol */
+#define VERBS(X)                                                                 \
+    X(JOB_SUBMIT)  /* queue jobs in this enterprise */                           \
+    X(JOB_SEE)     /* everything of a job: name, command, results */             \
+    X(JOB_SHAPE)   /* number, state, resources; no names */                      \
+    X(JOB_STOP)    /* cancel, hold, release */                                   \
+    X(JOB_REQUEUE) /* call its running tasks back */                             \
+    X(JOB_LOG)     /* its output */                                              \
+    X(POOL_SEE)    /* nodes, tools, counts */                                    \
+    X(USAGE_SEE)   /* what the enterprise used, and who in it */                 \
+    X(AUDIT_SEE)   /* who changed its configuration and people */                \
+    X(AUDIT_CHECK) /* whether the audit is what was written */                   \
+    X(HISTORY_SEE) /* what ran: shapes and times, no names of jobs */            \
+    X(NODE_CHANGE) /* drain, resume */                                           \
+    X(ENTERPRISE_ADD)                                                            \
+    X(USERS_SEE)     /* the users of this enterprise */                          \
+    X(USERS_CHANGE)  /* add or revoke designers and admins of this enterprise */ \
+    X(KEYS_CHANGE)   /* add or revoke platform admins and workers */             \
+    X(SHARE_SEE)     /* shares, quotas, own features, bookings */                \
+    X(CONFIG_SEE)    /* what is configured below this enterprise */              \
+    X(SHARE_CHANGE)  /* settings of its projects and users; bookings for them */ \
+    X(CONFIG_CHANGE) /* enterprises and their settings, licences, the feed */    \
+    X(WORK)          /* speak the worker protocol */
 
 enum verb {
 #define X(name) VERB_##name,

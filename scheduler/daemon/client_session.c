@@ -97,10 +97,21 @@ static client_handler handler_of(enum msg_code code)
         {MSG_LOG_QUERY, on_log_query},
         {MSG_TOOLS_QUERY, on_tools_query},
         {MSG_STATUS_QUERY, on_status_query},
+        {MSG_USAGE_QUERY, on_usage_query},
+        {MSG_AUDIT_QUERY, on_audit_query},
+        {MSG_HISTORY_QUERY, on_history_query},
         {MSG_ENTERPRISE_ADD, on_enterprise_add},
         {MSG_USER_ADD, on_user_add},
         {MSG_USER_REVOKE, on_user_revoke},
         {MSG_PRINCIPALS_QUERY, on_principals_query},
+        {MSG_CONFIG_APPLY, on_config_apply},
+        {MSG_CONFIG_QUERY, on_config_query},
+        {MSG_SHARES_QUERY, on_shares_query},
+        {MSG_QUOTAS_QUERY, on_quotas_query},
+        {MSG_FEATURES_QUERY, on_features_query},
+        {MSG_RESERVATION_ADD, on_reservation_add},
+        {MSG_RESERVATION_REMOVE, on_reservation_remove},
+        {MSG_RESERVATIONS_QUERY, on_reservations_query},
     };
     for (size_t i = 0; i < CQ_COUNT(handlers); i++)
         if (handlers[i].code == code)
@@ -111,7 +122,9 @@ static client_handler handler_of(enum msg_code code)
 static bool only_asks(enum msg_code code)
 {
     return code != MSG_SUBMIT && code != MSG_JOB_ACTION && code != MSG_NODE_ACTION
-           && code != MSG_ENTERPRISE_ADD && code != MSG_USER_ADD && code != MSG_USER_REVOKE;
+           && code != MSG_ENTERPRISE_ADD && code != MSG_USER_ADD && code != MSG_USER_REVOKE
+           && code != MSG_CONFIG_APPLY && code != MSG_RESERVATION_ADD
+           && code != MSG_RESERVATION_REMOVE;
 }
 
 void client_on_message(void *daemon, const struct zpeer *peer, const char *user_id,

@@ -13,6 +13,7 @@
 #include "common/wire/message.h"
 #include "scheduler/core/core.h"
 #include "scheduler/daemon/authz.h"
+#include "scheduler/daemon/feed.h"
 #include "scheduler/daemon/options.h"
 #include "scheduler/store/store.h"
 
@@ -42,6 +43,7 @@ struct daemon {
     struct zsock *ports[2]; /* by enum port */
     struct loop_fd *store_watch;
     struct loop_timer *timer;
+    struct feed *feed; /* asks the licence server */
     int64_t start_mono_us;
     bool is_stopping;
     /* the turn */
@@ -84,6 +86,7 @@ uint64_t turn_tag(const struct daemon *d); /* newest record that anything said n
 bool turn_is_congested(const struct daemon *d); /* the disk is far behind: refuse new work */
 void turn_on_store(void *daemon, int fd, unsigned events);
 void turn_on_timer(void *daemon);
+void turn_on_feed(void *daemon, const struct in_licence_feed *result);
 void turn_drain(struct daemon *d); /* at the end: everything to disk, everything sent. Blocks */
 
 /* ---- outbox.c: the FIFO between deciding and telling ---- */
@@ -120,10 +123,12 @@ struct reply_to {
     struct asker asker;
     struct action_batch *batch; /* NULL: a reply of its own */
     size_t index;
+    bool is_dry_run; /* of CONFIG_APPLY */
 };
 uint64_t reply_handle(struct daemon *d, const struct asker *a, struct action_batch *batch,
                       size_t index);
 void outs_send(struct daemon *d, const struct effects *e);
+void config_send_done(struct daemon *d, const struct reply_to *to, const struct out *o);
 void action_result_set(struct daemon *d, struct action_batch *b, size_t index, enum cq_code code,
                        const char *text); /* sends and frees the batch with its last result */
 

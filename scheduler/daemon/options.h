@@ -14,7 +14,7 @@ struct daemon_options {
     char *dir;                                                   /* absolute */
     char *listen_client[LISTEN_MAX], *listen_worker[LISTEN_MAX]; /* besides DIR/run/...sock */
     size_t n_listen_client, n_listen_worker;
-    int64_t heartbeat_us, lease_us, grace_us, suspect_us, default_time_us;
+    int64_t heartbeat_us, lease_us, grace_us, suspect_us, reclaim_grace_us, default_time_us;
     uint64_t default_mem_mib, low_water_mib;
     int ready_fd; /* -1 = none */
     char *log_level;

@@ -272,8 +272,8 @@ bool outbox_is_behind(const struct daemon *d, bool only_asks)
 static bool is_answer_to_question(enum msg_code code)
 {
     return code == MSG_JOBS || code == MSG_JOB || code == MSG_WHY || code == MSG_NODES
-           || code == MSG_TOOLS || code == MSG_STATUS || code == MSG_PRINCIPALS
-           || code == MSG_LOG_DATA;
+           || code == MSG_TOOLS || code == MSG_STATUS || code == MSG_USAGE || code == MSG_AUDIT
+           || code == MSG_HISTORY || code == MSG_PRINCIPALS || code == MSG_LOG_DATA;
 }
 
 /* A revoked key gets nothing, not even an error, though it asked in better days. */

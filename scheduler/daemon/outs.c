@@ -56,6 +56,9 @@ static void answer_accepted(struct daemon *d, const struct reply_to *to, const s
     m.u.accepted.numbers = o->numbers;
     m.u.accepted.n_numbers = o->n_numbers;
     m.u.accepted.was_known = o->was_known;
+    char warning[512];
+    (void)cq_copy_text(warning, sizeof warning, o->text ? o->text : "");
+    m.u.accepted.warning = cq_is_utf8(warning, strlen(warning)) ? warning : "";
     (void)CQ_FP("chipqd.submit.before_reply");
     reply(d, &to->asker, &m);
 }
@@ -84,6 +87,8 @@ static void send_reply(struct daemon *d, const struct out *o)
         return; /* nobody asked */
     if (o->type == OUT_ACCEPTED)
         answer_accepted(d, to, o);
+    else if (o->type == OUT_CONFIG_DONE && o->code == CQ_OK)
+        config_send_done(d, to, o);
     else
         answer(d, to, o->code, o->text);
     free(to);
@@ -252,6 +257,7 @@ static void send_out(struct daemon *d, const struct out *o)
     case OUT_REPLY:
     case OUT_ACCEPTED:
     case OUT_ACTION_DONE:
+    case OUT_CONFIG_DONE:
         send_reply(d, o);
         return;
     case OUT_WORKER_WELCOME:
@@ -272,8 +278,6 @@ static void send_out(struct daemon *d, const struct out *o)
         return;
     case OUT_ATTEMPT_ACK:
         send_ack(d, o);
-        return;
-    case OUT_CONFIG_DONE:
         return;
     }
 }

@@ -313,6 +313,15 @@ void on_job_query(struct daemon *d, const struct asker *a, struct msg *m)
     ask_one(d, a, m->u.job_query.enterprise, m->u.job_query.number, &wanted, on_job);
 }
 
+static void add_expected_start(const struct daemon *d, struct job_id id, struct msg_why *why)
+{
+    struct start_estimate e;
+    if (id.v == 0 || !core_expect_start(d->core, id, loop_now(d->loop), &e))
+        return;
+    why->expect_from_us = e.from_us;
+    why->expect_to_us = e.to_us;
+}
+
 static void on_why(struct daemon *d, struct ask *ask, struct store_query *q)
 {
     struct one_job *o = ask->data;
@@ -328,6 +337,7 @@ static void on_why(struct daemon *d, struct ask *ask, struct store_query *q)
         m.u.why.n_job = 1;
         m.u.why.reasons = w->reason_rows;
         m.u.why.n_reasons = w->n_reasons;
+        add_expected_start(d, id, &m.u.why);
         reply(d, &ask->asker, &m);
         answer_fini(w);
     }

@@ -18,10 +18,21 @@ void on_nodes_query(struct daemon *d, const struct asker *a, struct msg *m);
 void on_tools_query(struct daemon *d, const struct asker *a, struct msg *m);
 void on_status_query(struct daemon *d, const struct asker *a, struct msg *m);
 void on_node_action(struct daemon *d, const struct asker *a, struct msg *m);
+void on_usage_query(struct daemon *d, const struct asker *a, struct msg *m);
+void on_audit_query(struct daemon *d, const struct asker *a, struct msg *m);
+void on_history_query(struct daemon *d, const struct asker *a, struct msg *m);
 void on_enterprise_add(struct daemon *d, const struct asker *a, struct msg *m);
 void on_user_add(struct daemon *d, const struct asker *a, struct msg *m);
 void on_user_revoke(struct daemon *d, const struct asker *a, struct msg *m);
 void on_principals_query(struct daemon *d, const struct asker *a, struct msg *m);
+void on_config_apply(struct daemon *d, const struct asker *a, struct msg *m);
+void on_config_query(struct daemon *d, const struct asker *a, struct msg *m);
+void on_shares_query(struct daemon *d, const struct asker *a, struct msg *m);
+void on_quotas_query(struct daemon *d, const struct asker *a, struct msg *m);
+void on_features_query(struct daemon *d, const struct asker *a, struct msg *m);
+void on_reservation_add(struct daemon *d, const struct asker *a, struct msg *m);
+void on_reservation_remove(struct daemon *d, const struct asker *a, struct msg *m);
+void on_reservations_query(struct daemon *d, const struct asker *a, struct msg *m);
 void on_watch(struct daemon *d, const struct asker *a, struct msg *m);
 void on_unwatch(struct daemon *d, const struct asker *a, struct msg *m);
 void on_log_query(struct daemon *d, const struct asker *a, struct msg *m);
@@ -30,6 +41,9 @@ void on_log_query(struct daemon *d, const struct asker *a, struct msg *m);
  * NOT_FOUND, in the same words as for a job that does not exist. */
 int scope_find(struct daemon *d, const struct asker *a, const char *enterprise, uint64_t number,
                enum verb verb, struct enterprise_id *e, struct cq_err *err) CQ_MUST_CHECK;
+/* The same of the first part of "acme/uart/ann". */
+int enterprise_of_path(struct daemon *d, const struct asker *a, const char *path, enum verb verb,
+                       struct enterprise_id *e, struct cq_err *err) CQ_MUST_CHECK;
 int no_such_job(const char *enterprise, uint64_t number, struct cq_err *err);
 
 /* ---- watch.c, logs.c ---- */

@@ -84,6 +84,7 @@ static int load(struct daemon *d, struct cq_err *err)
     struct core_config config = {.lease_us = o->lease_us,
                                  .grace_us = o->grace_us,
                                  .suspect_us = o->suspect_us,
+                                 .reclaim_grace_us = o->reclaim_grace_us,
                                  .default_time_us = o->default_time_us,
                                  .default_mem_mib = o->default_mem_mib};
     d->core = core_new(&config);
@@ -190,6 +191,7 @@ static int set_up(struct daemon *d, struct cq_err *err)
     if (d->loop == NULL)
         return -1;
     d->timer = loop_timer_new(d->loop, turn_on_timer, d);
+    d->feed = feed_new(d->loop, turn_on_feed, d);
     d->outbox = outbox_new(d);
     d->watches = watches_new();
     d->logs = logs_new();
@@ -217,6 +219,7 @@ static void tear_down(struct daemon *d)
     zap_close(d->zap);
     loop_fd_close(d->store_watch);
     loop_timer_close(d->timer);
+    feed_free(d->feed);
     outbox_free(d->outbox);
     store_batch_free(d->filling);
     store_close(d->store);
@@ -267,6 +270,8 @@ int daemon_serve(const struct daemon_options *o, struct cq_err *err)
     if (lock < 0)
         return -1;
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGCHLD,
+                 SIG_DFL); /* ignored, as some parents leave it, it would hide how the feed ended */
     raise_descriptor_limit();
     struct daemon d = {.options = o};
     int rc = set_up(&d, err);

@@ -267,7 +267,10 @@ static struct in_job job_of(const struct job_spec *j, const char *features)
                            .exclusive = j->exclusive,
                            .expects = j->expects,
                            .run = j->run.data,
-                           .run_bytes = j->run.len};
+                           .run_bytes = j->run.len,
+                           .licences = j->licences,
+                           .reservation = j->reservation,
+                           .is_preemptible = j->preemptible};
 }
 
 static void inputs_make(const struct submit *s, struct inputs *in)

@@ -70,6 +70,22 @@ void turn_on_timer(void *daemon)
         abort(); /* a timer has no contract to break */
 }
 
+void turn_on_feed(void *daemon, const struct in_licence_feed *result)
+{
+    struct input in = {.type = INPUT_LICENCE_FEED, .u.licence_feed = *result};
+    struct cq_err err = {0};
+    if (turn_step(daemon, &in, &err) != 0)
+        abort(); /* nor has this */
+}
+
+/* The feed's command is part of the configuration, which any input may have changed. */
+static void follow_feed(struct daemon *d)
+{
+    int64_t every_us = 0;
+    const char *command = core_feed_command(d->core, &every_us);
+    feed_set(d->feed, command, every_us);
+}
+
 static void add_view(struct daemon *d, struct job_id id)
 {
     struct job_view v = {0};
@@ -90,6 +106,11 @@ static void add_entity(void *arg, const struct entity_view *e)
     store_batch_add_entity(arg, e);
 }
 
+static void add_usage(void *arg, const struct usage_view *u)
+{
+    store_batch_add_usage(arg, u);
+}
+
 /* Closes the filling batch: rows of what changed since the last one, then off to the thread. The
  * rows show the core as it is now, which is exactly what all records up to here say. */
 static void hand_over(struct daemon *d)
@@ -102,6 +123,7 @@ static void hand_over(struct daemon *d)
     for (size_t i = 0; i < n; i++)
         add_view(d, dirty[i]);
     core_view_entities(d->core, add_entity, d->filling);
+    core_take_usage(d->core, add_usage, d->filling);
     struct store_batch *b = d->filling;
     d->filling = store_batch_new(d->store);
     (void)CQ_FP("chipqd.dispatch.before_commit");
@@ -145,6 +167,7 @@ void turn_end(void *daemon)
         (void)CQ_FP("chipqd.dispatch.after_choose");
         turn_take_effects(d);
         loop_timer_set(d->timer, core_wake_at_us(d->core));
+        follow_feed(d);
     }
     seal(d);
     outbox_flush(d);

@@ -215,21 +215,7 @@ void view_argv(const void *run, size_t run_bytes, struct cq_str *out)
     }
 }
 
-struct name_search {
-    struct enterprise_id id;
-    const char *name;
-};
-
-static void note_name(void *arg, struct enterprise_id id, const char *name)
-{
-    struct name_search *s = arg;
-    if (id.v == s->id.v)
-        s->name = name;
-}
-
 const char *view_enterprise_name(const struct daemon *d, struct enterprise_id e)
 {
-    struct name_search s = {e, ""};
-    core_each_enterprise(d->core, note_name, &s);
-    return s.name;
+    return core_enterprise_name(d->core, e);
 }

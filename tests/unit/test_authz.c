@@ -9,11 +9,13 @@ static const struct {
     enum verb verb;
     const char *reach; /* designer, admin, platform, worker */
 } expected[] = {
-    {VERB_JOB_SUBMIT, "tt--"}, {VERB_JOB_SEE, "tt--"},      {VERB_JOB_SHAPE, "tta-"},
-    {VERB_JOB_STOP, "ota-"},   {VERB_JOB_REQUEUE, "ot--"},  {VERB_JOB_LOG, "tt--"},
-    {VERB_POOL_SEE, "aaa-"},   {VERB_NODE_CHANGE, "--a-"},  {VERB_ENTERPRISE_ADD, "--a-"},
-    {VERB_USERS_SEE, "-ta-"},  {VERB_USERS_CHANGE, "-ta-"}, {VERB_KEYS_CHANGE, "--a-"},
-    {VERB_WORK, "---a"},
+    {VERB_JOB_SUBMIT, "tt--"},    {VERB_JOB_SEE, "tt--"},      {VERB_JOB_SHAPE, "tta-"},
+    {VERB_JOB_STOP, "ota-"},      {VERB_JOB_REQUEUE, "ot--"},  {VERB_JOB_LOG, "tt--"},
+    {VERB_POOL_SEE, "aaa-"},      {VERB_NODE_CHANGE, "--a-"},  {VERB_ENTERPRISE_ADD, "--a-"},
+    {VERB_USERS_SEE, "-ta-"},     {VERB_USERS_CHANGE, "-ta-"}, {VERB_KEYS_CHANGE, "--a-"},
+    {VERB_SHARE_SEE, "tta-"},     {VERB_CONFIG_SEE, "-ta-"},   {VERB_SHARE_CHANGE, "-ta-"},
+    {VERB_CONFIG_CHANGE, "--a-"}, {VERB_WORK, "---a"},         {VERB_USAGE_SEE, "tta-"},
+    {VERB_AUDIT_SEE, "-ta-"},     {VERB_AUDIT_CHECK, "--a-"},  {VERB_HISTORY_SEE, "-ta-"},
 };
 
 static struct principal_view ann(enum role role)
