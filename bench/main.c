@@ -5,6 +5,7 @@
 #include "common/base/sys/files.h"
 
 #include <argp.h>
+#include <errno.h>
 #include <limits.h>
 #include <unistd.h>
 
@@ -108,12 +109,14 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
 static const struct argp parser = {
     .options = options,
     .parser = on_option,
-    .args_doc = "throughput|latency|submit",
+    .args_doc = "throughput|latency|submit|policy",
     .doc =
         "Measures a running pool through the public interface.\v"
         "  throughput   jobs per second, first submit to last recorded end, beside the raw limit\n"
         "  latency      from submit to the start of the job's process\n"
-        "  submit       acknowledged submits per second over one connection\n\n"
+        "  submit       acknowledged submits per second over one connection\n"
+        "  policy       decisions per second of the core alone, without a pool; its options:\n"
+        "               chipq-bench policy --help\n\n"
         "Example:\n  chipq up && chipq-bench throughput --jobs 5000 --array\n"};
 
 static char *own_directory(void)
@@ -156,8 +159,21 @@ static int run(struct parsed *p, struct cq_err *err)
     return cq_fail(err, CQ_E_INVALID, "no measurement '%s'; see: chipq-bench --help", p->name);
 }
 
+/* The core alone is measured by the simulator, which stands beside this program and takes the same
+ * words. Returns only when it cannot be started. */
+static int run_policy(char **argv)
+{
+    CQ_CLEANUP(cq_free_ptr) char *bin_dir = own_directory();
+    CQ_CLEANUP(cq_free_ptr) char *sim = path_format("%s/chipq-sim", bin_dir);
+    execv(sim, argv);
+    (void)fprintf(stderr, "chipq-bench: cannot start %s: %s\n", sim, strerror(errno));
+    return cq_code_exit_status(CQ_E_NOT_FOUND);
+}
+
 int main(int argc, char **argv)
 {
+    if (argc > 1 && strcmp(argv[1], "policy") == 0)
+        return run_policy(argv);
     struct parsed p = {.b = {.jobs = 1000, .samples = 100, .window = 256}};
     struct cq_err err = {0};
     argp_err_exit_status = cq_code_exit_status(CQ_E_INVALID);
@@ -176,7 +192,7 @@ int main(int argc, char **argv)
     if (rc == 0)
         report_print(&p.b.report, p.b.as_json);
     else
-        fprintf(stderr, "chipq-bench: %s\n", err.text);
+        (void)fprintf(stderr, "chipq-bench: %s\n", err.text);
     report_fini(&p.b.report);
     return rc == 0 ? 0 : cq_code_exit_status(err.code);
 }
