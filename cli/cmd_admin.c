@@ -1,37 +1,41 @@
-/* chipq admin: enterprises and users. Keys are made here: only the public half leaves this machine.
- */
+/* chipq admin: its options and actions; what they do is in admin_*.c. */
+#include "cli/admin.h"
 #include "cli/commands.h"
-#include "cli/columns.h"
-#include "cli/session.h"
-#include "cli/to_json.h"
 
-#include "common/base/pure/parse.h"
-
-#include <errno.h>
-#include <sys/stat.h>
-
-enum { KEY_ROLE = 0x2001, KEY_KEY_OUT };
-
-struct opts {
-    const char *role, *key_out;
-    uint64_t role_number;
+enum {
+    KEY_ROLE = 0x2001,
+    KEY_KEY_OUT,
+    KEY_DRY_RUN,
+    KEY_YES,
+    KEY_PRUNE,
+    KEY_FROM,
+    KEY_TO,
+    KEY_LIMIT,
+    KEY_VERIFY,
+    KEY_SETTING
 };
-
-static const char *const roles[] = {"designer", "admin", NULL};
 
 static const struct argp_option options[] = {
     {"role", KEY_ROLE, "ROLE", 0, "of the new user: designer or admin (designer)", 0},
     {"key-out", KEY_KEY_OUT, "FILE", 0, "where the new user's key file goes", 0},
+    {"dry-run", KEY_DRY_RUN, NULL, 0, "apply: only show what would change", 0},
+    {"yes", KEY_YES, NULL, 0, "apply: do not ask", 0},
+    {"prune", KEY_PRUNE, NULL, 0,
+     "apply: remove enterprises, licences and instruments that the file does not list", 0},
+    {"from", KEY_FROM, "DATE", 0, "audit: from then on: 2026-11-01, 2026-11, yesterday, -7d", 0},
+    {"to", KEY_TO, "DATE", 0, "audit: up to then, a day or month with its end", 0},
+    {"limit", KEY_LIMIT, "N", 0, "audit: at most N, the newest (100)", 0},
+    {"verify", KEY_VERIFY, NULL, 0, "audit: check that all rows still are what was written", 0},
+#define KEY(NAME, key, arg, help) {key, KEY_SETTING + SETTING_KEY_##NAME, arg, 0, help, 0},
+#include "cli/setting_keys.def"
+#undef KEY
     {0},
 };
 
-static int set(void *p, int key, const char *arg, struct cq_err *err)
+static int set_role(struct admin_opts *o, const char *arg, struct cq_err *err)
 {
-    struct opts *o = p;
-    if (key == KEY_KEY_OUT)
-        return o->key_out = arg, 0;
-    for (uint64_t i = 0; roles[i]; i++)
-        if (strcmp(roles[i], arg) == 0) {
+    for (uint64_t i = 0; admin_roles[i]; i++)
+        if (strcmp(admin_roles[i], arg) == 0) {
             o->role_number = i;
             o->role = arg;
             return 0;
@@ -39,195 +43,190 @@ static int set(void *p, int key, const char *arg, struct cq_err *err)
     return cq_fail(err, CQ_E_INVALID, "--role: '%.40s' is none of: designer, admin", arg);
 }
 
-/* Sends it; with --json prints what it was done to. */
-static int call_ok(struct cli *c, const struct msg *ask, const char *name, struct cq_err *err)
+static void set_audit(struct audit_list_opts *a, int key, const char *arg)
 {
-    struct msg reply = {0};
-    struct net_client *s = session_open(c, AS_ADMIN, err);
-    int rc = s ? session_call(s, ask, MSG_OK, &reply, err) : -1;
-    if (rc == 0)
-        msg_fini(&reply);
-    if (rc == 0 && c->output == CLI_JSON) {
-        json_t *o = json_pack("{s:s}", "name", name);
-        json_print(c, o);
-        json_decref(o);
+    if (key == KEY_FROM)
+        a->from = arg;
+    else if (key == KEY_TO)
+        a->to = arg;
+    else if (key == KEY_LIMIT)
+        a->limit = arg;
+    else
+        a->is_verify = true;
+}
+
+static int set(void *p, int key, const char *arg, struct cq_err *err)
+{
+    struct admin_opts *o = p;
+    if (key >= KEY_SETTING && *arg == '\0')
+        return cq_fail(err, CQ_E_INVALID, "--%s is empty; 'none' takes it back",
+                       setting_keys[key - KEY_SETTING].key);
+    if (key >= KEY_SETTING)
+        return o->settings[key - KEY_SETTING] = arg, 0;
+    switch (key) {
+    case KEY_ROLE:
+        return set_role(o, arg, err);
+    case KEY_KEY_OUT:
+        o->key_out = arg;
+        return 0;
+    case KEY_DRY_RUN:
+        o->is_dry_run = true;
+        return 0;
+    case KEY_YES:
+        o->is_sure = true;
+        return 0;
+    case KEY_PRUNE:
+        o->prunes = true;
+        return 0;
+    default:
+        set_audit(&o->audit, key, arg);
+        return 0;
     }
-    net_client_close(s);
-    return rc;
 }
 
-/* "acme/ann" in two. */
-static int split_user(const char *text, char enterprise[64], char user[64], struct cq_err *err)
+static int admin_audit(struct cli *c, const struct admin_opts *o, const char *name,
+                       struct cq_err *err)
 {
-    const char *slash = strchr(text, '/');
-    if (slash && slash - text < 64 && strlen(slash + 1) < 64) {
-        (void)snprintf(enterprise, 64, "%.*s", (int)(slash - text), text);
-        (void)snprintf(user, 64, "%s", slash + 1);
-        if (is_name(enterprise) && is_name(user))
-            return 0;
-    }
-    return cq_fail(err, CQ_E_INVALID, "'%.80s' is no ENTERPRISE/USER", text);
+    (void)name;
+    return audit_list(c, &o->audit, err);
 }
 
-static int enterprise_add(struct cli *c, const struct opts *o, const char *name, struct cq_err *err)
-{
-    struct msg ask = {.code = MSG_ENTERPRISE_ADD};
-    (void)o;
-    if (!is_name(name))
-        return cq_fail(err, CQ_E_INVALID, "'%.80s' is no name (letters, digits, '.', '_', '-')",
-                       name);
-    ask.u.enterprise_add.name = name;
-    return call_ok(c, &ask, name, err);
-}
+/* What an action takes beside its name. */
+enum takes { TAKES_NOTHING, TAKES_KEY, TAKES_SETTINGS, TAKES_FILE, TAKES_TIMES, TAKES_COUNT };
 
-/* The acting key names the scheduler; the new one gets the same servers and endpoint. */
-static int make_key(struct cli *c, const char *principal, const char *role, struct curve_key *key,
-                    struct cq_err *err)
-{
-    CQ_CLEANUP(cq_free_ptr) char *path = cli_key_path(c, AS_ADMIN, err);
-    if (path == NULL || curve_key_read(path, key, err) != 0)
-        return -1;
-    (void)snprintf(key->principal, sizeof key->principal, "%s", principal);
-    (void)snprintf(key->role, sizeof key->role, "%s", role);
-    return curve_key_generate(key, err);
-}
-
-static int user_add(struct cli *c, const struct opts *o, const char *name, struct cq_err *err)
-{
-    char enterprise[64], user[64];
-    struct curve_key key = {0};
-    struct msg ask = {.code = MSG_USER_ADD};
-    struct stat st;
-    if (split_user(name, enterprise, user, err) != 0)
-        return -1;
-    if (o->key_out == NULL)
-        return cq_fail(err, CQ_E_INVALID, "admin user add: say where the key goes: --key-out FILE");
-    if (lstat(o->key_out, &st) == 0)
-        return cq_fail(err, CQ_E_CONFLICT, "%s is there already; keys are not overwritten",
-                       o->key_out);
-    int rc = make_key(c, name, roles[o->role_number], &key, err);
-    /* On disk first: a user whose key is lost would have to be revoked. */
-    if (rc == 0)
-        rc = curve_key_write(o->key_out, &key, err);
-    if (rc == 0) {
-        ask.u.user_add = (struct msg_user_add){.enterprise = enterprise,
-                                               .user = user,
-                                               .role = o->role_number,
-                                               .public_key = key.public_key};
-        rc = call_ok(c, &ask, name, err);
-        if (rc != 0)
-            (void)remove(o->key_out);
-    }
-    curve_key_wipe(&key);
-    if (rc == 0)
-        cli_talk("%s acts with: chipq --key %s", name, o->key_out);
-    return rc;
-}
-
-static int user_revoke(struct cli *c, const struct opts *o, const char *name, struct cq_err *err)
-{
-    char enterprise[64], user[64];
-    struct msg ask = {.code = MSG_USER_REVOKE};
-    (void)o;
-    if (split_user(name, enterprise, user, err) != 0)
-        return -1;
-    ask.u.user_revoke = (struct msg_user_revoke){.enterprise = enterprise, .user = user};
-    return call_ok(c, &ask, name, err);
-}
-
-static int ask_principals(struct cli *c, struct msg *reply, struct cq_err *err)
-{
-    struct msg ask = {.code = MSG_PRINCIPALS_QUERY};
-    struct net_client *s = session_open(c, AS_ADMIN, err);
-    int rc = s ? session_call(s, &ask, MSG_PRINCIPALS, reply, err) : -1;
-    net_client_close(s);
-    return rc;
-}
-
-static int enterprise_list(struct cli *c, const struct opts *o, const char *name,
-                           struct cq_err *err)
-{
-    static const struct column columns[] = {{"name", "ENTERPRISE", COLUMN_TEXT, true}, {0}};
-    struct msg reply = {0};
-    (void)o, (void)name;
-    if (columns_check(c, columns, err) != 0 || ask_principals(c, &reply, err) != 0)
-        return -1;
-    json_t *rows = json_array();
-    for (size_t i = 0; i < reply.u.principals.n_enterprises; i++)
-        json_array_append_new(
-            rows, json_pack("{s:o}", "name", json_text(reply.u.principals.enterprises[i])));
-    msg_fini(&reply);
-    int rc = columns_print(c, "enterprises", rows, columns, err);
-    json_decref(rows);
-    return rc;
-}
-
-static int user_list(struct cli *c, const struct opts *o, const char *name, struct cq_err *err)
-{
-    static const struct column columns[] = {{"enterprise", "ENTERPRISE", COLUMN_TEXT, true},
-                                            {"user", "USER", COLUMN_TEXT, true},
-                                            {"role", "ROLE", COLUMN_TEXT, true},
-                                            {"revoked", "REVOKED", COLUMN_TEXT, true},
-                                            {"public_key", "PUBLIC KEY", COLUMN_TEXT, true},
-                                            {0}};
-    struct msg reply = {0};
-    (void)o;
-    if (columns_check(c, columns, err) != 0 || ask_principals(c, &reply, err) != 0)
-        return -1;
-    json_t *rows = json_array();
-    for (size_t i = 0; i < reply.u.principals.n_users; i++)
-        if (name == NULL || strcmp(reply.u.principals.users[i].enterprise, name) == 0)
-            json_array_append_new(rows, json_of_principal_row(&reply.u.principals.users[i]));
-    msg_fini(&reply);
-    int rc = columns_print(c, "users", rows, columns, err);
-    json_decref(rows);
-    return rc;
-}
-
-static const struct {
-    const char *noun, *verb;
-    int min_names, max_names;
-    int (*run)(struct cli *c, const struct opts *o, const char *name, struct cq_err *err);
+static const struct action {
+    const char *noun, *verb; /* verb NULL: the noun alone is the action */
+    size_t min_names, max_names;
+    const char *name; /* how usage calls it */
+    enum takes takes;
+    admin_fn run;
 } actions[] = {
-    {"enterprise", "add", 1, 1, enterprise_add},
-    {"enterprise", "list", 0, 0, enterprise_list},
-    {"user", "add", 1, 1, user_add},
-    {"user", "list", 0, 1, user_list},
-    {"user", "revoke", 1, 1, user_revoke},
+    {"enterprise", "add", 1, 1, "NAME", TAKES_SETTINGS, admin_enterprise_add},
+    {"enterprise", "set", 1, 1, "NAME", TAKES_SETTINGS, admin_enterprise_set},
+    {"enterprise", "remove", 1, 1, "NAME", TAKES_NOTHING, admin_enterprise_remove},
+    {"enterprise", "list", 0, 0, "", TAKES_NOTHING, admin_enterprise_list},
+    {"project", "add", 1, 1, "ENTERPRISE/PROJECT", TAKES_SETTINGS, admin_project_add},
+    {"project", "set", 1, 1, "ENTERPRISE/PROJECT", TAKES_SETTINGS, admin_project_set},
+    {"project", "remove", 1, 1, "ENTERPRISE/PROJECT", TAKES_NOTHING, admin_project_remove},
+    {"user", "add", 1, 1, "ENTERPRISE/USER", TAKES_KEY, admin_user_add},
+    {"user", "set", 1, 1, "ENTERPRISE/PROJECT/USER", TAKES_SETTINGS, admin_user_set},
+    {"user", "list", 0, 1, "[ENTERPRISE]", TAKES_NOTHING, admin_user_list},
+    {"user", "revoke", 1, 1, "ENTERPRISE/USER", TAKES_NOTHING, admin_user_revoke},
+    {"apply", NULL, 1, 1, "FILE", TAKES_FILE, admin_apply},
+    {"export", NULL, 0, 0, "", TAKES_NOTHING, admin_export},
+    {"audit", NULL, 0, 0, "", TAKES_TIMES, admin_audit},
 };
+
+/* The first option that only actions of this kind take, NULL when none is given. */
+static const char *option_of(const struct admin_opts *o, enum takes takes)
+{
+    const struct {
+        enum takes takes;
+        bool is_given;
+        const char *name;
+    } given[] = {
+        {TAKES_KEY, o->role != NULL, "role"},
+        {TAKES_KEY, o->key_out != NULL, "key-out"},
+        {TAKES_FILE, o->is_dry_run, "dry-run"},
+        {TAKES_FILE, o->is_sure, "yes"},
+        {TAKES_FILE, o->prunes, "prune"},
+        {TAKES_TIMES, o->audit.from != NULL, "from"},
+        {TAKES_TIMES, o->audit.to != NULL, "to"},
+        {TAKES_TIMES, o->audit.limit != NULL, "limit"},
+        {TAKES_TIMES, o->audit.is_verify, "verify"},
+    };
+    for (size_t i = 0; i < CQ_COUNT(given); i++)
+        if (given[i].takes == takes && given[i].is_given)
+            return given[i].name;
+    for (size_t i = 0; i < SETTING_KEYS && takes == TAKES_SETTINGS; i++)
+        if (o->settings[i])
+            return setting_keys[i].key;
+    return NULL;
+}
+
+/* An option that the action would ignore is a mistake. */
+static int check_options(const struct admin_opts *o, const struct action *a, struct cq_err *err)
+{
+    const char *unfit = NULL;
+    for (enum takes t = TAKES_NOTHING; t < TAKES_COUNT && unfit == NULL; t++)
+        if (t != a->takes)
+            unfit = option_of(o, t);
+    if (unfit)
+        return cq_fail(err, CQ_E_INVALID, "admin %s%s%s takes no --%s", a->noun, a->verb ? " " : "",
+                       a->verb ? a->verb : "", unfit);
+    return 0;
+}
+
+static int run_action(struct cli *c, const struct admin_opts *o, const struct action *a,
+                      const struct command_line *rest, struct cq_err *err)
+{
+    if (rest->n_args < a->min_names || rest->n_args > a->max_names)
+        return cq_fail(err, CQ_E_INVALID, "usage: chipq admin %s%s%s %s", a->noun,
+                       a->verb ? " " : "", a->verb ? a->verb : "", a->name);
+    if (check_options(o, a, err) != 0)
+        return -1;
+    return a->run(c, o, rest->n_args ? rest->args[0] : NULL, err);
+}
+
+static int fail_unknown(size_t n_args, char **args, struct cq_err *err)
+{
+    struct cq_str all = {0};
+    for (size_t i = 0; i < CQ_COUNT(actions); i++)
+        cq_str_printf(&all, "%s%s%s%s", i ? ", " : "", actions[i].noun, actions[i].verb ? " " : "",
+                      actions[i].verb ? actions[i].verb : "");
+    cq_fail(err, CQ_E_INVALID, "admin: no '%.40s%s%.40s'; there are: %s", args[0],
+            n_args > 1 ? " " : "", n_args > 1 ? args[1] : "", cq_str_text(&all));
+    cq_str_fini(&all);
+    return -1;
+}
 
 static int run(struct cli *c, void *opts, size_t n_args, char **args, struct cq_err *err)
 {
-    int names = (int)n_args - 2;
     for (size_t i = 0; i < CQ_COUNT(actions); i++) {
-        if (strcmp(actions[i].noun, args[0]) != 0 || strcmp(actions[i].verb, args[1]) != 0)
+        const struct action *a = &actions[i];
+        size_t words = a->verb ? 2 : 1;
+        if (n_args < words || strcmp(a->noun, args[0]) != 0
+            || (a->verb && strcmp(a->verb, args[1]) != 0))
             continue;
-        if (names < actions[i].min_names || names > actions[i].max_names)
-            return cq_fail(err, CQ_E_INVALID, "usage: chipq admin %s %s%s", actions[i].noun,
-                           actions[i].verb, actions[i].max_names ? " NAME" : "");
-        return actions[i].run(c, opts, n_args > 2 ? args[2] : NULL, err);
+        const struct command_line rest = {.args = args + words, .n_args = n_args - words};
+        return run_action(c, opts, a, &rest, err);
     }
-    return cq_fail(
-        err, CQ_E_INVALID,
-        "admin: no '%s %s'; there are: enterprise add, enterprise list, user add, user list, "
-        "user revoke",
-        args[0], args[1]);
+    return fail_unknown(n_args, args, err);
 }
 
 const struct command cmd_admin = {
     .name = "admin",
-    .args = "enterprise|user add|list|revoke [NAME]",
-    .summary = "Add, list and revoke enterprises and users",
-    .text = "The new user's key pair is made on this machine; the scheduler gets the public half\n"
-            "only. Acts with DIR/keys/admin.key unless --key is given.",
-    .examples = "chipq admin enterprise add acme\n"
+    .args = "enterprise|project|user|apply|export|audit [ACTION] [NAME]",
+    .summary = "Set up enterprises, projects, users and their shares and limits",
+    .text =
+        "  enterprise add|set|remove NAME, enterprise list\n"
+        "  project add|set|remove ENTERPRISE/PROJECT\n"
+        "  user add|revoke ENTERPRISE/USER, user list [ENTERPRISE]\n"
+        "  user set ENTERPRISE/PROJECT/USER      settings of this user in this project\n"
+        "  apply FILE, export                    the whole configuration as YAML\n"
+        "  audit                                 who changed configuration or people\n\n"
+        "Settings take effect at once. 'none' as a value takes a setting back. A new\n"
+        "enterprise gets --max-pending 100000 and --max-submit-rate 200 unless they are given.\n"
+        "The new user's key pair is made on this machine; the scheduler gets the public half\n"
+        "only. Acts with DIR/keys/admin.key unless --key is given.\n\n"
+        "audit lists the newest last. Each row vouches for those before it: --verify finds the\n"
+        "first that is not as it was written. Keep the head that it prints to see later that\n"
+        "none was taken away at the end.",
+    .examples = "chipq admin enterprise add acme --weight 2 --max-cores 64 --min-cores 8 "
+                "--budget 5000core-hours/month\n"
+                "chipq admin project add acme/uart --weight 3\n"
                 "chipq admin user add acme/ann --role designer --key-out ann.key\n"
-                "chipq admin user list acme\nchipq admin user revoke acme/ann",
+                "chipq admin user set acme/uart/ann --max-cores 8\n"
+                "chipq admin enterprise set acme --max-licence vcs:4 --max-cores none\n"
+                "chipq admin export > pool.yaml\n"
+                "chipq admin apply pool.yaml --dry-run\n"
+                "chipq admin user revoke acme/ann\n"
+                "chipq admin audit --from -7d\nchipq admin audit --verify",
     .options = options,
     .flags = COMMAND_HAS_ROWS,
-    .min_args = 2,
+    .min_args = 1,
     .max_args = 3,
-    .opts_bytes = sizeof(struct opts),
+    .opts_bytes = sizeof(struct admin_opts),
     .set = set,
     .run = run,
 };

@@ -1,5 +1,6 @@
 /* chipq run: a flow from its file to its verdict. */
 #include "cli/commands.h"
+#include "cli/file_errors.h"
 #include "cli/flow.h"
 #include "cli/run_attach.h"
 #include "cli/run_report.h"
@@ -83,38 +84,6 @@ static int ask_nodes(struct net_client *s, struct flow_pool *pool, struct cq_err
 }
 
 /* ---- steps ---- */
-
-static json_t *errors_json(const struct flow_errors *e)
-{
-    json_t *list = json_array();
-    for (size_t i = 0; i < e->n; i++)
-        json_array_append_new(
-            list, json_pack("{s:I, s:I, s:o}", "line", (json_int_t)e->items[i].at.line, "column",
-                            (json_int_t)e->items[i].at.col, "text", json_text(e->items[i].text)));
-    return json_pack("{s:o}", "errors", list);
-}
-
-static int fail_with_errors(struct cli *c, struct flow_errors *e, const char *path,
-                            struct cq_err *err)
-{
-    struct cq_str text = {0};
-    struct cq_err why = {0};
-    size_t n = e->n + e->more;
-    flow_errors_sort(e);
-    flow_errors_format(e, path, &text);
-    (void)fputs(cq_str_text(&text), stderr);
-    cq_str_fini(&text);
-    cq_fail(&why, CQ_E_INVALID, "%s: %zu problem%s; nothing was submitted", path, n,
-            n == 1 ? "" : "s");
-    if (c->output == CLI_JSON) {
-        json_t *object = errors_json(e);
-        json_object_set_new(object, "error", json_of_error(&why));
-        json_print(c, object);
-        json_decref(object);
-        c->has_answered = true;
-    }
-    return cq_fail(err, why.code, "%s", why.text);
-}
 
 static int submit(struct net_client *s, const struct flow *f, const struct flow_plan *plan,
                   uint64_t *numbers, struct cq_err *err)
@@ -237,7 +206,7 @@ static int load(struct cli *c, const char *path, struct loaded *l, struct cq_err
         return cq_fail(err, no_pool.code, "%s", no_pool.text);
     if (l->session && check(l, err) != 0)
         return -1;
-    return l->errors.n ? fail_with_errors(c, &l->errors, path, err) : 0;
+    return l->errors.n ? file_errors_fail(c, &l->errors, path, "nothing was submitted", err) : 0;
 }
 
 static void say_numbers(const struct flow *f, size_t n, const uint64_t *numbers)

@@ -38,6 +38,7 @@ enum {
     KEY_LICENCE,
     KEY_INSTRUMENT,
     KEY_RESERVE,
+    KEY_PREEMPTIBLE,
     KEY_SMT,
 };
 
@@ -81,9 +82,14 @@ static const struct argp_option options[] = {
     {"grace", KEY_GRACE, "TIME", 0, "between TERM and KILL when it is stopped", 0},
     {"chdir", KEY_CHDIR, "DIR", 0, "directory to run in (the current one)", 0},
     {"wait", KEY_WAIT, NULL, 0, "wait until it is over; exit 1 when it did not pass", 0},
-    {"licence", KEY_LICENCE, "LIST", OPTION_HIDDEN, "", 0},
-    {"instrument", KEY_INSTRUMENT, "LIST", OPTION_HIDDEN, "", 0},
-    {"reserve", KEY_RESERVE, "NAME", OPTION_HIDDEN, "", 0},
+    {"licence", KEY_LICENCE, "LIST", 0,
+     "licence tokens, taken all at once or not at all, as in vcs:2,dc:1", 0},
+    {"instrument", KEY_INSTRUMENT, "LIST", 0, "the same of instruments, as in palladium:4", 0},
+    {"reserve", KEY_RESERVE, "NAME", 0, "run inside this reservation", 0},
+    {"preemptible", KEY_PREEMPTIBLE, NULL, 0,
+     "it may be stopped and started again later, for one with a guarantee; it can then run on what "
+     "others lend",
+     0},
     {"smt", KEY_SMT, "N", OPTION_HIDDEN, "", 0},
     {0},
 };
@@ -95,14 +101,25 @@ static const char *field_of(int key)
         int key;
         const char *field;
     } map[] = {
-        {KEY_CORES, "cores"},         {KEY_MEM, "mem"},
-        {KEY_TIME, "time"},           {KEY_TOPO, "topo"},
-        {KEY_EXCLUSIVE, "exclusive"}, {KEY_PRIORITY, "priority"},
-        {KEY_ARRAY, "array"},         {KEY_NAME, "name"},
-        {KEY_HOLD, "hold"},           {KEY_RESTART, "restart"},
-        {KEY_ON_LOST, "on_lost"},     {KEY_MAX_ATTEMPTS, "max_attempts"},
-        {KEY_NODE_HAS, "node_has"},   {KEY_OUTPUT_MAX, "output_max"},
+        {KEY_CORES, "cores"},
+        {KEY_MEM, "mem"},
+        {KEY_TIME, "time"},
+        {KEY_TOPO, "topo"},
+        {KEY_EXCLUSIVE, "exclusive"},
+        {KEY_PRIORITY, "priority"},
+        {KEY_ARRAY, "array"},
+        {KEY_NAME, "name"},
+        {KEY_HOLD, "hold"},
+        {KEY_RESTART, "restart"},
+        {KEY_ON_LOST, "on_lost"},
+        {KEY_MAX_ATTEMPTS, "max_attempts"},
+        {KEY_NODE_HAS, "node_has"},
+        {KEY_OUTPUT_MAX, "output_max"},
         {KEY_GRACE, "grace"},
+        {KEY_LICENCE, "licence"},
+        {KEY_INSTRUMENT, "instrument"},
+        {KEY_RESERVE, "reserve"},
+        {KEY_PREEMPTIBLE, "preemptible"},
     };
     for (size_t i = 0; i < CQ_COUNT(map); i++)
         if (map[i].key == key)
@@ -146,12 +163,9 @@ static int set(void *p, int key, const char *arg, struct cq_err *err)
         return 0;
     default:
         return cq_fail(err, CQ_E_INVALID,
-                       "--%s: this version of chipq has no %s yet; the job was not submitted",
-                       option_name(key),
-                       key == KEY_LICENCE      ? "licence tokens"
-                       : key == KEY_INSTRUMENT ? "instruments"
-                       : key == KEY_RESERVE    ? "reservations"
-                                               : "sharing of hardware threads");
+                       "--%s: this version of chipq has no sharing of hardware threads yet; the "
+                       "job was not submitted",
+                       option_name(key));
     }
 }
 
@@ -198,8 +212,13 @@ static int make_run(const struct opts *o, size_t n_args, char **args, struct cq_
     return 0;
 }
 
+struct sent {
+    uint64_t number;
+    char warning[512]; /* the scheduler's; one a line */
+};
+
 static int send_job(struct net_client *s, struct opts *o, char **args, const struct cq_str *run,
-                    uint64_t *number, struct cq_err *err)
+                    struct sent *sent, struct cq_err *err)
 {
     uint8_t key[16];
     struct job_spec spec = {0};
@@ -219,19 +238,21 @@ static int send_job(struct net_client *s, struct opts *o, char **args, const str
         .key = {key, sizeof key}, .project = o->project, .jobs = &spec, .n_jobs = 1};
     if (session_call(s, &ask, MSG_ACCEPTED, &reply, err) != 0)
         return -1;
-    *number = reply.u.accepted.n_numbers ? reply.u.accepted.numbers[0] : 0;
+    sent->number = reply.u.accepted.n_numbers ? reply.u.accepted.numbers[0] : 0;
+    (void)cq_copy_text(sent->warning, sizeof sent->warning, reply.u.accepted.warning);
     msg_fini(&reply);
-    return *number ? 0 : cq_fail(err, CQ_E_PROTOCOL, "the scheduler accepted without a number");
+    return sent->number ? 0
+                        : cq_fail(err, CQ_E_PROTOCOL, "the scheduler accepted without a number");
 }
 
 /* A request that no machine of today can meet is queued, for the pool may grow; but it is said at
  * once. */
-static void warn_if_too_large(struct net_client *s, const struct request *r, uint64_t number)
+static bool warn_if_too_large(struct net_client *s, const struct request *r, uint64_t number)
 {
     struct msg ask = {.code = MSG_NODES_QUERY}, reply = {0};
     uint64_t cores = 0, mem_mib = 0;
     if ((r->cores <= 1 && r->mem_mib == 0) || session_call(s, &ask, MSG_NODES, &reply, NULL) != 0)
-        return;
+        return false;
     for (size_t i = 0; i < reply.u.nodes.n_nodes; i++) {
         const struct node_row *n = &reply.u.nodes.nodes[i];
         cores = n->cores > cores ? n->cores : cores;
@@ -245,24 +266,32 @@ static void warn_if_too_large(struct net_client *s, const struct request *r, uin
     if (mem_mib && r->mem_mib > mem_mib)
         cli_talk("job %" PRIu64 " waits: it asks %" PRIu64 " MiB; the largest worker has %" PRIu64,
                  number, r->mem_mib, mem_mib);
+    return (cores && r->cores > cores) || (mem_mib && r->mem_mib > mem_mib);
+}
+
+/* What the scheduler has to say, unless it was said already. */
+static void warn(struct net_client *s, const struct request *r, const struct sent *sent)
+{
+    if (!warn_if_too_large(s, r, sent->number) && sent->warning[0])
+        cli_talk("%s", sent->warning);
 }
 
 static int submit(struct cli *c, struct net_client *s, struct opts *o, char **args,
                   const struct cq_str *run, struct cq_err *err)
 {
-    uint64_t number = 0;
-    struct follow watch = {.session = s, .numbers = &number, .n = 1};
-    if (send_job(s, o, args, run, &number, err) != 0)
+    struct sent sent = {0};
+    struct follow watch = {.session = s, .numbers = &sent.number, .n = 1};
+    if (send_job(s, o, args, run, &sent, err) != 0)
         return -1;
-    warn_if_too_large(s, &o->request, number);
+    warn(s, &o->request, &sent);
     if (c->output == CLI_JSON && o->waits)
         return follow_wait(c, &watch, 0, err); /* one object: the job's own */
     if (c->output == CLI_JSON) {
-        json_t *object = json_pack("{s:I}", "number", (json_int_t)number);
+        json_t *object = json_pack("{s:I}", "number", (json_int_t)sent.number);
         json_print(c, object);
         json_decref(object);
     } else {
-        printf("%" PRIu64 "\n", number);
+        printf("%" PRIu64 "\n", sent.number);
     }
     (void)fflush(stdout);
     return o->waits ? follow_wait(c, &watch, 0, err) : 0;
@@ -295,6 +324,7 @@ const struct command cmd_submit = {
     .examples = "chipq submit -- make sim\n"
                 "chipq submit --cores 4 --mem 8G --time 2h --name synth -- ./synth.sh top\n"
                 "chipq submit --array 1-5000%200 -- ./run_seed.sh\n"
+                "chipq submit --licence vcs:2 --preemptible -- ./regress.sh\n"
                 "chipq submit --after ok:12 --wait -- ./report.sh",
     .options = options,
     .flags = COMMAND_TAKES_REST,

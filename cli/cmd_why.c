@@ -3,7 +3,10 @@
 #include "cli/columns.h"
 #include "cli/follow.h"
 #include "cli/job_ref.h"
+#include "cli/local_time.h"
 #include "cli/to_json.h"
+
+#include "common/base/sys/clock.h"
 
 #include <inttypes.h>
 
@@ -32,6 +35,21 @@ static void print_reasons(const struct msg_why *why)
         if (*r->advice)
             print_line("    ", r->advice);
     }
+}
+
+/* From: when running jobs end as such jobs usually do; to: when they use their whole limits. */
+static void print_expected(const struct msg_why *why)
+{
+    char from[LOCAL_TIME_BYTES], to[LOCAL_TIME_BYTES];
+    if (why->expect_from_us <= 0)
+        return;
+    int64_t now_us = clock_now().wall_us;
+    const char *first = local_time_short(why->expect_from_us, now_us, from);
+    const char *last = local_time_short(why->expect_to_us, now_us, to);
+    if (why->expect_to_us <= why->expect_from_us || strcmp(first, last) == 0)
+        printf("  expected start: %s\n", first);
+    else
+        printf("  expected start: %s (between %s and %s)\n", first, first, last);
 }
 
 /* What its first task that matters says: the one that did not pass, else the one that runs. */
@@ -90,6 +108,7 @@ static int run(struct cli *c, void *opts, size_t n_args, char **args, struct cq_
         json_decref(object);
     } else if (rc == 0) {
         print_reasons(&reply.u.why);
+        print_expected(&reply.u.why);
         add_task(s, &name, &reply.u.why);
     }
     msg_fini(&reply);
@@ -102,6 +121,10 @@ const struct command cmd_why = {
     .name = "why",
     .args = "JOB",
     .summary = "Say why a job does not start, where it runs, or how it ended",
+    .text =
+        "The first reason decides; under it stands what would let it start now, if anything does.\n"
+        "The expected start assumes that running jobs end as such jobs usually do; the later\n"
+        "time, that they use their whole limits. Others may still come first.",
     .examples = "chipq why 12\nchipq why 12 --json",
     .min_args = 1,
     .max_args = 1,

@@ -13,13 +13,14 @@ const char *state_color(bool on, const char *state)
     static const struct {
         const char *state, *color;
     } colors[] = {
-        {"pass", "\033[32m"},    {"passed", "\033[32m"},   {"done", "\033[32m"},
-        {"ok", "\033[32m"},      {"up", "\033[32m"},       {"fail", "\033[31m"},
-        {"failed", "\033[31m"},  {"error", "\033[31m"},    {"timeout", "\033[31m"},
-        {"oom", "\033[31m"},     {"lost", "\033[31m"},     {"down", "\033[31m"},
-        {"killed", "\033[33m"},  {"warn", "\033[33m"},     {"held", "\033[33m"},
-        {"expired", "\033[33m"}, {"skipped", "\033[33m"},  {"suspect", "\033[33m"},
-        {"running", "\033[36m"}, {"draining", "\033[33m"},
+        {"pass", "\033[32m"},     {"passed", "\033[32m"},  {"done", "\033[32m"},
+        {"ok", "\033[32m"},       {"up", "\033[32m"},      {"fail", "\033[31m"},
+        {"failed", "\033[31m"},   {"error", "\033[31m"},   {"timeout", "\033[31m"},
+        {"oom", "\033[31m"},      {"lost", "\033[31m"},    {"down", "\033[31m"},
+        {"killed", "\033[33m"},   {"warn", "\033[33m"},    {"held", "\033[33m"},
+        {"expired", "\033[33m"},  {"skipped", "\033[33m"}, {"reached", "\033[31m"},
+        {"active", "\033[36m"},   {"suspect", "\033[33m"}, {"running", "\033[36m"},
+        {"draining", "\033[33m"},
     };
     for (size_t i = 0; on && i < CQ_COUNT(colors); i++)
         if (strcmp(colors[i].state, state) == 0)

@@ -6,9 +6,11 @@
 #include <unistd.h>
 
 const struct command *const commands[] = {
-    &cmd_admin,  &cmd_cancel, &cmd_doctor, &cmd_down,  &cmd_help,    &cmd_hold,    &cmd_job,
-    &cmd_jobs,   &cmd_logs,   &cmd_node,   &cmd_nodes, &cmd_release, &cmd_requeue, &cmd_run,
-    &cmd_status, &cmd_submit, &cmd_tools,  &cmd_up,    &cmd_version, &cmd_wait,    &cmd_why,
+    &cmd_admin,      &cmd_cancel, &cmd_doctor,   &cmd_down,    &cmd_help,     &cmd_hold,
+    &cmd_instrument, &cmd_job,    &cmd_jobs,     &cmd_licence, &cmd_licences, &cmd_logs,
+    &cmd_node,       &cmd_nodes,  &cmd_quota,    &cmd_release, &cmd_requeue,  &cmd_reservation,
+    &cmd_run,        &cmd_share,  &cmd_simulate, &cmd_status,  &cmd_submit,   &cmd_tools,
+    &cmd_up,         &cmd_usage,  &cmd_version,  &cmd_wait,    &cmd_why,
 };
 const size_t n_commands = CQ_COUNT(commands);
 
@@ -45,6 +47,12 @@ static const char *foreign_word(const char *name)
         {" log tail cat bpeek output ", "chipq logs"},
         {" flow make ", "chipq run"},
         {" start init serve ", "chipq up"},
+        {" fairshare sshare shares ", "chipq share"},
+        {" quotas limits blimits ", "chipq quota"},
+        {" license licenses lmstat ", "chipq licences"},
+        {" reservations brsvs resv brsvadd ", "chipq reservation"},
+        {" sacctmgr ", "chipq admin"},
+        {" sreport bacct accounting bill ", "chipq usage"},
         {" stop ", "chipq cancel JOB, or for the whole pool chipq down"},
         {" shutdown halt quit ", "chipq down"},
     };

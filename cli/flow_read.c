@@ -1,6 +1,7 @@
 /* Walks a flow file's document against tables of keys and fills struct flow. */
 #include "cli/flow_graph.h"
 #include "cli/flow_yaml.h"
+#include "cli/yaml_walk.h"
 
 #include "common/base/pure/mem.h"
 #include "common/base/pure/parse.h"
@@ -9,81 +10,18 @@
 #include <ctype.h>
 #include <limits.h>
 
-enum { KEYS_MAX = 10000 };
-
 struct reader {
     struct flow *f;
-    struct flow_errors *e;
-    yaml_document_t *doc;
+    struct yaml_walk w;
 };
-
-static yaml_node_t *node_of(const struct reader *r, int index)
-{
-    return yaml_document_get_node(r->doc, index);
-}
-
-/* Steps through a map: for (size_t i = 0; next_pair(...); ). Keys that are no text, and duplicates,
- * are reported and skipped. */
-static bool next_pair(const struct reader *r, const yaml_node_t *map, size_t *i, yaml_node_t **key,
-                      yaml_node_t **value)
-{
-    const yaml_node_pair_t *start = map->data.mapping.pairs.start;
-    size_t n = (size_t)(map->data.mapping.pairs.top - start);
-    if (n > KEYS_MAX) {
-        flow_errors_add(r->e, flow_at_of(map), "%zu keys in one map; at most %d", n, KEYS_MAX);
-        return false;
-    }
-    while (*i < n) {
-        const yaml_node_pair_t *pair = start + (*i)++;
-        bool is_duplicate = false;
-        *key = node_of(r, pair->key);
-        *value = node_of(r, pair->value);
-        const char *name = flow_scalar(*key);
-        if (name == NULL || *name == '\0') {
-            flow_errors_add(r->e, flow_at_of(*key), "a key must be a text");
-            continue;
-        }
-        for (const yaml_node_pair_t *p = start; p < pair && !is_duplicate; p++) {
-            const char *other = flow_scalar(node_of(r, p->key));
-            is_duplicate = other && strcmp(other, name) == 0;
-        }
-        if (!is_duplicate)
-            return true;
-        flow_errors_add(r->e, flow_at_of(*key), "key '%s' is there twice", name);
-    }
-    return false;
-}
-
-static bool expect_kind(const struct reader *r, const char *what, const yaml_node_t *value,
-                        yaml_node_type_t type, const char *expected)
-{
-    if (value->type == type && (type != YAML_SCALAR_NODE || flow_scalar(value)))
-        return true;
-    flow_errors_add(r->e, flow_at_of(value), "%s must be %s, not %s", what, expected,
-                    value->type == YAML_SCALAR_NODE && type == YAML_SCALAR_NODE
-                        ? "text with a NUL"
-                        : flow_kind_of(value));
-    return false;
-}
-
-static void fail_key(const struct reader *r, const yaml_node_t *key, const char *const *known,
-                     const char *where)
-{
-    const char *meant = cq_closest(flow_scalar(key), known);
-    if (meant)
-        flow_errors_add(r->e, flow_at_of(key), "unknown key '%s' in %s; did you mean '%s'?",
-                        flow_scalar(key), where, meant);
-    else
-        flow_errors_add(r->e, flow_at_of(key), "unknown key '%s' in %s", flow_scalar(key), where);
-}
 
 /* ---- the request part ---- */
 
 /* Keys of a job that are fields of its request, with what they are called there. */
-static const char *const request_keys[] = {"cores",     "mem",         "time",         "priority",
-                                           "array",     "max_running", "hold",         "node_has",
-                                           "on_lost",   "restart",     "max_attempts", "topo",
-                                           "exclusive", "grace",       "output_max",   NULL};
+static const char *const request_keys[] = {
+    "cores",      "mem",     "time",       "priority",     "array",   "max_running", "hold",
+    "node_has",   "on_lost", "restart",    "max_attempts", "topo",    "exclusive",   "grace",
+    "output_max", "licence", "instrument", "preemptible",  "reserve", NULL};
 
 static bool is_listed(const char *name, const char *const *list)
 {
@@ -97,22 +35,23 @@ static void set_request(struct reader *r, struct request *request, const char *n
                         const yaml_node_t *value)
 {
     struct cq_err err = {0};
-    if (!expect_kind(r, name, value, YAML_SCALAR_NODE, "one value"))
+    if (!yaml_walk_expect(&r->w, name, value, YAML_SCALAR_NODE, "one value"))
         return;
     if (request_set(request, name, flow_scalar(value), &err) != 0)
-        flow_errors_add(r->e, flow_at_of(value), "%s: %s", name, err.text);
+        flow_errors_add(r->w.e, flow_at_of(value), "%s: %s", name, err.text);
 }
 
 static void read_request_key(struct reader *r, struct request *request, const char *name,
                              const yaml_node_t *value)
 {
-    if (strcmp(name, "node_has") != 0 || value->type != YAML_SEQUENCE_NODE) {
+    static const char *const lists[] = {"node_has", "licence", "instrument", NULL};
+    if (!is_listed(name, lists) || value->type != YAML_SEQUENCE_NODE) {
         set_request(r, request, name, value);
         return;
     }
     for (const yaml_node_item_t *i = value->data.sequence.items.start;
          i < value->data.sequence.items.top; i++)
-        set_request(r, request, name, node_of(r, *i));
+        set_request(r, request, name, yaml_walk_node(&r->w, *i));
 }
 
 /* ---- needs ---- */
@@ -124,13 +63,13 @@ static void read_need_key(struct reader *r, struct flow_need *need, const yaml_n
     const char *name = flow_scalar(key);
     struct cq_err err = {0};
     if (!is_listed(name, known)) {
-        fail_key(r, key, known, "an entry of needs");
-    } else if (expect_kind(r, name, value, YAML_SCALAR_NODE, "one value")) {
+        yaml_walk_unknown(&r->w, key, known, "an entry of needs");
+    } else if (yaml_walk_expect(&r->w, name, value, YAML_SCALAR_NODE, "one value")) {
         if (strcmp(name, "job") == 0) {
             need->job = cq_strdup(flow_scalar(value));
             need->at = flow_at_of(value);
         } else if (request_parse_when(flow_scalar(value), &need->when, &err) != 0) {
-            flow_errors_add(r->e, flow_at_of(value), "when: %s", err.text);
+            flow_errors_add(r->w.e, flow_at_of(value), "when: %s", err.text);
         }
     }
 }
@@ -140,19 +79,19 @@ static void read_need(struct reader *r, struct flow_job *job, const yaml_node_t 
     struct flow_need need = {.at = flow_at_of(item)};
     if (item->type == YAML_MAPPING_NODE) {
         yaml_node_t *key, *value;
-        for (size_t i = 0; next_pair(r, item, &i, &key, &value);)
+        for (size_t i = 0; yaml_walk_pair(&r->w, item, &i, &key, &value);)
             read_need_key(r, &need, key, value);
         if (need.job == NULL)
-            flow_errors_add(r->e, need.at, "an entry of needs without 'job'");
-    } else if (expect_kind(r, "an entry of needs", item, YAML_SCALAR_NODE,
-                           "a job's name or {job: NAME, when: ok}")) {
+            flow_errors_add(r->w.e, need.at, "an entry of needs without 'job'");
+    } else if (yaml_walk_expect(&r->w, "an entry of needs", item, YAML_SCALAR_NODE,
+                                "a job's name or {job: NAME, when: ok}")) {
         need.job = cq_strdup(flow_scalar(item));
     }
     if (need.job == NULL)
         return;
     for (size_t i = 0; i < job->n_needs; i++)
         if (strcmp(job->needs[i].job, need.job) == 0) {
-            flow_errors_add(r->e, need.at, "job '%s' is in needs twice", need.job);
+            flow_errors_add(r->w.e, need.at, "job '%s' is in needs twice", need.job);
             free(need.job);
             return;
         }
@@ -166,15 +105,16 @@ static void read_needs(struct reader *r, struct flow_job *job, const yaml_node_t
         read_need(r, job, value); /* needs: lint */
         return;
     }
-    if (!expect_kind(r, "needs", value, YAML_SEQUENCE_NODE, "a list of jobs, as in [lint]"))
+    if (!yaml_walk_expect(&r->w, "needs", value, YAML_SEQUENCE_NODE,
+                          "a list of jobs, as in [lint]"))
         return;
     if (value->data.sequence.items.top - value->data.sequence.items.start > FLOW_JOBS_MAX) {
-        flow_errors_add(r->e, flow_at_of(value), "more than %d entries in needs", FLOW_JOBS_MAX);
+        flow_errors_add(r->w.e, flow_at_of(value), "more than %d entries in needs", FLOW_JOBS_MAX);
         return;
     }
     for (const yaml_node_item_t *i = value->data.sequence.items.start;
          i < value->data.sequence.items.top; i++)
-        read_need(r, job, node_of(r, *i));
+        read_need(r, job, yaml_walk_node(&r->w, *i));
 }
 
 /* ---- tool, run ---- */
@@ -182,11 +122,11 @@ static void read_needs(struct reader *r, struct flow_job *job, const yaml_node_t
 static void read_tool(struct reader *r, struct flow_job *job, const yaml_node_t *value)
 {
     job->tool_at = flow_at_of(value);
-    if (!expect_kind(r, "tool", value, YAML_SCALAR_NODE, "TOOL.TASK"))
+    if (!yaml_walk_expect(&r->w, "tool", value, YAML_SCALAR_NODE, "TOOL.TASK"))
         return;
     const char *text = flow_scalar(value), *dot = strchr(text, '.');
     if (dot == NULL || dot == text || dot[1] == '\0' || !is_name(text)) {
-        flow_errors_add(r->e, job->tool_at,
+        flow_errors_add(r->w.e, job->tool_at,
                         "tool must be TOOL.TASK, as in verilator.lint, not '%s'", text);
         return;
     }
@@ -196,19 +136,20 @@ static void read_tool(struct reader *r, struct flow_job *job, const yaml_node_t 
 
 static void read_run(struct reader *r, struct flow_job *job, const yaml_node_t *value)
 {
-    if (!expect_kind(r, "run", value, YAML_SEQUENCE_NODE, "a list of words, as in [make, test]"))
+    if (!yaml_walk_expect(&r->w, "run", value, YAML_SEQUENCE_NODE,
+                          "a list of words, as in [make, test]"))
         return;
     size_t n = (size_t)(value->data.sequence.items.top - value->data.sequence.items.start);
     if (n == 0)
-        flow_errors_add(r->e, flow_at_of(value), "run is empty");
+        flow_errors_add(r->w.e, flow_at_of(value), "run is empty");
     job->run = cq_calloc(n + 1, sizeof *job->run);
     for (size_t i = 0; i < n; i++) {
-        const yaml_node_t *word = node_of(r, value->data.sequence.items.start[i]);
-        if (expect_kind(r, "a word of run", word, YAML_SCALAR_NODE, "one value"))
+        const yaml_node_t *word = yaml_walk_node(&r->w, value->data.sequence.items.start[i]);
+        if (yaml_walk_expect(&r->w, "a word of run", word, YAML_SCALAR_NODE, "one value"))
             job->run[job->n_run++] = cq_strdup(flow_scalar(word));
     }
     if (n && job->n_run && job->run[0][0] == '\0')
-        flow_errors_add(r->e, flow_at_of(value), "run names no program");
+        flow_errors_add(r->w.e, flow_at_of(value), "run names no program");
 }
 
 /* ---- require, expect ---- */
@@ -239,15 +180,17 @@ static bool is_metric_name(const char *name)
 static void read_require(struct reader *r, struct flow_job *job, const yaml_node_t *map)
 {
     yaml_node_t *key, *value;
-    if (!expect_kind(r, "require", map, YAML_MAPPING_NODE, "a map, as in {drc__errors: \"== 0\"}"))
+    if (!yaml_walk_expect(&r->w, "require", map, YAML_MAPPING_NODE,
+                          "a map, as in {drc__errors: \"== 0\"}"))
         return;
     job->require = json_object();
-    for (size_t i = 0; next_pair(r, map, &i, &key, &value);) {
+    for (size_t i = 0; yaml_walk_pair(&r->w, map, &i, &key, &value);) {
         const char *rule = flow_scalar(value);
         if (!is_metric_name(flow_scalar(key)))
-            flow_errors_add(r->e, flow_at_of(key), "'%s' is no name of a metric", flow_scalar(key));
+            flow_errors_add(r->w.e, flow_at_of(key), "'%s' is no name of a metric",
+                            flow_scalar(key));
         else if (rule == NULL || !is_rule(rule))
-            flow_errors_add(r->e, flow_at_of(value),
+            flow_errors_add(r->w.e, flow_at_of(value),
                             "a rule is a comparison and a number, as in \"== 0\" or \">= 0\", not "
                             "%s%.60s%s",
                             rule ? "'" : "", rule ? rule : flow_kind_of(value), rule ? "'" : "");
@@ -262,11 +205,12 @@ static void read_expect_key(struct reader *r, struct flow_job *job, const yaml_n
     static const char *const known[] = {"verdict", "signature", NULL};
     const char *name = flow_scalar(key);
     if (!is_listed(name, known))
-        fail_key(r, key, known, "expect");
-    if (!is_listed(name, known) || !expect_kind(r, name, value, YAML_SCALAR_NODE, "one value"))
+        yaml_walk_unknown(&r->w, key, known, "expect");
+    if (!is_listed(name, known)
+        || !yaml_walk_expect(&r->w, name, value, YAML_SCALAR_NODE, "one value"))
         return;
     if (strcmp(name, "verdict") == 0 && strcmp(flow_scalar(value), "fail") != 0)
-        flow_errors_add(r->e, flow_at_of(value), "expect can only have verdict: fail, not '%s'",
+        flow_errors_add(r->w.e, flow_at_of(value), "expect can only have verdict: fail, not '%s'",
                         flow_scalar(value));
     json_object_set_new(job->expect, name, json_string(flow_scalar(value)));
 }
@@ -274,13 +218,13 @@ static void read_expect_key(struct reader *r, struct flow_job *job, const yaml_n
 static void read_expect(struct reader *r, struct flow_job *job, const yaml_node_t *map)
 {
     yaml_node_t *key, *value;
-    if (!expect_kind(r, "expect", map, YAML_MAPPING_NODE, "a map, as in {verdict: fail}"))
+    if (!yaml_walk_expect(&r->w, "expect", map, YAML_MAPPING_NODE, "a map, as in {verdict: fail}"))
         return;
     job->expect = json_object();
-    for (size_t i = 0; next_pair(r, map, &i, &key, &value);)
+    for (size_t i = 0; yaml_walk_pair(&r->w, map, &i, &key, &value);)
         read_expect_key(r, job, key, value);
     if (json_object_get(job->expect, "verdict") == NULL)
-        flow_errors_add(r->e, flow_at_of(map), "expect without verdict: fail");
+        flow_errors_add(r->w.e, flow_at_of(map), "expect without verdict: fail");
 }
 
 /* ---- one job ---- */
@@ -333,7 +277,7 @@ static void refuse_params(struct reader *r, const struct flow_job *job)
         known[n++] = request_keys[i]; /* its NULL ends the list */
     for (size_t i = 0; i < job->n_params; i++) {
         const char *meant = cq_closest(job->params[i].name, known);
-        flow_errors_add(r->e, job->params[i].at, "unknown key '%s' in job '%s'%s%s%s",
+        flow_errors_add(r->w.e, job->params[i].at, "unknown key '%s' in job '%s'%s%s%s",
                         job->params[i].name, job->name, meant ? "; did you mean '" : "",
                         meant ? meant : "", meant ? "'?" : "");
     }
@@ -345,14 +289,14 @@ static void check_job(struct reader *r, const struct flow_job *job)
     if (!has_tool)
         refuse_params(r, job);
     if (has_tool && has_run)
-        flow_errors_add(r->e, job->at, "job '%s' has both 'tool' and 'run'", job->name);
-    else if (!has_tool && !has_run && r->e->n == 0)
-        flow_errors_add(r->e, job->at, "job '%s' has neither 'tool' nor 'run'", job->name);
+        flow_errors_add(r->w.e, job->at, "job '%s' has both 'tool' and 'run'", job->name);
+    else if (!has_tool && !has_run && r->w.e->n == 0)
+        flow_errors_add(r->w.e, job->at, "job '%s' has neither 'tool' nor 'run'", job->name);
     if (!has_tool && (job->require || job->expect))
-        flow_errors_add(r->e, job->at, "job '%s': 'require' and 'expect' need a tool to judge them",
-                        job->name);
+        flow_errors_add(r->w.e, job->at,
+                        "job '%s': 'require' and 'expect' need a tool to judge them", job->name);
     if (job->array_at.line == 0 && job->request.array_max_running && !has_tool)
-        flow_errors_add(r->e, job->at, "job '%s' has 'max_running' but no 'array'", job->name);
+        flow_errors_add(r->w.e, job->at, "job '%s' has 'max_running' but no 'array'", job->name);
 }
 
 static void read_job(struct reader *r, const yaml_node_t *key, const yaml_node_t *map)
@@ -361,15 +305,16 @@ static void read_job(struct reader *r, const yaml_node_t *key, const yaml_node_t
     const char *name = flow_scalar(key);
     yaml_node_t *k, *v;
     if (!is_name(name))
-        flow_errors_add(r->e, flow_at_of(key),
+        flow_errors_add(r->w.e, flow_at_of(key),
                         "'%s' is no job name: 1 to 63 letters, digits, '.', '_', '-', the first a "
                         "letter or digit",
                         name);
     struct flow_job *job = &f->jobs[f->n_jobs++];
     *job = (struct flow_job){.name = cq_strdup(name), .at = flow_at_of(key)};
-    if (!expect_kind(r, "a job", map, YAML_MAPPING_NODE, "a map, as in {tool: verilator.lint}"))
+    if (!yaml_walk_expect(&r->w, "a job", map, YAML_MAPPING_NODE,
+                          "a map, as in {tool: verilator.lint}"))
         return;
-    for (size_t i = 0; next_pair(r, map, &i, &k, &v);)
+    for (size_t i = 0; yaml_walk_pair(&r->w, map, &i, &k, &v);)
         read_job_key(r, job, k, v);
     check_job(r, job);
     request_inherit(&job->request, &f->defaults);
@@ -379,10 +324,10 @@ static void read_job(struct reader *r, const yaml_node_t *key, const yaml_node_t
 
 static void read_name(struct reader *r, const char *what, const yaml_node_t *value, char **field)
 {
-    if (!expect_kind(r, what, value, YAML_SCALAR_NODE, "a name"))
+    if (!yaml_walk_expect(&r->w, what, value, YAML_SCALAR_NODE, "a name"))
         return;
     if (!is_name(flow_scalar(value)))
-        flow_errors_add(r->e, flow_at_of(value),
+        flow_errors_add(r->w.e, flow_at_of(value),
                         "%s: '%.80s' is no name (letters, digits, '.', '_', '-')", what,
                         flow_scalar(value));
     free(*field);
@@ -393,42 +338,42 @@ static void read_defaults(struct reader *r, const yaml_node_t *map)
 {
     yaml_node_t *key, *value;
     static const char *const unfit[] = {"array", NULL};
-    if (!expect_kind(r, "defaults", map, YAML_MAPPING_NODE, "a map, as in {cores: 1}"))
+    if (!yaml_walk_expect(&r->w, "defaults", map, YAML_MAPPING_NODE, "a map, as in {cores: 1}"))
         return;
-    for (size_t i = 0; next_pair(r, map, &i, &key, &value);)
+    for (size_t i = 0; yaml_walk_pair(&r->w, map, &i, &key, &value);)
         if (is_listed(flow_scalar(key), request_keys) && !is_listed(flow_scalar(key), unfit))
             read_request_key(r, &r->f->defaults, flow_scalar(key), value);
         else
-            fail_key(r, key, request_keys, "defaults");
+            yaml_walk_unknown(&r->w, key, request_keys, "defaults");
 }
 
 static void read_jobs(struct reader *r, const yaml_node_t *map)
 {
     yaml_node_t *key, *value;
-    if (!expect_kind(r, "jobs", map, YAML_MAPPING_NODE, "a map of jobs"))
+    if (!yaml_walk_expect(&r->w, "jobs", map, YAML_MAPPING_NODE, "a map of jobs"))
         return;
     size_t n = (size_t)(map->data.mapping.pairs.top - map->data.mapping.pairs.start);
     if (n > FLOW_JOBS_MAX) {
-        flow_errors_add(r->e, flow_at_of(map),
+        flow_errors_add(r->w.e, flow_at_of(map),
                         "%zu jobs; a flow has at most %d (arrays carry the bulk)", n,
                         FLOW_JOBS_MAX);
         return;
     }
     if (n == 0)
-        flow_errors_add(r->e, flow_at_of(map), "no job in 'jobs'");
+        flow_errors_add(r->w.e, flow_at_of(map), "no job in 'jobs'");
     r->f->jobs = cq_calloc(n + 1, sizeof *r->f->jobs);
-    for (size_t i = 0; next_pair(r, map, &i, &key, &value);)
+    for (size_t i = 0; yaml_walk_pair(&r->w, map, &i, &key, &value);)
         read_job(r, key, value);
-    flow_graph_link(r->f, r->e);
+    flow_graph_link(r->f, r->w.e);
 }
 
 static void read_top(struct reader *r, const yaml_node_t *root)
 {
     static const char *const known[] = {"flow", "project", "defaults", "jobs", NULL};
     yaml_node_t *key, *value, *jobs = NULL;
-    if (!expect_kind(r, "a flow", root, YAML_MAPPING_NODE, "a map with 'flow' and 'jobs'"))
+    if (!yaml_walk_expect(&r->w, "a flow", root, YAML_MAPPING_NODE, "a map with 'flow' and 'jobs'"))
         return;
-    for (size_t i = 0; next_pair(r, root, &i, &key, &value);) {
+    for (size_t i = 0; yaml_walk_pair(&r->w, root, &i, &key, &value);) {
         const char *name = flow_scalar(key);
         if (strcmp(name, "flow") == 0)
             read_name(r, name, value, &r->f->name);
@@ -439,12 +384,12 @@ static void read_top(struct reader *r, const yaml_node_t *root)
         else if (strcmp(name, "jobs") == 0)
             jobs = value;
         else
-            fail_key(r, key, known, "the flow");
+            yaml_walk_unknown(&r->w, key, known, "the flow");
     }
     if (jobs)
         read_jobs(r, jobs); /* last: it uses the defaults */
-    else if (r->e->n == 0)
-        flow_errors_add(r->e, flow_at_of(root), "the key 'jobs' is missing");
+    else if (r->w.e->n == 0)
+        flow_errors_add(r->w.e, flow_at_of(root), "the key 'jobs' is missing");
 }
 
 /* The flow's name when the file gives none, and its root. */
@@ -475,7 +420,7 @@ void flow_read(const char *path, const char *text, size_t bytes, struct flow *f,
     if (!flow_yaml_load(text, bytes, &f->document, e))
         return;
     f->has_document = true;
-    struct reader r = {.f = f, .e = e, .doc = &f->document};
+    struct reader r = {.f = f, .w = {.doc = &f->document, .e = e}};
     read_top(&r, yaml_document_get_root_node(&f->document));
 }
 

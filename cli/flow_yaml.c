@@ -102,7 +102,7 @@ static bool scan_event(struct scan *s, const yaml_event_t *event)
     } else if (is_tagged(event)) {
         flow_errors_add(s->e, at, "tags ('!') are refused");
     } else if (event->type == YAML_DOCUMENT_START_EVENT && ++s->documents > 1) {
-        flow_errors_add(s->e, at, "a second document; a flow is one");
+        flow_errors_add(s->e, at, "a second document; a file has one");
         return false;
     }
     if (event->type == YAML_SEQUENCE_START_EVENT || event->type == YAML_MAPPING_START_EVENT)

@@ -1,4 +1,4 @@
-/* One YAML document, refused early when it has what a flow file never needs: aliases, tags, several
+/* One YAML document, refused early when it has what our files never need: aliases, tags, several
  * documents, deep nesting. Duplicate keys are the walker's business. */
 #ifndef FLOW_YAML_H
 #define FLOW_YAML_H

@@ -76,7 +76,7 @@ void help_overview(struct cq_str *out)
     cq_str_add(out, "chipq runs chip-design work on one shared pool of machines.\n\n"
                     "Usage: chipq [--dir DIR] COMMAND [OPTION...]\n\nCommands:\n");
     for (size_t i = 0; i < n_commands; i++)
-        cq_str_printf(out, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
+        cq_str_printf(out, "  %-11s %s\n", commands[i]->name, commands[i]->summary);
     cq_str_add(out, "\nExamples:\n  chipq up\n  chipq run signoff.yaml\n"
                     "  chipq submit --cores 2 -- make sim\n  chipq why 12\n"
                     "\nMore: chipq COMMAND --help\n");
@@ -193,6 +193,20 @@ static void complete_options(const struct argp_option *o, const char *start, str
             cq_str_printf(out, "--%s\n", o->name);
 }
 
+/* "list|set|remove [NAME]": an action word that starts so. */
+static void complete_actions(const char *args, const char *start, struct cq_str *out)
+{
+    size_t all = strcspn(args, " ");
+    if (memchr(args, '|', all) == NULL || args[0] < 'a' || args[0] > 'z')
+        return;
+    for (const char *p = args; p < args + all;) {
+        size_t len = strcspn(p, "| ");
+        if (strncmp(p, start, strlen(start)) == 0)
+            cq_str_printf(out, "%.*s\n", (int)len, p);
+        p += len + 1;
+    }
+}
+
 static void complete_states(const char *start, struct cq_str *out)
 {
     for (const char *const *state = jobs_states; *state; state++)
@@ -225,5 +239,7 @@ void help_complete(size_t n_words, char **words, struct cq_str *out)
         for (size_t i = 0; i < n_commands; i++)
             if (cq_str_starts(commands[i]->name, last))
                 cq_str_printf(out, "%s\n", commands[i]->name);
+    } else if (n_words > 1 && strcmp(words[n_words - 2], cmd->name) == 0) {
+        complete_actions(cmd->args, last, out);
     }
 }

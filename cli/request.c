@@ -1,6 +1,7 @@
 /* Reads the fields of a job request from text, and the environment that goes with it. */
 #include "cli/request.h"
 
+#include "cli/tokens.h"
 #include "cli/units.h"
 
 #include "common/base/pure/mem.h"
@@ -16,6 +17,10 @@ void request_fini(struct request *r)
     free(r->name);
     free(r->array);
     free(r->topo);
+    free(r->licence);
+    free(r->instrument);
+    free(r->reserve);
+    free(r->bundle);
     for (size_t i = 0; i < r->n_node_has; i++)
         free(r->node_has[i]);
     free(r->node_has);
@@ -178,6 +183,17 @@ static int set_max_attempts(struct request *r, const char *text, struct cq_err *
     return parse_u64(text, 1, 100, &r->max_attempts, err);
 }
 
+static void tokens_join(struct request *r)
+{
+    struct cq_str all = {0};
+    if (r->licence)
+        cq_str_add(&all, r->licence);
+    if (r->instrument)
+        cq_str_printf(&all, "%s%s", all.len ? "," : "", r->instrument);
+    free(r->bundle);
+    r->bundle = cq_str_take(&all);
+}
+
 /* The place of `text` in `words`, with the right words in the error. */
 static int set_choice(const char *text, const char *const *words, uint64_t *field,
                       struct cq_err *err)
@@ -228,6 +244,35 @@ static int set_exclusive(struct request *r, const char *text, struct cq_err *err
     return set_flag(text, &r->exclusive, err);
 }
 
+static int set_preemptible(struct request *r, const char *text, struct cq_err *err)
+{
+    return set_flag(text, &r->preemptible, err);
+}
+
+static int set_licence(struct request *r, const char *text, struct cq_err *err)
+{
+    if (tokens_add(&r->licence, r->instrument, text, err) != 0)
+        return -1;
+    tokens_join(r);
+    return 0;
+}
+
+static int set_instrument(struct request *r, const char *text, struct cq_err *err)
+{
+    if (tokens_add(&r->instrument, r->licence, text, err) != 0)
+        return -1;
+    tokens_join(r);
+    return 0;
+}
+
+static int set_reserve(struct request *r, const char *text, struct cq_err *err)
+{
+    if (!is_name(text))
+        return cq_fail(err, CQ_E_INVALID, "'%.80s' is no name of a reservation", text);
+    replace_text(&r->reserve, text);
+    return 0;
+}
+
 static const struct {
     const char *name;
     int (*set)(struct request *r, const char *text, struct cq_err *err);
@@ -248,6 +293,10 @@ static const struct {
     {"grace", set_grace},
     {"hold", set_hold},
     {"exclusive", set_exclusive},
+    {"licence", set_licence},
+    {"instrument", set_instrument},
+    {"preemptible", set_preemptible},
+    {"reserve", set_reserve},
 };
 
 /* The place of `name` in the table; its size when it is not there. */
@@ -298,10 +347,18 @@ void request_inherit(struct request *r, const struct request *from)
     INHERIT("on_lost", on_lost);
     INHERIT("hold", hold);
     INHERIT("exclusive", exclusive);
+    INHERIT("preemptible", preemptible);
     if (r->array_max_running == 0)
         r->array_max_running = from->array_max_running;
     if (r->topo == NULL)
         r->topo = cq_strdup(from->topo);
+    if (r->reserve == NULL)
+        r->reserve = cq_strdup(from->reserve);
+    if (r->licence == NULL)
+        r->licence = cq_strdup(from->licence);
+    if (r->instrument == NULL)
+        r->instrument = cq_strdup(from->instrument);
+    tokens_join(r);
     if (r->n_node_has == 0 && from->n_node_has) {
         r->node_has = cq_calloc(from->n_node_has, sizeof *r->node_has);
         for (; r->n_node_has < from->n_node_has; r->n_node_has++)
@@ -326,6 +383,9 @@ void request_fill(const struct request *r, struct job_spec *spec)
     spec->exclusive = r->exclusive;
     spec->node_has = (const char *const *)r->node_has;
     spec->n_node_has = r->n_node_has;
+    spec->licences = r->bundle;
+    spec->reservation = r->reserve;
+    spec->preemptible = r->preemptible;
 }
 
 int request_parse_when(const char *text, uint64_t *when, struct cq_err *err)

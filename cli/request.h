@@ -10,16 +10,19 @@
 #define REQUEST_TASK_LAST    4294967294u /* highest task number */
 #define REQUEST_TASKS_MAX    1000000     /* of one array */
 #define REQUEST_FEATURES_MAX 16
+#define REQUEST_TOKENS_MAX   8 /* features in one bundle, instruments counted */
 
 struct request {
-    char *name, *array, *topo; /* owned, NULL when not given */
-    char **node_has;           /* owned, n_node_has texts */
+    char *name, *array, *topo;            /* owned, NULL when not given */
+    char *licence, *instrument, *reserve; /* owned; "vcs:2,dc:1" */
+    char *bundle;                         /* owned: licence and instrument together */
+    char **node_has;                      /* owned, n_node_has texts */
     size_t n_node_has;
     uint64_t cores, mem_mib, array_max_running, max_attempts, output_max_mib; /* 0 = not given */
     int64_t time_us, grace_us;                                                /* 0 = not given */
     int64_t priority;
     uint64_t restart, on_lost; /* as in job_spec */
-    bool hold, exclusive;
+    bool hold, exclusive, preemptible;
     uint64_t tasks; /* how many numbers `array` has; 0 = no array */
     uint32_t given; /* which fields were set; request_is_given reads it */
 };
@@ -27,7 +30,8 @@ struct request {
 void request_fini(struct request *r); /* accepts zeroed memory */
 
 /* Sets one field from text. Names: name array max_running topo node_has cores mem time priority
- * restart on_lost max_attempts output_max grace hold exclusive ("true"/"false" for the last two).
+ * restart on_lost max_attempts output_max grace licence instrument reserve hold exclusive
+ * preemptible ("true"/"false" for the last three).
  * CQ_E_INVALID or CQ_E_LIMIT says what was expected; nothing is changed then. `name` must be one of
  * them (asserted). */
 int request_set(struct request *r, const char *name, const char *text,

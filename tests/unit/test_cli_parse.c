@@ -65,12 +65,12 @@ Test(cli_parse, wrong_options_say_what_was_meant)
         {"--hold=yes", "takes no argument"},
         {"--cores=0", "--cores: 0 is out of range"},
         {"--mem", "needs an argument: SIZE"},
-        {"--licence=vcs:2", "no licence tokens yet"},
+        {"--licence=vcs:x", "--licence: vcs: "},
         {"--topo=close", "placement wish"},
         {"--after=soon:3", "--after"},
         {"--output=x", "did you mean '--output-max'?"},
         {"--core=2", "did you mean '--cores'?"},
-        {"--lic=x", "no option '--lic'"},
+        {"--lic=x", "did you mean '--licence'?"},
     };
     for (size_t i = 0; i < CQ_COUNT(cases); i++) {
         struct cli c = {0};

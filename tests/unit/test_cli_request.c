@@ -43,6 +43,11 @@ Test(cli_request, fields)
     expect_set(&r, "on_lost", "wait");
     expect_set(&r, "priority", "-10");
     expect_set(&r, "hold", "true");
+    expect_set(&r, "licence", "vcs:2,dc");
+    expect_set(&r, "licence", "pt:1");
+    expect_set(&r, "instrument", "palladium:4");
+    expect_set(&r, "preemptible", "true");
+    expect_set(&r, "reserve", "tapeout");
     request_fill(&r, &spec);
     cr_expect_eq(spec.cores, 4);
     cr_expect_eq(spec.mem_mib, 1536);
@@ -56,6 +61,9 @@ Test(cli_request, fields)
     cr_expect_eq(spec.on_lost, 2);
     cr_expect_eq(spec.priority, -10);
     cr_expect(spec.hold);
+    cr_expect_str_eq(spec.licences, "vcs:2,dc:1,pt:1,palladium:4");
+    cr_expect(spec.preemptible);
+    cr_expect_str_eq(spec.reservation, "tapeout");
     request_fini(&r);
 }
 
@@ -86,6 +94,48 @@ Test(cli_request, bad_fields)
     expect_refused("node_has", "a,,b", "empty");
     expect_refused("restart", "sometimes", "on-loss, never");
     expect_refused("max_attempts", "101", "out of range");
+    expect_refused("licence", "", "no name of a feature");
+    expect_refused("licence", "vcs:2,", "no name of a feature");
+    expect_refused("licence", "vcs:0", "vcs: ");
+    expect_refused("licence", "vcs:-1", "vcs: ");
+    expect_refused("licence", "vcs:", "vcs: ");
+    expect_refused("licence", "vcs=2", "no name of a feature");
+    expect_refused("licence", "vcs:2,dc:1,vcs:1", "'vcs' is there twice");
+    expect_refused("instrument", "a,b,c,d,e,f,g,h,i", "9 features in one job; at most 8");
+    expect_refused("reserve", "a b", "no name of a reservation");
+    expect_refused("preemptible", "yes", "false, true");
+}
+
+Test(cli_request, a_feature_is_named_once_in_all)
+{
+    struct request r = {0};
+    struct job_spec spec = {0};
+    struct cq_err err = {0};
+    expect_set(&r, "licence", "vc:2");
+    expect_set(&r, "licence", "vcs:2"); /* no prefix is taken for the whole */
+    cr_expect_eq(request_set(&r, "licence", "vcs:1", &err), -1);
+    cr_expect_eq(request_set(&r, "instrument", "vcs:1", &err), -1);
+    request_fill(&r, &spec);
+    cr_expect_str_eq(spec.licences, "vc:2,vcs:2");
+    request_fini(&r);
+}
+
+Test(cli_request, tokens_of_the_defaults)
+{
+    struct request r = {0}, defaults = {0};
+    struct job_spec spec = {0};
+    expect_set(&defaults, "licence", "vcs:2");
+    expect_set(&defaults, "reserve", "night");
+    expect_set(&defaults, "preemptible", "true");
+    expect_set(&r, "instrument", "palladium:1");
+    expect_set(&r, "preemptible", "false");
+    request_inherit(&r, &defaults);
+    request_fill(&r, &spec);
+    cr_expect_str_eq(spec.licences, "vcs:2,palladium:1");
+    cr_expect_str_eq(spec.reservation, "night");
+    cr_expect_not(spec.preemptible);
+    request_fini(&r);
+    request_fini(&defaults);
 }
 
 Test(cli_request, after)

@@ -169,7 +169,7 @@ Test(flow, yaml_that_is_refused)
                     "flow.yaml:3:6: alias '*x' is refused; write the value out\n");
     expect_messages("jobs: !!map {}\n", "flow.yaml:1:7: tags ('!') are refused\n");
     expect_messages("jobs: {}\n---\njobs: {}\n",
-                    "flow.yaml:2:1: a second document; a flow is one\n");
+                    "flow.yaml:2:1: a second document; a file has one\n");
     expect_messages("", "flow.yaml:1:1: the file is empty\n");
     expect_messages("a: [[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]\n",
                     "flow.yaml:1:19: nested deeper than 16\n");

@@ -1,0 +1,149 @@
+/* Users and enterprises as `chipq admin` adds, lists and revokes them. Keys are made here: only the
+ * public half leaves this machine. */
+#include "cli/admin.h"
+
+#include "cli/columns.h"
+#include "cli/session.h"
+#include "cli/to_json.h"
+
+#include "common/base/pure/parse.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+
+const char *const admin_roles[] = {"designer", "admin", NULL};
+
+/* Sends it; with --json prints what it was done to. */
+static int call_ok(struct cli *c, const struct msg *ask, const char *name, struct cq_err *err)
+{
+    struct msg reply = {0};
+    struct net_client *s = session_open(c, AS_ADMIN, err);
+    int rc = s ? session_call(s, ask, MSG_OK, &reply, err) : -1;
+    if (rc == 0)
+        msg_fini(&reply);
+    if (rc == 0 && c->output == CLI_JSON) {
+        json_t *o = json_pack("{s:s}", "name", name);
+        json_print(c, o);
+        json_decref(o);
+    }
+    net_client_close(s);
+    return rc;
+}
+
+/* "acme/ann" in two. */
+static int split_user(const char *text, char enterprise[64], char user[64], struct cq_err *err)
+{
+    const char *slash = strchr(text, '/');
+    if (slash && slash - text < 64 && strlen(slash + 1) < 64) {
+        (void)snprintf(enterprise, 64, "%.*s", (int)(slash - text), text);
+        (void)snprintf(user, 64, "%s", slash + 1);
+        if (is_name(enterprise) && is_name(user))
+            return 0;
+    }
+    return cq_fail(err, CQ_E_INVALID, "'%.80s' is no ENTERPRISE/USER", text);
+}
+
+/* The acting key names the scheduler; the new one gets the same servers and endpoint. */
+static int make_key(struct cli *c, const char *principal, const char *role, struct curve_key *key,
+                    struct cq_err *err)
+{
+    CQ_CLEANUP(cq_free_ptr) char *path = cli_key_path(c, AS_ADMIN, err);
+    if (path == NULL || curve_key_read(path, key, err) != 0)
+        return -1;
+    (void)snprintf(key->principal, sizeof key->principal, "%s", principal);
+    (void)snprintf(key->role, sizeof key->role, "%s", role);
+    return curve_key_generate(key, err);
+}
+
+int admin_user_add(struct cli *c, const struct admin_opts *o, const char *name, struct cq_err *err)
+{
+    char enterprise[64], user[64];
+    struct curve_key key = {0};
+    struct msg ask = {.code = MSG_USER_ADD};
+    struct stat st;
+    if (split_user(name, enterprise, user, err) != 0)
+        return -1;
+    if (o->key_out == NULL)
+        return cq_fail(err, CQ_E_INVALID, "admin user add: say where the key goes: --key-out FILE");
+    if (lstat(o->key_out, &st) == 0)
+        return cq_fail(err, CQ_E_CONFLICT, "%s is there already; keys are not overwritten",
+                       o->key_out);
+    int rc = make_key(c, name, admin_roles[o->role_number], &key, err);
+    /* On disk first: a user whose key is lost would have to be revoked. */
+    if (rc == 0)
+        rc = curve_key_write(o->key_out, &key, err);
+    if (rc == 0) {
+        ask.u.user_add = (struct msg_user_add){.enterprise = enterprise,
+                                               .user = user,
+                                               .role = o->role_number,
+                                               .public_key = key.public_key};
+        rc = call_ok(c, &ask, name, err);
+        if (rc != 0)
+            (void)remove(o->key_out);
+    }
+    curve_key_wipe(&key);
+    if (rc == 0)
+        cli_talk("%s acts with: chipq --key %s", name, o->key_out);
+    return rc;
+}
+
+int admin_user_revoke(struct cli *c, const struct admin_opts *o, const char *name,
+                      struct cq_err *err)
+{
+    char enterprise[64], user[64];
+    struct msg ask = {.code = MSG_USER_REVOKE};
+    (void)o;
+    if (split_user(name, enterprise, user, err) != 0)
+        return -1;
+    ask.u.user_revoke = (struct msg_user_revoke){.enterprise = enterprise, .user = user};
+    return call_ok(c, &ask, name, err);
+}
+
+static int ask_principals(struct cli *c, struct msg *reply, struct cq_err *err)
+{
+    struct msg ask = {.code = MSG_PRINCIPALS_QUERY};
+    struct net_client *s = session_open(c, AS_ADMIN, err);
+    int rc = s ? session_call(s, &ask, MSG_PRINCIPALS, reply, err) : -1;
+    net_client_close(s);
+    return rc;
+}
+
+int admin_enterprise_list(struct cli *c, const struct admin_opts *o, const char *name,
+                          struct cq_err *err)
+{
+    static const struct column columns[] = {{"name", "ENTERPRISE", COLUMN_TEXT, true}, {0}};
+    struct msg reply = {0};
+    (void)o, (void)name;
+    if (columns_check(c, columns, err) != 0 || ask_principals(c, &reply, err) != 0)
+        return -1;
+    json_t *rows = json_array();
+    for (size_t i = 0; i < reply.u.principals.n_enterprises; i++)
+        json_array_append_new(
+            rows, json_pack("{s:o}", "name", json_text(reply.u.principals.enterprises[i])));
+    msg_fini(&reply);
+    int rc = columns_print(c, "enterprises", rows, columns, err);
+    json_decref(rows);
+    return rc;
+}
+
+int admin_user_list(struct cli *c, const struct admin_opts *o, const char *name, struct cq_err *err)
+{
+    static const struct column columns[] = {{"enterprise", "ENTERPRISE", COLUMN_TEXT, true},
+                                            {"user", "USER", COLUMN_TEXT, true},
+                                            {"role", "ROLE", COLUMN_TEXT, true},
+                                            {"revoked", "REVOKED", COLUMN_TEXT, true},
+                                            {"public_key", "PUBLIC KEY", COLUMN_TEXT, true},
+                                            {0}};
+    struct msg reply = {0};
+    (void)o;
+    if (columns_check(c, columns, err) != 0 || ask_principals(c, &reply, err) != 0)
+        return -1;
+    json_t *rows = json_array();
+    for (size_t i = 0; i < reply.u.principals.n_users; i++)
+        if (name == NULL || strcmp(reply.u.principals.users[i].enterprise, name) == 0)
+            json_array_append_new(rows, json_of_principal_row(&reply.u.principals.users[i]));
+    msg_fini(&reply);
+    int rc = columns_print(c, "users", rows, columns, err);
+    json_decref(rows);
+    return rc;
+}
