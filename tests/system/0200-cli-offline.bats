@@ -136,17 +136,28 @@ teardown() {
 
 @test "every command that needs a pool says that there is none, exit 5" {
     for c in "jobs" "job 1" "why 1" "logs 1" "wait 1" "cancel 1" "hold 1" "release 1" "requeue 1" "nodes" "tools" \
-             "status" "admin user list" "node drain x"; do
+             "status" "admin user list" "node drain x" "share" "share --all" "quota" "licences" "licence" "licence set v 1" \
+             "licence remove v" "licence feed" "licence feed --none" "instrument list" "instrument set p 8" \
+             "reservation list" "reservation delete acme/x" "admin export" "admin enterprise add acme" \
+             "admin project set acme/uart --weight 2" "admin user set acme/uart/ann --max-cores none"; do
         run -5 chipq $c
         [[ $output == *"chipq up"* ]]
     done
 }
 
 @test "what this version does not have is refused in plain words" {
-    run -2 chipq submit --licence vcs:2 -- true
-    [[ $output == *"no licence tokens yet; the job was not submitted"* ]]
-    run -2 chipq submit --reserve R -- true
-    [[ $output == *"no reservations yet"* ]]
+    run -2 chipq submit --smt 2 -- true
+    [[ $output == *"no sharing of hardware threads yet; the job was not submitted"* ]]
+}
+
+@test "licence tokens are checked before anything is sent" {
+    run -2 chipq submit --licence vcs:0 -- true
+    [[ $output == *"--licence: vcs: "* ]]
+    run -2 chipq submit --licence vcs:2 --instrument vcs:1 -- true
+    [[ $output == *"--instrument: 'vcs' is there twice"* ]]
+    printf 'jobs:\n  a: {run: ["true"], licence: [vcs:1, "vcs:2"]}\n' >"$T/f.yaml"
+    run -2 chipq run "$T/f.yaml"
+    [[ $output == *"f.yaml:2:39: licence: 'vcs' is there twice"* ]]
 }
 
 @test "a job name of 300 characters is refused" {
@@ -162,6 +173,82 @@ teardown() {
     [[ $stderr == *"f.yaml:4:28: job 'b' needs 'c', which is not in this flow"* ]]
     [[ $stderr == *"2 problems; nothing was submitted"* ]]
     run -3 chipq run "$T/none.yaml"
+}
+
+@test "a broken configuration is told with line and column, also without a pool" {
+    printf 'enterprises:\n  acme: {wieght: 2}\nlicences: {vcs: {owner: acme}}\n' >"$T/c.yaml"
+    run -2 --separate-stderr chipq admin apply "$T/c.yaml"
+    [ -z "$output" ]
+    [[ $stderr == *"c.yaml:2:10: unknown key 'wieght' in enterprise 'acme'; did you mean 'weight'?"* ]]
+    [[ $stderr == *"c.yaml:3:12: licence 'vcs' without 'count'"* ]]
+    [[ $stderr == *"2 problems; nothing was changed"* ]]
+    run -2 --separate-stderr chipq admin apply "$T/c.yaml" --json
+    [ "$(json errors.1.column <<<"$output")" = 12 ]
+    run -3 chipq admin apply "$T/none.yaml"
+    printf 'enterprises: {acme: {weight: 2}}\n' >"$T/c.yaml"
+    run -5 chipq admin apply "$T/c.yaml"
+}
+
+@test "admin: what is missing, misplaced or no name is told before anything is sent" {
+    run -2 chipq admin enterprise add acme/uart
+    [[ $output == *"'acme/uart' is no name of an enterprise"* ]]
+    run -2 chipq admin enterprise set acme
+    [[ $output == *"say what to set, as in --weight 2"* ]]
+    run -2 chipq admin enterprise add
+    [[ $output == *"usage: chipq admin enterprise add NAME"* ]]
+    run -2 chipq admin project add acme --weight 2
+    [[ $output == *"'acme' is no ENTERPRISE/PROJECT"* ]]
+    run -2 chipq admin user set acme/ann --weight 2
+    [[ $output == *"'acme/ann' is no ENTERPRISE/PROJECT/USER"* ]]
+    run -2 chipq admin enterprise list --weight 2
+    [[ $output == *"admin enterprise list takes no --weight"* ]]
+    run -2 chipq admin enterprise add acme --dry-run
+    [[ $output == *"takes no --dry-run"* ]]
+    run -2 chipq admin export --role admin
+    [[ $output == *"takes no --role"* ]]
+    run -2 chipq admin enterprise add acme --max-core 4
+    [[ $output == *"did you mean '--max-cores'?"* ]]
+    run -2 chipq admin enterprize add acme
+    [[ $output == *"admin: no 'enterprize add'; there are: enterprise add, "*"apply, export"* ]]
+    run -2 chipq licence set vcs -3
+    run -2 chipq licence set vcs many
+    [[ $output == *"vcs: "* ]]
+    run -2 chipq licence set 'v c' 3
+    run -2 chipq licence feed --none /opt/feed
+    run -2 chipq licence feed /opt/feed --every 30
+    [[ $output == *"--every: '30' has no unit"* ]]
+    run -2 chipq instrument create x 3
+    [[ $output == *"usage: chipq instrument list"* ]]
+}
+
+@test "reservations: times are strict, and what makes no sense is refused" {
+    book() { run -2 chipq reservation create "$@"; }
+    book t --for acme --start tomorrow --for-hours 2 --cores 1
+    [[ $output == *"--start: 'tomorrow' is not a time; write 2026-12-01T20:00 (local time)"* ]]
+    book t --for acme --start 2099-02-30T20:00 --for-hours 2 --cores 1
+    [[ $output == *"there is no such time here"* ]]
+    book t --for acme --start 2099-12-01T20:00 --cores 1
+    [[ $output == *"say how long, once"* ]]
+    book t --for acme --start 2099-12-01T20:00 --end 2099-12-01T21:00 --for-hours 1 --cores 1
+    [[ $output == *"say how long, once"* ]]
+    book t --for acme --start 2099-12-01T20:00 --end 2099-12-01T19:00 --cores 1
+    [[ $output == *"it ends before it starts"* ]]
+    book t --for acme --start 2001-12-01T20:00 --for-hours 1 --cores 1
+    [[ $output == *"it would be over already"* ]]
+    book t --for acme --start 2099-12-01T20:00 --for-hours nan --cores 1
+    book t --for acme --start 2099-12-01T20:00 --for-hours 0 --cores 1
+    book t --for acme --start 2099-12-01T20:00 --for-hours 25 --every day --cores 1
+    [[ $output == *"it lasts longer than the day"* ]]
+    book t --for acme --start 2099-12-01T20:00 --for-hours 1 --every month --cores 1
+    [[ $output == *"'month' is neither day nor week"* ]]
+    book t --for acme --start 2099-12-01T20:00 --for-hours 1
+    [[ $output == *"say what: --nodes"* ]]
+    book t --for acme --start 2099-12-01T20:00 --for-hours 1 --nodes a,b --cores 2
+    [[ $output == *"leave out --cores"* ]]
+    book t --start 2099-12-01T20:00 --for-hours 1 --cores 2
+    [[ $output == *"say for whom"* ]]
+    book t/u --for acme --start 2099-12-01T20:00 --for-hours 1 --cores 2
+    run -5 chipq reservation create t --for acme --start 2099-12-01T20:00 --for-hours 1 --cores 2
 }
 
 @test "down without an instance is no error" {
@@ -222,4 +309,10 @@ teardown() {
     COMP_WORDS=(chipq submit --prio) COMP_CWORD=2 COMPREPLY=()
     _chipq
     [ "${COMPREPLY[*]}" = --priority ]
+    COMP_WORDS=(chipq licence s) COMP_CWORD=2 COMPREPLY=()
+    _chipq
+    [ "${COMPREPLY[*]}" = set ]
+    COMP_WORDS=(chipq admin "") COMP_CWORD=2 COMPREPLY=()
+    _chipq
+    [ "${COMPREPLY[*]}" = "enterprise project user apply export audit" ]
 }
