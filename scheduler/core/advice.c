@@ -26,7 +26,7 @@ static bool would_start(const struct core *c, const struct job *job, const struc
         || calendar_lacks(c, s) || !calendar_is_open(c, s))
         return false;
     bool yes = placement_choose(c, s, NULL, &p, &why)
-               && !quota_blocks_machine(c, job->class->leaf, s, p.worker);
+               && !quota_blocks_machine(c, job->class->leaf, s, p.worker, &block);
     placement_fini(&p);
     return yes;
 }

@@ -289,6 +289,20 @@ static void say(const struct list *l, enum wait_reason why, const struct job *fi
     }
 }
 
+/* Which limit the free machines are too large for. */
+static enum wait_reason machine_reason(const struct core *c, const struct job *job,
+                                       struct quota_block *b)
+{
+    const struct class *k = job->class;
+    for (size_t i = 0; i < c->pool.n_fit; i++) {
+        const struct worker *w = c->pool.fit[i];
+        if (placement_fits(k->shape, w, NULL) && quota_blocks_machine(c, k->leaf, k->shape, w, b)
+            && b->node)
+            return b->which == SETTING_BUDGET ? WAIT_BUDGET : WAIT_LIMIT;
+    }
+    return WAIT_GUARANTEE;
+}
+
 /* What the pass would answer for this job now: the same questions, in the same order. */
 static enum wait_reason decide(const struct core *c, const struct job *job, struct quota_block *b,
                                struct feature **scarce)
@@ -308,7 +322,7 @@ static enum wait_reason decide(const struct core *c, const struct job *job, stru
     if (placement_choose(c, s, job, &p, &why))
         why = WAIT_TURN;
     placement_fini(&p);
-    return why;
+    return why == WAIT_LIMIT ? machine_reason(c, job, b) : why;
 }
 
 /* The job that what comes free would go to, of those with the same shape. */

@@ -243,11 +243,13 @@ static bool is_drained_cheaply(const struct core *c, const struct hold *h)
 static bool plan(struct core *c, struct hold *h)
 {
     const struct shape *s = h->job->class->shape;
+    struct quota_block block;
     struct worker *best = NULL;
     int64_t at_us = INT64_MAX;
     for (size_t i = 0; i < c->pool.n_fit; i++) {
         struct worker *w = c->pool.fit[i];
-        bool may = placement_could_fit(s, w) && !quota_blocks_machine(c, h->job->class->leaf, s, w);
+        bool may = placement_could_fit(s, w)
+                   && !quota_blocks_machine(c, h->job->class->leaf, s, w, &block);
         int64_t there_us = may ? holds_earliest(c, s, w, NULL) : INT64_MAX;
         if (there_us < at_us || (there_us == at_us && best && w->id < best->id)) {
             best = w;
@@ -407,7 +409,7 @@ static bool is_needed(const struct core *c, const struct hold *h)
     const struct class *k = h->job->class;
     return h->job->ready > 0 && queue_class_head(k) == h->job
            && !quota_blocks(k->leaf, k->shape, &block) && worker_takes_work(h->worker)
-           && !quota_blocks_machine(c, k->leaf, k->shape, h->worker);
+           && !quota_blocks_machine(c, k->leaf, k->shape, h->worker, &block);
 }
 
 static bool is_stale(const struct core *c, const struct hold *h)

@@ -185,6 +185,7 @@ struct worker *placement_find(const struct core *c, const struct shape *s, const
                               enum wait_reason *why)
 {
     enum wait_reason withheld = WAIT_NONE;
+    struct quota_block block;
     bool is_too_large = false; /* a free machine, for limits that hold back only this class */
     for (size_t i = first_with(&c->pool, s->cores); i < c->pool.n_fit; i++) {
         struct worker *w = c->pool.fit[i];
@@ -195,7 +196,7 @@ struct worker *placement_find(const struct core *c, const struct shape *s, const
             withheld = withheld == WAIT_NONE ? WAIT_BOOKED : withheld;
         else if (!holds_allow(c, s, w, NULL, job))
             withheld = WAIT_RESERVED;
-        else if (job && quota_blocks_machine(c, job->class->leaf, s, w))
+        else if (job && quota_blocks_machine(c, job->class->leaf, s, w, &block))
             is_too_large = true;
         else
             return w;

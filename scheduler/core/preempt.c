@@ -177,10 +177,11 @@ static bool can_all_be_spared(const struct taking *t)
 /* Takes until it fits, then leaves out who is not needed. */
 static bool choose(struct taking *t)
 {
+    struct quota_block block;
     const struct shape *s = t->taker->shape;
     if (!placement_could_fit(s, t->worker) || !worker_takes_work(t->worker)
         || !calendar_could_allow(t->core, s, t->worker)
-        || quota_blocks_machine(t->core, t->taker->leaf, s, t->worker))
+        || quota_blocks_machine(t->core, t->taker->leaf, s, t->worker, &block))
         return false;
     list_victims(t);
     size_t n = 0;

@@ -124,13 +124,13 @@ bool quota_blocks_attempt(const struct lease *l, struct quota_block *b)
 }
 
 bool quota_blocks_machine(const struct core *c, const struct share_node *leaf,
-                          const struct shape *shape, const struct worker *w)
+                          const struct shape *shape, const struct worker *w, struct quota_block *b)
 {
-    struct quota_block b;
+    *b = (struct quota_block){0};
     if (!shape->exclusive)
         return false;
     const struct shape s = sized(shape, w->n_cores, w->mem_mib);
-    return quota_blocks(leaf, &s, &b) || quota_is_withheld(c, leaf, &s);
+    return quota_blocks(leaf, &s, b) || quota_is_withheld(c, leaf, &s);
 }
 
 static bool has_too_many_tokens(const struct share_node *n, const struct tokens *held)

@@ -24,10 +24,10 @@ bool quota_node_blocks(const struct share_node *n, const struct shape *shape,
 bool quota_blocks(const struct share_node *leaf, const struct shape *shape, struct quota_block *b);
 /* One more attempt of `shape` in a lease that is open already: budgets only. */
 bool quota_blocks_attempt(const struct lease *l, struct quota_block *b);
-/* An exclusive start on `w` takes all of it: is that too much for a limit, or for what is kept for
- * guarantees? */
+/* An exclusive start on `w` takes all of it: is that too much for a limit (then *b says which), or
+ * for what is kept for guarantees (then b->node is NULL)? */
 bool quota_blocks_machine(const struct core *c, const struct share_node *leaf,
-                          const struct shape *shape, const struct worker *w);
+                          const struct shape *shape, const struct worker *w, struct quota_block *b);
 /* More is in use on the path than its limits allow now, of `held` as to tokens: a limit was
  * lowered. Leases below must end until it is not. */
 bool quota_is_exceeded(const struct share_node *leaf, const struct tokens *held);

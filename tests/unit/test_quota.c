@@ -418,3 +418,25 @@ Test(quota, a_submit_larger_than_a_burst_is_paid_back_not_refused_for_ever)
     cr_expect(submit_jobs(1));
     cr_expect(!submit_jobs(7));
 }
+
+/* ---- reasons ---- */
+
+Test(quota, why_names_the_limit_that_a_free_machine_is_too_large_for)
+{
+    struct reason why[4];
+    set("enterprise", "acme", "max-cores", "4");
+    hello("n1", "0-3");
+    hello("n2", "0-7");
+    drain("n2");
+    cr_assert(runs("brix", SUBMIT("bob", .cores = 1))); /* on n1 */
+    struct input in = {.type = INPUT_NODE_DRAIN};
+    in.u.node_drain.name = "n2";
+    (void)world_step(&world, &in);
+    const struct job *job = job_of("acme", SUBMIT("ann", .cores = 1, .exclusive = true));
+    cr_assert_eq(job->n_running, (uint64_t)0);
+    memset(why, 0xff, sizeof why);
+    cr_assert_gt(core_explain(world.core, (struct job_id){job->id}, world.now, why, 4), (size_t)0);
+    cr_expect_str_eq(why[0].code, "WAIT_LIMIT");
+    cr_expect(strstr(why[0].text, "max-cores of acme is 4; 0 in use, it needs 8"), "%s",
+              why[0].text);
+}
