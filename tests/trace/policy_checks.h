@@ -229,11 +229,10 @@ static void check_promises(struct play *p)
     }
 }
 
-/* Checks that do not hold for every seed yet are asked for:
- * CHIPQ_CHECKS=guarantees,promises,rebuilt. Guarantees: a claim whose best class is kept back by
- * something else does not look at its next. Promises: with several holds, limits and seniors a
- * place may be put off. Rebuilt: licences that strangers hold are not told alike by journal and
- * rows. */
+/* Checks that are known to find seeds are asked for: CHIPQ_CHECKS=guarantees,promises,rebuilt.
+ * Guarantees: only the first class of a claim is tried. Promises: holds are planned without each
+ * other. Rebuilt: licences that strangers hold are not told alike by journal and rows. The others,
+ * advice among them, have been run over few seeds only: they too may find more. */
 static bool is_asked(const char *what)
 {
     const char *asked = getenv("CHIPQ_CHECKS");
