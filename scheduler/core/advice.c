@@ -9,7 +9,8 @@
 #define SAY(field, ...) (void)snprintf((field), sizeof(field), __VA_ARGS__)
 #define MINUTE_US       (60 * US_PER_S)
 
-/* A request like the job's, but for what is changed, would start now. */
+/* A request like the job's, but for what is changed, would start now; also a minute from now, as
+ * it has to be typed. */
 static bool would_start(const struct core *c, const struct job *job, const struct shape *asked)
 {
     struct shape changed = *asked;
@@ -25,6 +26,7 @@ static bool would_start(const struct core *c, const struct job *job, const struc
         || quota_is_withheld(c, job->class->leaf, s) || licence_blocks(&s->tokens)
         || calendar_lacks(c, s) || !calendar_is_open(c, s))
         return false;
+    changed.time_us += changed.time_us < UINT64_MAX - MINUTE_US ? MINUTE_US : 0;
     bool yes = placement_choose(c, s, NULL, &p, &why)
                && !quota_blocks_machine(c, job->class->leaf, s, p.worker, &block);
     placement_fini(&p);

@@ -60,7 +60,7 @@ void carry_settle(struct core *c, struct share_node *n)
     k->level_at = n->parent->group.level;
 }
 
-void carry_charge(struct core *c, struct share_node *n, int64_t rate, double c_change)
+void carry_charge(struct share_node *n, int64_t rate, double c_change)
 {
     struct carry *k = &n->carry;
     if (rate > 0)
@@ -69,7 +69,6 @@ void carry_charge(struct core *c, struct share_node *n, int64_t rate, double c_c
         return;
     n->parent->group.rate += rate;
     n->parent->group.c += c_change;
-    (void)c;
 }
 
 /* What its group has when it has all it can: rises at once, falls slowly, so that the moment

@@ -18,7 +18,7 @@
 void carry_settle(struct core *c, struct share_node *n);
 
 /* Its rate and c change by so much (after carry_settle). */
-void carry_charge(struct core *c, struct share_node *n, int64_t rate, double c_change);
+void carry_charge(struct share_node *n, int64_t rate, double c_change);
 
 /* Looks anew whether it counts in its group: it wants something, may have it, and has not had more
  * than its part already. */

@@ -2,6 +2,7 @@
  * "all of it uses its whole limit", plus the work of its own leaf that goes before it. */
 #include "common/base/pure/mem.h"
 #include "scheduler/core/core_state.h"
+#include "scheduler/core/holds_plan.h"
 #include "scheduler/core/placement.h"
 #include "scheduler/core/preempt.h"
 #include "scheduler/core/quota.h"
@@ -51,18 +52,24 @@ static int64_t usual_end_us(const struct core *c, const struct lease *l)
 }
 
 /* The earliest room on any machine. */
-static void room(const struct core *c, const struct shape *s, int64_t *usual_us_at,
+static void room(const struct core *c, const struct job *job, int64_t *usual_us_at,
                  int64_t *limit_us_at)
 {
+    const struct shape *s = job->class->shape;
+    const struct hold *own = holds_of((struct core *)c, job);
+    struct plan_endings tokens;
+    plan_token_endings(c, s, &tokens);
     *usual_us_at = *limit_us_at = INT64_MAX;
     for (size_t i = 0; i < c->pool.n_fit; i++) {
         const struct worker *w = c->pool.fit[i];
         if (!placement_could_fit(s, w))
             continue;
-        int64_t usual = holds_room(c, s, w, usual_end_us), limit = holds_earliest(c, s, w, NULL);
+        int64_t usual = plan_room(c, s, w, usual_end_us);
+        int64_t limit = plan_earliest(c, s, w, own, &tokens);
         *usual_us_at = usual < *usual_us_at ? usual : *usual_us_at;
         *limit_us_at = limit < *limit_us_at ? limit : *limit_us_at;
     }
+    free(tokens.items);
 }
 
 static int64_t later_by(int64_t at_us, double us)
@@ -87,7 +94,7 @@ bool core_expect_start(const struct core *c, struct job_id id, struct now now,
     if (job == NULL || job->ready == 0 || quota_blocks(job->class->leaf, job->class->shape, &block))
         return false; /* it waits for a person, a job, a limit: no time can be told */
     int64_t usual, limit;
-    room(c, job->class->shape, &usual, &limit);
+    room(c, job, &usual, &limit);
     if (usual == INT64_MAX || limit == INT64_MAX)
         return false;
     struct ahead w = work_ahead(job);

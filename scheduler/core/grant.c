@@ -31,7 +31,7 @@ static void assign(struct plan *p, struct lease *l, const struct job *job, uint3
                                                   .policy_us = p->core->policy_us};
     core_emit(p->core, p->out, r);
     oracle_assigned(p->core, l->leaf);
-    holds_drop(p->core, job); /* what it was kept for has begun */
+    holds_begun(p->core, job);
     l->queue[l->n - 1].is_unsent = true;
     if (l->is_listed)
         return;

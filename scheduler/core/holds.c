@@ -3,7 +3,9 @@
 
 #include "common/base/pure/mem.h"
 #include "scheduler/core/core_state.h"
+#include "scheduler/core/holds_plan.h"
 #include "scheduler/core/placement.h"
+#include "scheduler/core/policy.h"
 #include "scheduler/core/quota.h"
 
 #define DRAIN_COST_MAX 0.05 /* idle core time for one that is drained for, of what it will use */
@@ -29,27 +31,38 @@ static int64_t taken_tokens(const struct hold *h, const struct lease *l, const s
     return l && l->end_us > h->at_us ? (int64_t)tokens_of(&l->tokens, f) : 0;
 }
 
-static bool leaves_tokens(const struct hold *h, const struct shape *s, const struct lease *l)
+/* A start: what of, where, in place of which lease and of which hold. */
+struct start {
+    const struct shape *shape;
+    const struct worker *worker;
+    const struct lease *lease; /* or NULL */
+    const struct hold *own;    /* or NULL */
+};
+
+static bool leaves_tokens(const struct hold *h, const struct start *s)
 {
     const struct tokens *need = &h->job->class->shape->tokens;
     for (size_t i = 0; i < need->n; i++) {
         const struct feature *f = need->items[i].feature;
-        int64_t wanted = (int64_t)tokens_of(&s->tokens, f);
-        if (wanted > 0 && h->spare_tokens[i] + taken_tokens(h, l, f) < wanted)
+        int64_t wanted = (int64_t)tokens_of(&s->shape->tokens, f);
+        int64_t spare = h->spare_tokens[i] + taken_tokens(h, s->lease, f);
+        spare += s->own ? plan_tokens_taken(h, s->own, f) : 0;
+        if (wanted > 0 && spare < wanted)
             return false;
     }
     return true;
 }
 
-static bool leaves_place(const struct hold *h, const struct shape *s, const struct worker *w,
-                         const struct lease *l)
+static bool leaves_place(const struct hold *h, const struct start *s)
 {
-    if (h->worker != w)
+    if (h->worker != s->worker)
         return true;
-    if (s->exclusive)
-        return false;
-    return h->spare_cores + taken_cores(h, l) >= (int64_t)s->cores
-           && h->spare_mem_mib + taken_mem(h, l) >= (int64_t)s->mem_mib;
+    int64_t cores = h->spare_cores + taken_cores(h, s->lease);
+    int64_t mem = h->spare_mem_mib + taken_mem(h, s->lease);
+    cores += s->own ? plan_cores_taken(h, s->own) : 0;
+    mem += s->own ? plan_mem_taken(h, s->own) : 0;
+    return !s->shape->exclusive && cores >= (int64_t)s->shape->cores
+           && mem >= (int64_t)s->shape->mem_mib;
 }
 
 /* Of nobody's start nothing is known: it does not. */
@@ -58,158 +71,38 @@ static bool goes_before(const struct core *c, const struct job *job, const struc
     return job && job->ready > 0 && queue_class_before((struct core *)c, job->class, held->class);
 }
 
-bool holds_allow(const struct core *c, const struct shape *s, const struct worker *w,
+/* It was given this place from now on, or from a moment ago: then everything is so much later. */
+static bool is_its_time(const struct core *c, const struct start *s)
+{
+    return s->own && s->own->worker == s->worker && s->own->at_us <= c->policy_us;
+}
+
+/* A drain keeps its machine from worse claims, but nobody from what was given before. */
+static bool is_drained_for(const struct core *c, const struct hold *h, const struct start *s,
+                           const struct job *job)
+{
+    return h->is_draining && h->worker == s->worker && !is_its_time(c, s)
+           && !goes_before(c, job, h->job);
+}
+
+bool holds_allow(const struct core *c, const struct shape *shape, const struct worker *w,
                  const struct lease *l, const struct job *job)
 {
-    bool is_behind_own = false;
+    const struct start s = {shape, w, l, job ? holds_of((struct core *)c, job) : NULL};
+    int64_t from_us = is_its_time(c, &s) ? s.own->at_us : c->policy_us;
     for (size_t i = 0; i < c->holds.n; i++) {
         const struct hold *h = &c->holds.items[i];
-        bool is_over_by_then = c->policy_us + (int64_t)s->time_us <= h->at_us;
-        is_behind_own = is_behind_own || h->job == job;
-        if (h->job->ready == 0 || (is_behind_own && (h->job == job || !h->is_reclaim)))
-            continue; /* one that the next review drops; its own; one made after its own */
-        if (h->is_draining && h->worker == w && !goes_before(c, job, h->job))
+        if (h == s.own || h->job->ready == 0)
+            continue; /* one that the next review drops */
+        if (s.own && s.own->is_reclaim && s.own->worker == w && !h->is_reclaim)
+            continue; /* guarantees go before promises */
+        if (is_drained_for(c, h, &s, job))
             return false;
-        if (is_over_by_then)
-            continue;
-        if (!leaves_place(h, s, w, l) || !leaves_tokens(h, s, l))
+        bool is_over_by_then = from_us + (int64_t)shape->time_us <= h->at_us;
+        if (!is_over_by_then && !(leaves_place(h, &s) && leaves_tokens(h, &s)))
             return false;
     }
     return true;
-}
-
-/* ---- the plan ---- */
-
-struct ending {
-    int64_t end_us;
-    uint64_t cores, mem_mib;
-};
-
-static int by_end(const void *a, const void *b)
-{
-    int64_t x = ((const struct ending *)a)->end_us, y = ((const struct ending *)b)->end_us;
-    return (x > y) - (x < y);
-}
-
-static int64_t end_of(const struct core *c, const struct lease *l)
-{
-    return l->end_us > c->policy_us ? l->end_us : c->policy_us + 1;
-}
-
-static uint64_t cores_wanted(const struct shape *s, const struct worker *w)
-{
-    return s->exclusive ? w->n_cores : s->cores;
-}
-
-int64_t holds_room(const struct core *c, const struct shape *s, const struct worker *w,
-                   lease_end_fn end)
-{
-    uint64_t cores = w->n_free,
-             mem = w->mem_mib > w->mem_used_mib ? w->mem_mib - w->mem_used_mib : 0;
-    uint64_t want = cores_wanted(s, w);
-    if (cores >= want && mem >= s->mem_mib)
-        return c->policy_us;
-    struct ending *ends = cq_calloc(w->n_leases, sizeof *ends);
-    int64_t at_us = INT64_MAX;
-    for (size_t i = 0; i < w->n_leases; i++)
-        ends[i] =
-            (struct ending){end(c, w->leases[i]), w->leases[i]->n_cores, w->leases[i]->mem_mib};
-    if (w->n_leases > 0)
-        qsort(ends, w->n_leases, sizeof *ends, by_end);
-    for (size_t i = 0; i < w->n_leases && at_us == INT64_MAX; i++) {
-        cores += ends[i].cores;
-        mem += ends[i].mem_mib;
-        if (cores >= want && mem >= s->mem_mib)
-            at_us = ends[i].end_us;
-    }
-    free(ends);
-    return at_us;
-}
-
-struct endings {
-    struct ending *items;
-    size_t n, cap;
-};
-
-static void add_ending(struct endings *all, struct ending e)
-{
-    cq_grow(&all->items, &all->cap, all->n);
-    all->items[all->n++] = e;
-}
-
-static void add_token_ends(const struct core *c, const struct worker *w, const struct feature *f,
-                           struct endings *all)
-{
-    for (size_t i = 0; i < w->n_leases; i++) {
-        uint64_t count = tokens_of(&w->leases[i]->tokens, f);
-        if (count > 0)
-            add_ending(all, (struct ending){end_of(c, w->leases[i]), count, 0});
-    }
-}
-
-/* When the tokens of one feature are there, anywhere. */
-static int64_t tokens_at(const struct core *c, const struct token *t)
-{
-    uint64_t free_now = feature_free(t->feature);
-    if (free_now >= t->count)
-        return c->policy_us;
-    struct endings ends = {0};
-    for (size_t i = 0; i < c->pool.n; i++)
-        add_token_ends(c, c->pool.workers[i], t->feature, &ends);
-    if (ends.n > 0)
-        qsort(ends.items, ends.n, sizeof *ends.items, by_end);
-    int64_t at_us = INT64_MAX;
-    for (size_t i = 0; i < ends.n && at_us == INT64_MAX; i++) {
-        free_now += ends.items[i].cores;
-        at_us = free_now >= t->count ? ends.items[i].end_us : INT64_MAX;
-    }
-    free(ends.items);
-    return at_us;
-}
-
-static void fill_spare_tokens(const struct core *c, const struct tokens *need, struct hold *h)
-{
-    for (size_t i = 0; i < need->n; i++) {
-        const struct feature *f = need->items[i].feature;
-        h->spare_tokens[i] = (int64_t)feature_free(f) - (int64_t)need->items[i].count;
-        for (size_t w = 0; w < c->pool.n; w++)
-            for (size_t k = 0; k < c->pool.workers[w]->n_leases; k++) {
-                const struct lease *l = c->pool.workers[w]->leases[k];
-                h->spare_tokens[i] +=
-                    end_of(c, l) <= h->at_us ? (int64_t)tokens_of(&l->tokens, f) : 0;
-            }
-    }
-}
-
-static void fill_spare(const struct core *c, const struct shape *s, const struct worker *w,
-                       struct hold *h)
-{
-    h->spare_cores = (int64_t)w->n_free - (int64_t)cores_wanted(s, w);
-    h->spare_mem_mib = (int64_t)w->mem_mib - (int64_t)w->mem_used_mib - (int64_t)s->mem_mib;
-    for (size_t i = 0; i < w->n_leases; i++) {
-        const struct lease *l = w->leases[i];
-        if (end_of(c, l) > h->at_us)
-            continue;
-        h->spare_cores += (int64_t)l->n_cores;
-        h->spare_mem_mib += (int64_t)l->mem_mib;
-    }
-    fill_spare_tokens(c, &s->tokens, h);
-}
-
-int64_t holds_earliest(const struct core *c, const struct shape *s, const struct worker *w,
-                       struct hold *h)
-{
-    int64_t at_us = holds_room(c, s, w, end_of);
-    for (size_t i = 0; i < s->tokens.n && at_us < INT64_MAX; i++) {
-        int64_t there_us = tokens_at(c, &s->tokens.items[i]);
-        at_us = there_us > at_us ? there_us : at_us;
-    }
-    at_us = calendar_earliest(c, s, w, at_us);
-    if (at_us == INT64_MAX || h == NULL)
-        return at_us;
-    h->at_us = at_us;
-    fill_spare(c, s, w, h);
-    return at_us;
 }
 
 /* ---- draining ---- */
@@ -231,7 +124,8 @@ static double cores_ending_per_us(const struct worker *w)
 static bool is_drained_cheaply(const struct core *c, const struct hold *h)
 {
     const struct shape *s = h->job->class->shape;
-    double want = (double)cores_wanted(s, h->worker), missing = want - (double)h->worker->n_free;
+    double want = (double)plan_cores_wanted(s, h->worker),
+           missing = want - (double)h->worker->n_free;
     double rate = cores_ending_per_us(h->worker);
     if (c->config.is_easy || s->why == WAIT_LICENCE || missing <= 0 || rate <= 0)
         return false;
@@ -240,27 +134,39 @@ static bool is_drained_cheaply(const struct core *c, const struct hold *h)
 }
 
 /* The machine where it fits first. */
-static bool plan(struct core *c, struct hold *h)
+static struct worker *first_machine(struct core *c, const struct hold *h, int64_t *at_us)
 {
-    const struct shape *s = h->job->class->shape;
+    const struct class *k = h->job->class;
     struct quota_block block;
     struct worker *best = NULL;
-    int64_t at_us = INT64_MAX;
+    struct plan_endings tokens;
+    plan_token_endings(c, k->shape, &tokens);
+    *at_us = INT64_MAX;
     for (size_t i = 0; i < c->pool.n_fit; i++) {
         struct worker *w = c->pool.fit[i];
-        bool may = placement_could_fit(s, w)
-                   && !quota_blocks_machine(c, h->job->class->leaf, s, w, &block);
-        int64_t there_us = may ? holds_earliest(c, s, w, NULL) : INT64_MAX;
-        if (there_us < at_us || (there_us == at_us && best && w->id < best->id)) {
+        bool may = placement_could_fit(k->shape, w)
+                   && !quota_blocks_machine(c, k->leaf, k->shape, w, &block);
+        int64_t there_us = may ? plan_earliest(c, k->shape, w, h, &tokens) : INT64_MAX;
+        if (there_us < *at_us || (there_us == *at_us && best && w->id < best->id)) {
             best = w;
-            at_us = there_us;
+            *at_us = there_us;
         }
     }
-    if (best == NULL)
+    free(tokens.items);
+    return best;
+}
+
+static bool plan(struct core *c, struct hold *h)
+{
+    int64_t at_us;
+    struct worker *w = first_machine(c, h, &at_us);
+    if (w == NULL)
         return false;
-    h->worker = best;
+    h->worker = w;
+    h->at_us = at_us;
     h->planned_us = c->policy_us;
-    (void)holds_earliest(c, s, best, h);
+    h->is_due = false;
+    plan_fill_spare(c, h);
     if (h->promised_us == 0)
         h->promised_us = h->at_us;
     h->is_draining = is_drained_cheaply(c, h);
@@ -283,6 +189,21 @@ struct hold *holds_of(struct core *c, const struct job *job)
         if (c->holds.items[i].job == job)
             return &c->holds.items[i];
     return NULL;
+}
+
+/* Its place counts with the others, or (sign -1) does not any more. */
+static void count_hold(struct core *c, const struct hold *h, int64_t sign)
+{
+    for (size_t i = 0; i < c->holds.n; i++) {
+        struct hold *other = &c->holds.items[i];
+        const struct tokens *need = &other->job->class->shape->tokens;
+        if (other == h)
+            continue;
+        other->spare_cores -= sign * plan_cores_taken(other, h);
+        other->spare_mem_mib -= sign * plan_mem_taken(other, h);
+        for (size_t k = 0; k < need->n; k++)
+            other->spare_tokens[k] -= sign * plan_tokens_taken(other, h, need->items[k].feature);
+    }
 }
 
 /* Jobs that a hold kept from starting look again; in arrival order a new head must be found. */
@@ -308,19 +229,21 @@ static bool leaves_more_tokens(const struct hold *h, const struct hold *old)
 static bool replan(struct core *c, struct hold *h)
 {
     struct hold old = *h;
-    if (!plan(c, h))
-        return false;
+    count_hold(c, h, -1);
+    bool ok = plan(c, h);
+    count_hold(c, h, 1);
     bool leaves_more = h->worker != old.worker || h->at_us != old.at_us
                        || h->spare_cores > old.spare_cores || h->spare_mem_mib > old.spare_mem_mib
                        || h->is_draining != old.is_draining || leaves_more_tokens(h, &old);
-    if (leaves_more && !c->config.is_easy)
+    if (ok && leaves_more && !c->config.is_easy)
         wake_held(c);
-    return true;
+    return ok;
 }
 
 static void drop_at(struct core *c, size_t i)
 {
     struct holds *all = &c->holds;
+    count_hold(c, &all->items[i], -1);
     memmove(all->items + i, all->items + i + 1, (all->n - i - 1) * sizeof *all->items);
     all->n--;
     wake_held(c);
@@ -343,11 +266,15 @@ static unsigned key_of(const struct core *c, const struct shape *s)
     return s->cores <= 8 ? 1 : s->cores <= 32 ? 2 : 3;
 }
 
+/* Beside what others have, a senior may have one. */
 static bool has_rival(const struct core *c, unsigned key, const struct job *job)
 {
-    for (size_t i = 0; i < c->holds.n; i++)
-        if (c->holds.items[i].key == key || c->holds.items[i].job->enterprise == job->enterprise)
+    bool is_senior = queue_is_senior(c, job);
+    for (size_t i = 0; i < c->holds.n; i++) {
+        const struct hold *h = &c->holds.items[i];
+        if (h->is_senior == is_senior && (h->key == key || h->job->enterprise == job->enterprise))
             return true;
+    }
     return false;
 }
 
@@ -369,36 +296,93 @@ static bool one_end_is_enough(const struct core *c, const struct shape *s)
     return enough > 0 && enough >= all / 2;
 }
 
-struct hold *holds_make(struct core *c, struct job *job, struct worker *w, int64_t at_us)
+static struct hold *add_hold(struct core *c, struct job *job)
 {
-    if (c->holds.n == HOLDS_MAX)
-        return NULL;
-    struct hold *h = &c->holds.items[c->holds.n];
+    struct hold *h = &c->holds.items[c->holds.n++];
     *h = (struct hold){.job = job,
-                       .worker = w,
-                       .at_us = at_us,
-                       .promised_us = at_us,
                        .planned_us = c->policy_us,
-                       .key = key_of(c, job->class->shape)};
-    c->holds.n++;
-    if (w)
-        fill_spare(c, job->class->shape, w, h);
+                       .key = key_of(c, job->class->shape),
+                       .is_senior = queue_is_senior(c, job)};
     return h;
+}
+
+static size_t count_kind(const struct core *c, bool is_senior)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < c->holds.n; i++)
+        n += c->holds.items[i].is_senior == is_senior;
+    return n;
+}
+
+static bool is_full(const struct core *c, bool is_senior)
+{
+    return count_kind(c, is_senior) >= (is_senior ? HOLDS_SENIORS_MAX : HOLDS_ORDINARY_MAX);
+}
+
+bool holds_may_have(const struct core *c, const struct job *job)
+{
+    return !holds_of((struct core *)c, job) && !is_full(c, queue_is_senior(c, job))
+           && !has_rival(c, key_of(c, job->class->shape), job);
 }
 
 void holds_consider(struct core *c, struct class *k)
 {
     struct job *job = queue_class_head(k);
     bool is_due = c->config.is_easy || c->policy_us >= c->holds.next_us;
-    if (!is_due || holds_of(c, job) || c->holds.n == HOLDS_MAX
-        || has_rival(c, key_of(c, k->shape), job))
+    if (!is_due || !holds_may_have(c, job))
         return;
     c->holds.next_us = c->policy_us + PLAN_PAUSE_US * (int64_t)c->share.root.running;
     if (!c->config.is_easy && one_end_is_enough(c, k->shape))
         return;
-    struct hold *h = holds_make(c, job, NULL, 0);
-    if (!plan(c, h))
+    struct hold *h = add_hold(c, job);
+    if (plan(c, h))
+        count_hold(c, h, 1);
+    else
         c->holds.n--;
+}
+
+/* ---- reclaim ---- */
+
+/* The newest of the holds that no claim has goes. */
+static bool make_way(struct core *c)
+{
+    for (size_t i = c->holds.n; is_full(c, false) && i-- > 0;)
+        if (!c->holds.items[i].is_reclaim && !c->holds.items[i].is_senior)
+            drop_at(c, i);
+    return !is_full(c, false);
+}
+
+bool holds_may_reclaim(struct core *c, const struct job *job)
+{
+    holds_drop(c, job);
+    return make_way(c);
+}
+
+/* Guarantees go before promises: who was to have that place is given another. */
+static void give_way(struct core *c)
+{
+    for (size_t i = c->holds.n; i-- > 0;) {
+        struct hold *h = &c->holds.items[i];
+        if (h->is_reclaim)
+            continue;
+        if (!replan(c, h)) {
+            drop_at(c, i);
+            continue;
+        }
+        h->promised_us = h->at_us > h->promised_us ? h->at_us : h->promised_us;
+    }
+}
+
+void holds_reclaim(struct core *c, struct job *job, struct worker *w, int64_t at_us)
+{
+    struct hold *h = add_hold(c, job);
+    h->worker = w;
+    h->at_us = h->promised_us = at_us;
+    h->is_reclaim = true;
+    h->is_senior = false;
+    plan_fill_spare(c, h);
+    count_hold(c, h, 1);
+    give_way(c);
 }
 
 /* ---- upkeep ---- */
@@ -407,18 +391,69 @@ static bool is_needed(const struct core *c, const struct hold *h)
 {
     struct quota_block block;
     const struct class *k = h->job->class;
-    return h->job->ready > 0 && queue_class_head(k) == h->job
-           && !quota_blocks(k->leaf, k->shape, &block) && worker_takes_work(h->worker)
+    return h->job->ready > 0 && !quota_blocks(k->leaf, k->shape, &block)
+           && worker_takes_work(h->worker)
            && !quota_blocks_machine(c, k->leaf, k->shape, h->worker, &block);
 }
 
+/* One whose time has come waits for what is late. */
 static bool is_stale(const struct core *c, const struct hold *h)
 {
     if (c->config.is_easy)
         return true; /* as published: at each event */
     int64_t every_us = (h->at_us - h->planned_us) / 32;
     every_us = every_us > c->config.replan_us ? every_us : c->config.replan_us;
-    return c->policy_us >= h->at_us || c->policy_us - h->planned_us >= every_us;
+    return !h->is_reclaim && c->policy_us < h->at_us && c->policy_us - h->planned_us >= every_us;
+}
+
+/* All are later alike, so that each keeps its place among the others. */
+static void put_off(struct core *c, int64_t by_us)
+{
+    for (size_t i = 0; i < c->holds.n; i++)
+        c->holds.items[i].at_us += c->holds.items[i].is_reclaim ? 0 : by_us;
+    for (size_t i = 0; i < c->holds.n; i++)
+        plan_fill_spare(c, &c->holds.items[i]);
+}
+
+static int64_t lateness(const struct core *c, const struct hold *h)
+{
+    return h->is_reclaim || c->config.is_easy ? 0 : c->policy_us - h->at_us;
+}
+
+/* What runs beyond its limit puts off those that wait for it. */
+static void review_late(struct core *c)
+{
+    int64_t late_us = 0;
+    for (size_t i = 0; i < c->holds.n; i++) {
+        int64_t own_us = lateness(c, &c->holds.items[i]);
+        late_us = own_us > late_us ? own_us : late_us;
+    }
+    if (late_us < c->config.replan_us || late_us == 0)
+        return;
+    put_off(c, late_us);
+    for (size_t i = c->holds.n; i-- > 0;)
+        if (!c->holds.items[i].is_reclaim && !replan(c, &c->holds.items[i]))
+            drop_at(c, i);
+}
+
+void holds_begun(struct core *c, const struct job *job)
+{
+    const struct hold *h = holds_of(c, job);
+    if (h == NULL)
+        return;
+    if (lateness(c, h) > 0)
+        put_off(c, lateness(c, h));
+    drop_at(c, (size_t)(h - c->holds.items));
+}
+
+/* Its time has come: it looks, even if nothing has ended. */
+static void begin(struct core *c, struct hold *h)
+{
+    if (h->is_due || c->policy_us + 1 < h->at_us || c->config.is_easy)
+        return;
+    h->is_due = true;
+    if (h->job->class->shape->is_shut)
+        queue_open(c, h->job->class->shape);
 }
 
 void holds_drop_parked(struct core *c)
@@ -428,28 +463,41 @@ void holds_drop_parked(struct core *c)
             drop_at(c, i);
 }
 
+/* Its victims did not go in time: a hold like any other. */
+static void end_reclaim(struct core *c, struct hold *h)
+{
+    count_hold(c, h, -1);
+    h->is_reclaim = false;
+    count_hold(c, h, 1);
+}
+
+/* A job of the same class with a better rank takes the place over. */
+static void pass_on(const struct core *c, struct hold *h)
+{
+    struct job *head = queue_class_head(h->job->class);
+    if (h->job->ready > 0 && head != h->job && !holds_of((struct core *)c, head))
+        h->job = head;
+}
+
 void holds_review(struct core *c)
 {
     for (size_t i = c->holds.n; i-- > 0;) {
         struct hold *h = &c->holds.items[i];
         if (h->is_reclaim && c->policy_us > h->at_us)
-            h->is_reclaim = false; /* its victims did not go in time: a hold like any other */
-        if (!is_needed(c, h))
-            drop_at(c, i);
-        else if (!h->is_reclaim && is_stale(c, h) && !replan(c, h))
+            end_reclaim(c, h);
+        pass_on(c, h);
+        if (!is_needed(c, h) || (is_stale(c, h) && !replan(c, h)))
             drop_at(c, i);
     }
-}
-
-static bool waits_for_room(const struct shape *s)
-{
-    return s->why == WAIT_CAPACITY || s->why == WAIT_LICENCE || s->why == WAIT_RESERVED;
+    review_late(c);
+    for (size_t i = 0; i < c->holds.n; i++)
+        begin(c, &c->holds.items[i]);
 }
 
 static bool has_hold(const struct core *c, unsigned key)
 {
     for (size_t i = 0; i < c->holds.n; i++)
-        if (c->holds.items[i].key == key)
+        if (c->holds.items[i].key == key && !c->holds.items[i].is_senior)
             return true;
     return false;
 }
@@ -460,9 +508,10 @@ static void sweep_key(struct core *c, unsigned key)
     struct shape **list = cq_calloc(c->queue.shut.n, sizeof(struct shape *));
     size_t n = 0;
     for (size_t i = 0; i < c->queue.shut.n; i++)
-        if (waits_for_room(c->queue.shut.items[i]) && key_of(c, c->queue.shut.items[i]) == key)
+        if (shape_waits_for_room(c->queue.shut.items[i])
+            && key_of(c, c->queue.shut.items[i]) == key)
             list[n++] = c->queue.shut.items[i];
-    struct class *k = n > 0 ? queue_pick_among(c, list, n) : NULL;
+    struct class *k = n > 0 ? policy_first_waiting(c, list, n) : NULL;
     free(list);
     if (k)
         holds_consider(c, k);
@@ -473,6 +522,9 @@ void holds_sweep(struct core *c)
     if (c->config.is_easy || c->policy_us < c->holds.sweep_us)
         return;
     c->holds.sweep_us = c->policy_us + c->config.replan_us;
+    struct class *senior = policy_senior_to_hold(c);
+    if (senior)
+        holds_consider(c, senior);
     unsigned n_keys = 8 + (unsigned)c->features.n;
     for (unsigned key = 1; key < n_keys && c->queue.shut.n > 0; key++)
         if (!has_hold(c, key))
@@ -481,7 +533,15 @@ void holds_sweep(struct core *c)
 
 int64_t holds_next_us(const struct core *c)
 {
-    return c->queue.shut.n > 0 && !c->config.is_easy ? c->holds.sweep_us : INT64_MAX;
+    if (c->queue.shut.n == 0 || c->config.is_easy)
+        return INT64_MAX;
+    int64_t next_us = c->holds.sweep_us;
+    for (size_t i = 0; i < c->holds.n; i++) {
+        const struct hold *h = &c->holds.items[i];
+        if (!h->is_due && h->at_us < next_us)
+            next_us = h->at_us;
+    }
+    return next_us;
 }
 
 /* ---- what leases do to the spare of holds ---- */

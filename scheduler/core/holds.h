@@ -1,7 +1,9 @@
 /* Holds: places kept for jobs that need more than any one end of a running job gives back, so that
  * small jobs may start around them but never in their way (EASY backfilling, Lifka 1995, with
  * several reservations, each on one machine and with tokens). A hold's time is computed from time
- * limits alone, so it only moves earlier; predictions never enter the test. */
+ * limits alone and beside all other holds (holds_plan.h), so it only moves earlier; predictions
+ * never enter the test. What a lease has queued ahead (a quarter of a second of its usual tasks)
+ * counts as usual: the one case in which more may be taken than was told. */
 #ifndef CHIPQ_HOLDS_H
 #define CHIPQ_HOLDS_H
 
@@ -10,7 +12,11 @@
 struct core;
 struct lease;
 
-enum { HOLDS_MAX = 8 };
+enum {
+    HOLDS_ORDINARY_MAX = 8,
+    HOLDS_SENIORS_MAX = 4, /* beside them */
+    HOLDS_MAX = HOLDS_ORDINARY_MAX + HOLDS_SENIORS_MAX
+};
 
 struct hold {
     struct job *job;
@@ -21,7 +27,9 @@ struct hold {
     unsigned key;        /* resource class: one hold for each */
     bool is_draining;    /* what ends on its machine is kept for it: it costs little */
     bool is_reclaim;     /* victims are being stopped for it */
-    /* what is left at `at_us` when it starts then */
+    bool is_due;         /* its time has come, and it has looked */
+    bool is_senior;      /* it waits longer than anyone should */
+    /* what is left at `at_us` when it starts then, and the others in their time */
     int64_t spare_cores, spare_mem_mib, spare_tokens[TOKENS_MAX];
 };
 
@@ -41,8 +49,15 @@ bool holds_allow(const struct core *c, const struct shape *shape, const struct w
 void holds_consider(struct core *c, struct class *k);
 bool holds_has_shape(const struct core *c, const struct shape *s); /* a job of it has one */
 struct hold *holds_of(struct core *c, const struct job *job);      /* NULL: none */
-struct hold *holds_make(struct core *c, struct job *job, struct worker *w, int64_t at_us);
-void holds_drop(struct core *c, const struct job *job); /* started, over, or held back otherwise */
+/* It has none, and none of its kind, width, feature or enterprise is in its way. */
+bool holds_may_have(const struct core *c, const struct job *job);
+
+/* A claim takes back: others make way, then, with the victims called back, its place is held. */
+bool holds_may_reclaim(struct core *c,
+                       const struct job *job); /* false: claims have all there are */
+void holds_reclaim(struct core *c, struct job *job, struct worker *w, int64_t at_us);
+void holds_begun(struct core *c, const struct job *job); /* started; late, it puts others off */
+void holds_drop(struct core *c, const struct job *job);  /* over, or held back otherwise */
 
 /* Before a pass: drops those that are not needed, plans anew those that may start earlier. */
 void holds_review(struct core *c);
@@ -50,22 +65,11 @@ void holds_review(struct core *c);
 void holds_drop_parked(struct core *c);
 /* After a pass: looks for jobs that no pick has met because all of their shape waits. */
 void holds_sweep(struct core *c);
-int64_t holds_next_us(const struct core *c); /* policy time of the next sweep; INT64_MAX = none */
+int64_t holds_next_us(const struct core *c); /* policy time of the next look; INT64_MAX = none */
 
 /* A lease's end by limits; `l->end_us` is kept by these. */
 void holds_set_end(struct core *c, struct lease *l, int64_t end_us);
 void holds_change_free(struct core *c, const struct feature *f, int64_t by); /* tokens */
 void holds_forget_lease(struct core *c, const struct lease *l);              /* it closes */
-
-/* Policy time at which cores and memory for `shape` are there on `w` when leases end as `end` says;
- * INT64_MAX: never. */
-typedef int64_t (*lease_end_fn)(const struct core *c, const struct lease *l);
-int64_t holds_room(const struct core *c, const struct shape *shape, const struct worker *w,
-                   lease_end_fn end);
-
-/* Policy time at which `shape` fits on `w` by limits, with what it leaves then in *h (may be NULL).
- * INT64_MAX: never. */
-int64_t holds_earliest(const struct core *c, const struct shape *shape, const struct worker *w,
-                       struct hold *h);
 
 #endif

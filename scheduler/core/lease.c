@@ -7,6 +7,7 @@
 #include "common/base/pure/mem.h"
 #include "scheduler/core/core_state.h"
 #include "scheduler/core/machine.h"
+#include "scheduler/core/preempt.h"
 #include "scheduler/core/quota.h"
 
 void lease_free(struct lease *l)
@@ -57,15 +58,6 @@ static void mark_changed(struct core *c, struct lease *l)
     c->leases.changed[c->leases.n_changed++] = l->id;
 }
 
-void lease_recall(struct core *c, struct lease *l)
-{
-    if (l->is_recalled)
-        return;
-    l->is_recalled = true;
-    l->recalled_from_us = l->head_since_us;
-    mark_changed(c, l);
-}
-
 size_t lease_item_index(const struct lease *l, uint64_t job, uint64_t task, uint64_t attempt)
 {
     for (size_t i = 0; i < l->n; i++) {
@@ -86,7 +78,7 @@ static void lease_enter(struct core *c, struct lease *l)
     l->end_us = c->policy_us;
     worker_take(c, l->worker, l);
     licence_take(c, &l->tokens);
-    quota_take(c, l);
+    quota_take(l);
     struct enterprise *e = people_enterprise(c, l->enterprise);
     e->counts.cores_used += l->n_cores;
     mark_changed(c, l);
@@ -150,15 +142,40 @@ static void set_class(struct lease *l, const struct job *job)
     l->class->n_leases++;
 }
 
-void lease_renew_end(struct core *c, struct lease *l)
+static int64_t sooner(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* An attempt that was called back is gone by then. */
+static int64_t killed_by(const struct lease *l)
+{
+    const struct task *t = l->queue[0].task;
+    bool is_recalled = l->is_recalled && t->is_requeued && t->preempted_us != 0;
+    return is_recalled ? t->preempted_us + RECLAIM_KILL_US : INT64_MAX;
+}
+
+static void renew_end(struct core *c, struct lease *l)
 {
     int64_t end_us = l->n > 0 ? l->head_since_us : c->policy_us;
     if (l->n > 0) {
         uint64_t limit_us = l->class->shape->time_us, mean_us = l->mean_run_us;
         end_us += limit_us < INT64_MAX / 4 ? (int64_t)limit_us : INT64_MAX / 4;
         end_us += (int64_t)(l->n - 1) * (int64_t)(mean_us < limit_us ? mean_us : limit_us);
+        end_us = sooner(end_us, killed_by(l));
     }
     holds_set_end(c, l, end_us);
+}
+
+void lease_recall(struct core *c, struct lease *l)
+{
+    if (l->is_recalled)
+        return;
+    l->is_recalled = true;
+    l->recalled_from_us = l->head_since_us;
+    quota_recall(l);
+    renew_end(c, l);
+    mark_changed(c, l);
 }
 
 /* What an attempt may use at most: all cores of the lease to the limit. */
@@ -177,7 +194,7 @@ static void push(struct core *c, struct lease *l, struct job *job, struct task *
         l->head_since_us = policy_us;
     l->queue[l->n++] = (struct lease_item){.job = job, .task = task, .attempt = task->attempt};
     budget_hold(c, l->leaf, lease_core_us(l), at_us);
-    lease_renew_end(c, l);
+    renew_end(c, l);
 }
 
 static void set_node(struct job *job, const char *name)
@@ -263,7 +280,7 @@ static void drop_item(struct core *c, struct lease *l, size_t i, const struct at
     memmove(l->queue + i, l->queue + i + 1, (l->n - i) * sizeof *l->queue);
     if (i == 0)
         l->head_since_us = r->policy_us;
-    lease_renew_end(c, l);
+    renew_end(c, l);
     budget_settle(c, l->leaf, &use, r->at_us);
 }
 
@@ -501,7 +518,7 @@ static int apply_snapshot(struct core *c, const struct lease_snapshot *r, struct
     lease_enter(c, l);
     bool ok = get_queue(c, l, &in);
     l->head_since_us = head_since_us;
-    lease_renew_end(c, l);
+    renew_end(c, l);
     if (!ok)
         return cq_fail(err, CQ_E_INTERNAL, "the queue of lease %" PRIu64 " is damaged", r->lease);
     l->is_shown = true;

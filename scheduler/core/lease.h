@@ -101,9 +101,6 @@ struct out *lease_out(const struct core *c, const struct worker *w, enum out_typ
 /* A heap-allocated LEASE_SNAPSHOT. */
 struct record *lease_snapshot(const struct lease *l);
 
-/* By limits: when its first attempt ends, and what is queued behind it has run as usual. */
-void lease_renew_end(struct core *c, struct lease *l);
-
 /* Inputs of workers about attempts: events.c. */
 void lease_events_step(struct core *c, const struct input *in, struct now now, struct effects *out);
 void lease_refuse_step(struct core *c, const struct input *in, struct now now, struct effects *out);

@@ -57,10 +57,15 @@ static uint64_t gone(const struct feature *f)
     return f->external + since > f->used ? f->external + since : f->used;
 }
 
+int64_t feature_left(const struct feature *f)
+{
+    return f->is_removed ? 0 : (int64_t)f->count - (int64_t)gone(f);
+}
+
 uint64_t feature_free(const struct feature *f)
 {
-    uint64_t n = gone(f);
-    return f->is_removed || n > f->count ? 0 : f->count - n;
+    int64_t left = feature_left(f);
+    return left > 0 ? (uint64_t)left : 0;
 }
 
 bool licence_is_exceeded(const struct tokens *held)
@@ -137,10 +142,10 @@ static struct feature *add_feature(struct core *c, const struct feature_set *r)
 }
 
 /* Holds count with what is free. */
-static void free_changed(struct core *c, struct feature *f, uint64_t before)
+static void free_changed(struct core *c, struct feature *f, int64_t before)
 {
-    uint64_t now = feature_free(f);
-    holds_change_free(c, f, (int64_t)now - (int64_t)before);
+    int64_t now = feature_left(f);
+    holds_change_free(c, f, now - before);
     if (now > before)
         queue_wake_licence(c, f);
 }
@@ -156,7 +161,7 @@ static int apply_set(struct core *c, const struct feature_set *r, struct cq_err 
     struct feature *f = feature_find(c, r->id);
     if (f == NULL)
         f = add_feature(c, r);
-    uint64_t free_before = feature_free(f);
+    int64_t free_before = feature_left(f);
     free(f->name);
     f->name = cq_strdup(name);
     f->kind = (enum feature_kind)r->kind;
@@ -173,7 +178,7 @@ static int apply_external(struct core *c, const struct feature_external *r, stru
     struct feature *f = feature_find(c, r->id);
     if (f == NULL)
         return cq_fail(err, CQ_E_INTERNAL, "use of feature %" PRIu64 ", which is not there", r->id);
-    uint64_t free_before = feature_free(f);
+    int64_t free_before = feature_left(f);
     f->external = r->used;
     f->used_then = r->held;
     f->fed_wall_us = r->at_us;
@@ -189,7 +194,7 @@ static void forget_external(struct core *c)
         struct feature *f = c->features.items[i];
         if (f->fed_wall_us == 0)
             continue;
-        uint64_t free_before = feature_free(f);
+        int64_t free_before = feature_left(f);
         f->external = f->used_then = 0;
         f->fed_wall_us = 0;
         f->is_external_changed = true;

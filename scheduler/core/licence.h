@@ -42,6 +42,7 @@ bool feature_is_visible(const struct feature *f,
  * token of ours is not in it when it was taken later, nor before the number rose for it or 120 s
  * passed. */
 uint64_t feature_free(const struct feature *f);
+int64_t feature_left(const struct feature *f); /* below 0: more is taken than there is */
 
 /* The first feature of the bundle that has too few free now, or NULL. */
 struct feature *licence_blocks(const struct tokens *t);

@@ -30,6 +30,13 @@ static bool is_better(const struct choice *x, const struct seat *t, bool guarant
     return value != x->value ? value < x->value : t->node->id < x->best->node->id;
 }
 
+static double line_of(const struct core *c, const struct share_node *n, double a)
+{
+    double m, b;
+    share_line(c, n, &m, &b);
+    return m * a + b;
+}
+
 /* Neither it nor anything above it is parked. */
 static bool is_in(const struct seat *t)
 {
@@ -43,13 +50,9 @@ static void consider(struct choice *x, struct seat *parent)
 {
     if (!is_looked_at(x, parent->shape) || seat_is_empty(parent) || !is_in(parent))
         return;
-    struct seat *t = seat_best(x->core, parent, x->a);
-    double m, b, value = t->claim;
+    struct seat *t = seat_best(parent, x->a);
     bool guaranteed = t->place == SEAT_GUARANTEED;
-    if (!guaranteed) {
-        share_line(x->core, t->node, &m, &b);
-        value = m * x->a + b;
-    }
+    double value = guaranteed ? t->claim : line_of(x->core, t->node, x->a);
     if (!is_better(x, t, guaranteed, value))
         return;
     x->best = t;
@@ -107,18 +110,22 @@ struct class *queue_pick(struct core *c)
     return best;
 }
 
+static void mark(struct shape *const *shapes, size_t n, bool is_marked)
+{
+    for (size_t i = 0; i < n; i++)
+        shapes[i]->is_marked = is_marked;
+}
+
 struct class *queue_pick_among(struct core *c, struct shape *const *shapes, size_t n)
 {
     if (n == 1)
         return queue_best_of(c, shapes[0]); /* however many others there are */
     struct choice x = {.core = c, .a = share_now(c), .among_marked = true};
-    for (size_t i = 0; i < n; i++) {
-        shapes[i]->is_marked = true;
-        consider(&x, shapes[i]->root);
-    }
-    struct class *best = descend(&x);
+    mark(shapes, n, true);
     for (size_t i = 0; i < n; i++)
-        shapes[i]->is_marked = false;
+        consider(&x, shapes[i]->root);
+    struct class *best = descend(&x);
+    mark(shapes, n, false);
     return best;
 }
 
@@ -126,13 +133,11 @@ struct class *queue_pick_below(struct core *c, struct share_node *node, struct s
                                size_t n)
 {
     struct choice x = {.core = c, .a = share_now(c), .among_marked = true};
-    for (size_t i = 0; i < n; i++)
-        shapes[i]->is_marked = true;
+    mark(shapes, n, true);
     struct seat start = {.node = node};
     x.best = &start;
     struct class *best = descend(&x);
-    for (size_t i = 0; i < n; i++)
-        shapes[i]->is_marked = false;
+    mark(shapes, n, false);
     return best;
 }
 
@@ -145,7 +150,7 @@ struct class *queue_best_below(struct core *c, struct seat *t)
 {
     double a = share_now(c);
     while (t && t->class == NULL)
-        t = seat_is_empty(t) ? NULL : seat_best(c, t, a);
+        t = seat_is_empty(t) ? NULL : seat_best(t, a);
     return t && t->class->jobs.n > 0 ? t->class : NULL;
 }
 
@@ -157,13 +162,6 @@ static const struct share_node *at_level(const struct class *k, enum share_level
     while (n->level > level)
         n = n->parent;
     return n;
-}
-
-static double line_of(const struct core *c, const struct share_node *n, double a)
-{
-    double m, b;
-    share_line(c, n, &m, &b);
-    return m * a + b;
 }
 
 bool queue_class_before(struct core *c, const struct class *a, const struct class *b)
@@ -189,15 +187,13 @@ bool queue_class_before(struct core *c, const struct class *a, const struct clas
 static bool beats(const struct choice *x, const struct share_node *own, int64_t rate)
 {
     const struct core *c = x->core;
-    double m, b;
     bool guaranteed = quota_is_within(own);
     if (guaranteed != x->guaranteed)
         return guaranteed;
     if (guaranteed)
         return quota_claim(own) <= x->value;
-    share_line(c, own, &m, &b);
     double running = (double)rate / (double)RATE_ONE * c->share.beta / (1 + c->share.beta);
-    double value = m * x->a + b - running * x->a / own->settings.weight;
+    double value = line_of(c, own, x->a) - running * x->a / own->settings.weight;
     return value != x->value ? value < x->value : own->id < x->best->node->id;
 }
 
@@ -227,10 +223,8 @@ struct class *queue_rival(struct core *c, struct shape *const *shapes, size_t n,
                           int64_t rate)
 {
     struct choice x = {.core = c, .a = share_now(c), .among_marked = true};
-    for (size_t i = 0; i < n; i++)
-        shapes[i]->is_marked = true;
+    mark(shapes, n, true);
     struct class *first = rival(&x, k, rate);
-    for (size_t i = 0; i < n; i++)
-        shapes[i]->is_marked = false;
+    mark(shapes, n, false);
     return first;
 }

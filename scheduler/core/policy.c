@@ -4,14 +4,10 @@
 #include "common/base/pure/mem.h"
 #include "scheduler/core/calendar.h"
 #include "scheduler/core/core_state.h"
+#include "scheduler/core/preempt.h"
 #include "scheduler/core/quota.h"
 
 /* ---- one candidate ---- */
-
-static bool waits_for_room(const struct shape *s)
-{
-    return s->why == WAIT_CAPACITY || s->why == WAIT_LICENCE || s->why == WAIT_RESERVED;
-}
 
 static bool take(struct decision *d, struct job *job)
 {
@@ -63,19 +59,34 @@ static void park(struct core *c, struct class *k, struct share_node *node)
         queue_park_blocked(c, node);
 }
 
-static bool try_class(struct core *c, struct class *k, struct decision *d)
+/* A limit or a guarantee of others is in its way: it is parked there. */
+static bool park_blocked(struct core *c, struct class *k)
 {
     struct quota_block block;
+    if (quota_blocks(k->leaf, k->shape, &block)) {
+        park(c, k, block.node);
+        return true;
+    }
+    if (!quota_is_withheld(c, k->leaf, k->shape))
+        return false;
+    queue_withhold(c, k);
+    return true;
+}
+
+struct class *policy_first_waiting(struct core *c, struct shape *const *shapes, size_t n)
+{
+    struct class *k;
+    while ((k = queue_pick_among(c, shapes, n)) && park_blocked(c, k))
+        continue;
+    return k;
+}
+
+static bool try_class(struct core *c, struct class *k, struct decision *d)
+{
     struct shape *s = k->shape;
     enum wait_reason why = WAIT_NONE;
-    if (quota_blocks(k->leaf, s, &block)) {
-        park(c, k, block.node);
+    if (park_blocked(c, k))
         return false;
-    }
-    if (quota_is_withheld(c, k->leaf, s)) {
-        queue_withhold(c, k);
-        return false;
-    }
     struct feature *scarce = licence_blocks(&s->tokens);
     if (scarce == NULL)
         scarce = calendar_lacks(c, s);
@@ -91,7 +102,7 @@ static bool try_class(struct core *c, struct class *k, struct decision *d)
     queue_shut(c, s, scarce ? WAIT_LICENCE : why, scarce);
     if (s->why == WAIT_RESERVED && try_holder(c, s, d))
         return true;
-    if (waits_for_room(s))
+    if (shape_waits_for_room(s))
         holds_consider(c, k);
     shut_hopeless(c);
     return false;
@@ -101,14 +112,11 @@ static bool try_class(struct core *c, struct class *k, struct decision *d)
 
 enum { SENIORS_MAX = 64 };
 
-static bool is_senior(const struct core *c, const struct job *job)
-{
-    return c->policy_us - job->waiting_us >= c->config.starve_us;
-}
+typedef bool (*senior_fn)(const struct core *c, const struct job *job);
 
-/* The seniors are the top of the heap by age: a tree, walked without order, so the oldest that may
- * start is looked for. */
-static struct job *oldest_senior(const struct core *c, bool only_open)
+/* The seniors are the top of the heap by age: a tree, walked without order, so the oldest of those
+ * that will do is looked for. */
+static struct job *oldest_senior(const struct core *c, senior_fn will_do)
 {
     const struct heap *h = &c->queue.by_age;
     size_t todo[SENIORS_MAX], n = 0, seen = 0;
@@ -118,14 +126,13 @@ static struct job *oldest_senior(const struct core *c, bool only_open)
     while (n > 0 && seen++ < SENIORS_MAX) {
         size_t at = todo[--n];
         struct job *job = h->items[at];
-        if (!is_senior(c, job))
+        if (!queue_is_senior(c, job))
             continue;
         for (size_t child = 2 * at + 1; child <= 2 * at + 2; child++)
             if (child < h->n && n < SENIORS_MAX)
                 todo[n++] = child;
-        const struct class *k = job->class;
         bool counts =
-            !queue_is_parked(k) && queue_class_head(k) == job && !(only_open && k->shape->is_shut);
+            !queue_is_parked(job->class) && queue_class_head(job->class) == job && will_do(c, job);
         if (counts
             && (best == NULL || job->waiting_us < best->waiting_us
                 || (job->waiting_us == best->waiting_us && job->id < best->id)))
@@ -134,21 +141,35 @@ static struct job *oldest_senior(const struct core *c, bool only_open)
     return best;
 }
 
+static bool is_open(const struct core *c, const struct job *job)
+{
+    (void)c;
+    return !job->class->shape->is_shut;
+}
+
 static bool next_senior(struct core *c, struct decision *d)
 {
     struct job *job;
-    if (c->config.is_easy)
-        return false;
-    while ((job = oldest_senior(c, true)))
+    if (preempt_is_due(c))
+        return false; /* what it takes would be taken back at once */
+    while ((job = oldest_senior(c, is_open)))
         if (try_class(c, job->class, d))
             return true;
     return false;
 }
 
-struct job *policy_senior_without_hold(const struct core *c)
+static bool may_be_held_for(const struct core *c, const struct job *job)
 {
-    struct job *job = c->config.is_easy ? NULL : oldest_senior(c, false);
-    return job && job->class->shape->is_shut ? job : NULL;
+    const struct shape *s = job->class->shape;
+    return s->is_shut && shape_waits_for_room(s) && holds_may_have(c, job);
+}
+
+struct class *policy_senior_to_hold(struct core *c)
+{
+    struct job *job;
+    while ((job = oldest_senior(c, may_be_held_for)) && park_blocked(c, job->class))
+        continue;
+    return job ? job->class : NULL;
 }
 
 /* ---- the pass ---- */
@@ -197,7 +218,7 @@ static struct rivals rivals_of(const struct core *c, const struct lease *l)
         bool is_scarce = s->why == WAIT_LICENCE && tokens_of(&l->tokens, s->why_feature) == 0;
         if (s == l->class->shape || (!is_scarce && placement_fits(s, l->worker, l)))
             add_rival(&r, s, true);
-        else if (!is_scarce && waits_for_room(s) && placement_could_fit(s, l->worker))
+        else if (!is_scarce && shape_waits_for_room(s) && placement_could_fit(s, l->worker))
             add_rival(&r, s, false);
     }
     return r;

@@ -19,8 +19,11 @@ struct decision {
 /* The next start, or false when nothing more can start; parks what cannot on the way. */
 bool policy_next(struct core *c, struct decision *d);
 
-/* The oldest job that waited longer than anyone should and has no room, or NULL. */
-struct job *policy_senior_without_hold(const struct core *c);
+/* The first class of shapes that are shut which no limit and no guarantee holds back; those on the
+ * way are parked. NULL: none. */
+struct class *policy_first_waiting(struct core *c, struct shape *const *shapes, size_t n);
+/* The same of the oldest job that waits longer than any should and may have a hold. */
+struct class *policy_senior_to_hold(struct core *c);
 
 /* Does the lease go on with its class, or has somebody else the better claim to what it has? */
 bool policy_keeps(struct core *c, const struct lease *l);

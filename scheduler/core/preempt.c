@@ -6,7 +6,7 @@
 #include "scheduler/core/placement.h"
 #include "scheduler/core/quota.h"
 
-enum { NODES_TRIED_MAX = 64, PREEMPTED_MAX = 3 };
+enum { NODES_TRIED_MAX = 64, TAKERS_TRIED_MAX = 64, PREEMPTED_MAX = 3 };
 #define QUIET_US (1800 * US_PER_S) /* T_quiet: so long it is no victim again */
 
 void preempt_lease(struct core *c, struct lease *l, const char *cause, int64_t wall_us,
@@ -75,10 +75,13 @@ static bool is_quiet(const struct core *c, const struct lease *l)
     return false;
 }
 
-/* A node stays at or above its own guarantee without so much, so that it cannot take back. */
+/* A node stays at or above its own guarantee without so much, and without what was called back
+ * before, so that it cannot take back. */
 static bool can_spare(const struct share_node *n, uint64_t cores, uint64_t mem_mib)
 {
     const struct settings *s = &n->settings;
+    cores += n->recalled_cores;
+    mem_mib += n->recalled_mem_mib;
     return (s->min_cores == 0 || n->cores >= s->min_cores + cores)
            && (s->min_mem_mib == 0 || n->mem_mib >= s->min_mem_mib + mem_mib);
 }
@@ -93,16 +96,12 @@ static bool may_take_from(const struct taking *t, const struct lease *l)
     return true;
 }
 
+/* One that this plan has something to send to would hear of its end before its beginning. */
 static bool may_be_victim(const struct taking *t, const struct lease *l)
 {
-    if (l->class == NULL || !l->class->shape->is_preemptible || l->is_recalled || l->n == 0
-        || is_below(l->leaf, t->claimant) || is_quiet(t->core, l) || calendar_has(t->core, l)
-        || !may_take_from(t, l))
-        return false;
-    for (const struct share_node *n = l->leaf; !is_below(t->claimant, n); n = n->parent)
-        if (!can_spare(n, l->n_cores, l->mem_mib))
-            return false;
-    return true;
+    return l->class && l->class->shape->is_preemptible && !l->is_recalled && l->n > 0
+           && !l->is_listed && !is_below(l->leaf, t->claimant) && !is_quiet(t->core, l)
+           && !calendar_has(t->core, l) && may_take_from(t, l);
 }
 
 static int by_rank(const void *a, const void *b)
@@ -113,6 +112,15 @@ static int by_rank(const void *a, const void *b)
     if (x->lost_core_us != y->lost_core_us)
         return x->lost_core_us < y->lost_core_us ? -1 : 1;
     return (x->lease->id > y->lease->id) - (x->lease->id < y->lease->id);
+}
+
+/* The largest first: fewer of them are needed. */
+static int by_size(const void *a, const void *b)
+{
+    const struct victim *x = a, *y = b;
+    if (x->lease->n_cores != y->lease->n_cores)
+        return x->lease->n_cores > y->lease->n_cores ? -1 : 1;
+    return by_rank(a, b);
 }
 
 static double key_of(struct core *c, const struct share_node *n)
@@ -139,12 +147,41 @@ static void list_victims(struct taking *t)
         qsort(t->victims, t->n, sizeof *t->victims, by_rank);
 }
 
+/* Cores or memory that other claims on the machine still wait for. */
+struct claimed {
+    uint64_t cores, mem_mib;
+};
+
+static uint64_t less(uint64_t a, uint64_t b)
+{
+    return a > b ? a - b : 0;
+}
+
+static struct claimed claimed_on(const struct core *c, const struct worker *w)
+{
+    struct claimed all = {0};
+    for (size_t i = 0; i < c->holds.n; i++) {
+        const struct hold *h = &c->holds.items[i];
+        const struct shape *s = h->job->class->shape;
+        if (!h->is_reclaim || h->worker != w)
+            continue;
+        all.cores += s->exclusive ? w->n_cores : s->cores;
+        all.mem_mib += s->mem_mib;
+    }
+    for (size_t i = 0; i < w->n_leases; i++) {
+        all.cores = less(all.cores, w->leases[i]->is_recalled ? w->leases[i]->n_cores : 0);
+        all.mem_mib = less(all.mem_mib, w->leases[i]->is_recalled ? w->leases[i]->mem_mib : 0);
+    }
+    return all;
+}
+
 /* Room on the worker with the first `n` victims gone. */
 static bool fits_without(const struct taking *t, size_t n, size_t but)
 {
     const struct shape *s = t->taker->shape;
     const struct worker *w = t->worker;
-    uint64_t cores = w->n_free, mem = w->mem_mib - w->mem_used_mib;
+    const struct claimed others = claimed_on(t->core, w);
+    uint64_t cores = w->n_free, mem = less(w->mem_mib, w->mem_used_mib);
     size_t leases = w->n_leases;
     for (size_t i = 0; i < n; i++) {
         if (i == but)
@@ -153,28 +190,61 @@ static bool fits_without(const struct taking *t, size_t n, size_t but)
         mem += t->victims[i].lease->mem_mib;
         leases--;
     }
-    return cores >= s->cores && mem >= s->mem_mib && !(s->exclusive && leases > 0);
+    return less(cores, others.cores) >= s->cores && less(mem, others.mem_mib) >= s->mem_mib
+           && !(s->exclusive && (leases > 0 || others.cores > 0));
 }
 
-/* No node falls under its own guarantee by all of them together. */
-static bool can_all_be_spared(const struct taking *t)
+/* With those chosen before it gone too, no node of its side falls under its guarantee. */
+static bool can_go_too(const struct taking *t, const struct lease *l)
 {
-    for (size_t i = 0; i < t->n_chosen; i++)
-        for (const struct share_node *n = t->victims[i].lease->leaf; !is_below(t->claimant, n);
-             n = n->parent) {
-            uint64_t cores = 0, mem = 0;
-            for (size_t k = 0; k < t->n_chosen; k++) {
-                const struct lease *l = t->victims[k].lease;
-                cores += is_below(l->leaf, n) ? l->n_cores : 0;
-                mem += is_below(l->leaf, n) ? l->mem_mib : 0;
-            }
-            if (!can_spare(n, cores, mem))
-                return false;
+    for (const struct share_node *n = l->leaf; !is_below(t->claimant, n); n = n->parent) {
+        uint64_t cores = l->n_cores, mem = l->mem_mib;
+        for (size_t i = 0; i < t->n_chosen; i++) {
+            const struct lease *other = t->victims[i].lease;
+            cores += is_below(other->leaf, n) ? other->n_cores : 0;
+            mem += is_below(other->leaf, n) ? other->mem_mib : 0;
         }
+        if (!can_spare(n, cores, mem))
+            return false;
+    }
     return true;
 }
 
-/* Takes until it fits, then leaves out who is not needed. */
+/* Takes until it fits; chosen ones move to the front. */
+static bool take_until_it_fits(struct taking *t)
+{
+    t->n_chosen = 0;
+    for (size_t i = 0; i < t->n && !fits_without(t, t->n_chosen, SIZE_MAX); i++) {
+        if (!can_go_too(t, t->victims[i].lease))
+            continue;
+        struct victim v = t->victims[i];
+        memmove(t->victims + t->n_chosen + 1, t->victims + t->n_chosen,
+                (i - t->n_chosen) * sizeof v);
+        t->victims[t->n_chosen++] = v;
+    }
+    return fits_without(t, t->n_chosen, SIZE_MAX);
+}
+
+static void leave_out_the_needless(struct taking *t)
+{
+    for (size_t i = t->n_chosen; i-- > 0;)
+        if (fits_without(t, t->n_chosen, i)) {
+            memmove(t->victims + i, t->victims + i + 1, (t->n_chosen - i - 1) * sizeof *t->victims);
+            t->n_chosen--;
+        }
+}
+
+/* What is free then is not kept for other guarantees either. */
+static bool is_its_own(const struct taking *t)
+{
+    uint64_t cores = 0, mem = 0;
+    for (size_t i = 0; i < t->n_chosen; i++) {
+        cores += t->victims[i].lease->n_cores;
+        mem += t->victims[i].lease->mem_mib;
+    }
+    return !quota_is_withheld_with(t->core, t->taker->leaf, t->taker->shape, cores, mem);
+}
+
 static bool choose(struct taking *t)
 {
     struct quota_block block;
@@ -184,20 +254,17 @@ static bool choose(struct taking *t)
         || quota_blocks_machine(t->core, t->taker->leaf, s, t->worker, &block))
         return false;
     list_victims(t);
-    size_t n = 0;
-    while (n < t->n && !fits_without(t, n, SIZE_MAX))
-        n++;
-    if (n == 0 || !fits_without(t, n, SIZE_MAX))
-        return false;
-    for (size_t i = n; i-- > 0;)
-        if (fits_without(t, n, i)) {
-            memmove(t->victims + i, t->victims + i + 1, (n - i - 1) * sizeof *t->victims);
-            n--;
-        }
-    t->n_chosen = n;
-    for (size_t i = 0; i < n; i++)
+    if (!take_until_it_fits(t)) {
+        if (t->n > 0)
+            qsort(t->victims, t->n, sizeof *t->victims, by_size);
+        if (!take_until_it_fits(t))
+            return false;
+    }
+    leave_out_the_needless(t);
+    for (size_t i = 0; i < t->n_chosen; i++)
         t->cost += t->victims[i].lost_core_us;
-    return can_all_be_spared(t);
+    /* With room already it is a hold that keeps it from starting, or a booking. */
+    return is_its_own(t) && (t->n_chosen > 0 || calendar_allows(t->core, s, t->worker, NULL));
 }
 
 static bool is_cheaper(const struct taking *a, const struct taking *b)
@@ -243,49 +310,60 @@ static void add_shape(struct shapes *l, struct shape *s)
     l->items[l->n++] = s;
 }
 
-/* The first class below a node that is within the node's guarantee and has no room. */
-static struct class *held_back(struct core *c, struct share_node *n)
+/* The shapes below a node that are within the node's guarantee and have no room. */
+static struct shapes held_back(const struct share_node *n)
 {
     struct shapes l = {0};
     for (struct seat *t = n->seats; t; t = t->next)
         if (lacks_room(t) && quota_is_guaranteed(n, t->shape))
             add_shape(&l, t->shape);
-    struct class *k = l.n > 0 ? queue_pick_below(c, n, l.items, l.n) : NULL;
-    free(l.items);
+    return l;
+}
+
+/* The first class below a node, of those that no limit holds back; the others are parked there. */
+static struct class *first_free(struct core *c, struct share_node *n, const struct shapes *l)
+{
+    struct quota_block block;
+    struct class *k;
+    while ((k = queue_pick_below(c, n, l->items, l->n)) && quota_blocks(k->leaf, k->shape, &block))
+        queue_park(c, k, block.node);
     return k;
 }
 
-/* A claim goes before the newest of the holds that no claim has. */
-static struct hold *hold_for(struct core *c, struct job *job, struct worker *w)
+static void leave_out(struct shapes *l, const struct shape *s)
 {
-    holds_drop(c, job);
-    for (size_t i = c->holds.n; c->holds.n == HOLDS_MAX && i-- > 0;)
-        if (!c->holds.items[i].is_reclaim)
-            holds_drop(c, c->holds.items[i].job);
-    struct hold *h = holds_make(c, job, w, c->policy_us + RECLAIM_KILL_US);
-    if (h)
-        h->is_reclaim = true;
-    return h;
+    for (size_t i = l->n; i-- > 0;)
+        if (l->items[i] == s)
+            l->items[i] = l->items[--l->n];
 }
 
-/* With room on a machine, nothing else would keep it from starting. */
-static bool needs_room_alone(const struct class *k)
+/* The first in pick order that some machine can be cleared for, and that lacks nothing else. */
+static struct taking first_taking(struct core *c, struct share_node *n, struct shapes *l)
 {
-    struct quota_block block;
-    return !quota_blocks(k->leaf, k->shape, &block) && licence_blocks(&k->shape->tokens) == NULL;
+    struct taking t = {0};
+    for (unsigned tries = 0; tries < TAKERS_TRIED_MAX && t.worker == NULL; tries++) {
+        struct class *k = l->n > 0 ? first_free(c, n, l) : NULL;
+        if (k == NULL)
+            break;
+        if (licence_blocks(&k->shape->tokens) == NULL)
+            t = best_taking(c, n, k);
+        leave_out(l, k->shape);
+    }
+    return t;
 }
 
-static void take_back(struct core *c, struct share_node *n, struct class *k, int64_t wall_us,
+static void take_back(struct core *c, struct share_node *n, struct shapes *l, int64_t wall_us,
                       struct effects *out)
 {
-    struct job *job = queue_class_head(k);
-    struct taking t = needs_room_alone(k) ? best_taking(c, n, k) : (struct taking){0};
-    const struct hold *h = t.worker ? hold_for(c, job, t.worker) : NULL;
-    for (size_t i = 0; h && i < t.n_chosen; i++)
-        preempt_lease(c, t.victims[i].lease, "called back: what it had is another's guarantee",
-                      wall_us, out);
-    if (h)
+    struct taking t = first_taking(c, n, l);
+    struct job *job = t.worker ? queue_class_head(t.taker) : NULL;
+    if (job && holds_may_reclaim(c, job)) {
+        for (size_t i = 0; i < t.n_chosen; i++)
+            preempt_lease(c, t.victims[i].lease, "called back: what it had is another's guarantee",
+                          wall_us, out);
+        holds_reclaim(c, job, t.worker, c->policy_us + RECLAIM_KILL_US);
         n->reclaim_since_us = 0;
+    }
     free(t.victims);
 }
 
@@ -304,16 +382,25 @@ void preempt_run(struct core *c, int64_t wall_us, struct effects *out)
 {
     for (size_t i = 0; i < c->share.n_guaranteed; i++) {
         struct share_node *n = c->share.guaranteed[i];
-        struct class *k = is_reclaiming(c, n) ? NULL : held_back(c, n);
-        if (k == NULL) {
+        struct shapes l = is_reclaiming(c, n) ? (struct shapes){0} : held_back(n);
+        if (l.n == 0)
             n->reclaim_since_us = 0;
-            continue;
-        }
-        if (n->reclaim_since_us == 0)
+        else if (n->reclaim_since_us == 0)
             n->reclaim_since_us = c->policy_us;
-        if (c->policy_us - n->reclaim_since_us >= c->config.reclaim_grace_us)
-            take_back(c, n, k, wall_us, out);
+        if (l.n > 0 && c->policy_us - n->reclaim_since_us >= c->config.reclaim_grace_us)
+            take_back(c, n, &l, wall_us, out);
+        free(l.items);
     }
+}
+
+bool preempt_is_due(const struct core *c)
+{
+    for (size_t i = 0; i < c->share.n_guaranteed; i++) {
+        int64_t since_us = c->share.guaranteed[i]->reclaim_since_us;
+        if (since_us != 0 && c->policy_us - since_us >= c->config.reclaim_grace_us)
+            return true;
+    }
+    return false;
 }
 
 int64_t preempt_next_us(const struct core *c)

@@ -50,6 +50,11 @@ struct job *queue_class_head(const struct class *k)
     return heap_top(&k->jobs);
 }
 
+bool queue_is_senior(const struct core *c, const struct job *job)
+{
+    return !c->config.is_easy && c->policy_us - job->waiting_us >= c->config.starve_us;
+}
+
 void queue_init(struct core *c)
 {
     heap_init(&c->queue.by_age, older, job_set_age_index);
@@ -75,6 +80,11 @@ static const char *text(const char *t)
 uint64_t shape_core_us(const struct shape *s)
 {
     return machine_core_us(s->least_cores, s->time_us);
+}
+
+bool shape_waits_for_room(const struct shape *s)
+{
+    return s->why == WAIT_CAPACITY || s->why == WAIT_LICENCE || s->why == WAIT_RESERVED;
 }
 
 static bool shape_equals(const struct shape *s, const struct job_submit *r,
@@ -170,13 +180,13 @@ static void shape_unref(struct queue *q, struct shape *s)
     free(s);
 }
 
-static void list_remove(struct shapes *list, struct shape *s)
+void shapes_remove(struct shapes *list, struct shape *s)
 {
     list->items[s->index] = list->items[--list->n];
     list->items[s->index]->index = s->index;
 }
 
-static void list_add(struct shapes *list, struct shape *s)
+void shapes_add(struct shapes *list, struct shape *s)
 {
     cq_grow(&list->items, &list->cap, list->n);
     s->index = list->n;
@@ -189,15 +199,15 @@ void queue_shut(struct core *c, struct shape *s, enum wait_reason why, struct fe
     s->why_feature = f;
     if (s->is_shut)
         return;
-    list_remove(&c->queue.open, s);
-    list_add(&c->queue.shut, s);
+    shapes_remove(&c->queue.open, s);
+    shapes_add(&c->queue.shut, s);
     s->is_shut = true;
 }
 
 void queue_open(struct core *c, struct shape *s)
 {
-    list_remove(&c->queue.shut, s);
-    list_add(&c->queue.open, s);
+    shapes_remove(&c->queue.shut, s);
+    shapes_add(&c->queue.open, s);
     s->is_shut = false;
     s->why = WAIT_NONE;
 }

@@ -100,6 +100,7 @@ void queue_fini(struct core *c);
 struct class *queue_class_ref(struct core *c, const struct job *job);
 void queue_class_unref(struct core *c, struct class *k); /* accepts NULL */
 uint64_t shape_core_us(const struct shape *s);           /* least cores x limit */
+bool shape_waits_for_room(const struct shape *s);        /* shut: what ends may let it start */
 
 /* Counts anew what of the job may start, and moves job, class and seats to where they belong.
  * Called after every change of the job. */
@@ -108,6 +109,8 @@ void queue_update(struct core *c, struct job *job);
 /* Within a leaf: rank (time of submit, place in the array, priority), then arrival. Total. */
 bool queue_job_before(const struct job *a, const struct job *b);
 struct job *queue_class_head(const struct class *k); /* NULL when nothing may start */
+bool queue_is_senior(const struct core *c,
+                     const struct job *job); /* waits longer than any should */
 
 /* The next class by guarantee and share key, of shapes that are open; or of those given. NULL:
  * none. */
@@ -147,12 +150,16 @@ void queue_park_blocked(struct core *c, struct share_node *n); /* all that they 
 void queue_wake_withheld(struct core *c);
 void queue_wake_licence(struct core *c, struct feature *f);
 
+/* A shape knows its place in the list that it is in. */
+void shapes_add(struct shapes *list, struct shape *s);
+void shapes_remove(struct shapes *list, struct shape *s);
+
 struct seat *seat_ref(struct core *c, struct shape *s, struct share_node *node);
 void seat_unref(struct core *c, struct seat *t);
 bool seat_is_empty(const struct seat *t);
 void seat_update(struct core *c, struct seat *t); /* it or its children changed: its place above */
 void seat_park(struct core *c, struct seat *t, struct seat **list);
 /* The best child of a seat: under guarantee first. */
-struct seat *seat_best(struct core *c, struct seat *t, double a);
+struct seat *seat_best(struct seat *t, double a);
 
 #endif

@@ -216,13 +216,19 @@ static bool is_withheld(const struct core *c, const struct share_node *own,
            || (kept_mem > 0 && kept_mem + shape->least_mem_mib > free_mem);
 }
 
-bool quota_is_withheld(const struct core *c, const struct share_node *leaf,
-                       const struct shape *shape)
+bool quota_is_withheld_with(const struct core *c, const struct share_node *leaf,
+                            const struct shape *shape, uint64_t cores, uint64_t mem_mib)
 {
     const struct share_node *own = leaf->parent->parent;
     if (c->share.n_guaranteed == 0 || quota_is_guaranteed(own, shape))
         return false;
-    return is_withheld(c, own, shape, c->pool.free_cores, c->pool.free_mem_mib);
+    return is_withheld(c, own, shape, c->pool.free_cores + cores, c->pool.free_mem_mib + mem_mib);
+}
+
+bool quota_is_withheld(const struct core *c, const struct share_node *leaf,
+                       const struct shape *shape)
+{
+    return quota_is_withheld_with(c, leaf, shape, 0, 0);
 }
 
 bool quota_lease_is_withheld(const struct core *c, const struct lease *l)
@@ -250,7 +256,15 @@ static void add_tokens(struct share_node *n, const struct tokens *t, bool give_b
     }
 }
 
-void quota_take(struct core *c, const struct lease *l)
+void quota_recall(const struct lease *l)
+{
+    for (struct share_node *n = l->leaf; n; n = n->parent) {
+        n->recalled_cores += l->n_cores;
+        n->recalled_mem_mib += l->mem_mib;
+    }
+}
+
+void quota_take(const struct lease *l)
 {
     for (struct share_node *n = l->leaf; n; n = n->parent) {
         n->cores += l->n_cores;
@@ -258,7 +272,8 @@ void quota_take(struct core *c, const struct lease *l)
         n->running++;
         add_tokens(n, &l->tokens, false);
     }
-    (void)c;
+    if (l->is_recalled)
+        quota_recall(l);
 }
 
 void quota_give_back(struct core *c, const struct lease *l)
@@ -266,6 +281,8 @@ void quota_give_back(struct core *c, const struct lease *l)
     for (struct share_node *n = l->leaf; n; n = n->parent) {
         n->cores -= l->n_cores;
         n->mem_mib -= l->mem_mib;
+        n->recalled_cores -= l->is_recalled ? l->n_cores : 0;
+        n->recalled_mem_mib -= l->is_recalled ? l->mem_mib : 0;
         n->running--;
         add_tokens(n, &l->tokens, true);
         queue_wake_limits(c, n);

@@ -42,11 +42,15 @@ double quota_claim(const struct share_node *n);   /* max of used / min: the smal
 /* Free capacity that is kept for other enterprises' guarantees would be touched. */
 bool quota_is_withheld(const struct core *c, const struct share_node *leaf,
                        const struct shape *shape);
+/* The same with so much more free. */
+bool quota_is_withheld_with(const struct core *c, const struct share_node *leaf,
+                            const struct shape *shape, uint64_t cores, uint64_t mem_mib);
 /* The same of what a lease holds, had it to be taken anew: a guarantee came later. */
 bool quota_lease_is_withheld(const struct core *c, const struct lease *l);
 
 /* Books of leases on the whole path; the share_charge that follows brings seats up to date. */
-void quota_take(struct core *c, const struct lease *l);
+void quota_take(const struct lease *l);
+void quota_recall(const struct lease *l); /* it was called back: it counts until it is gone */
 void quota_give_back(struct core *c, const struct lease *l);
 void quota_waiting(struct share_node *leaf, int64_t tasks); /* added to what waits */
 

@@ -159,13 +159,6 @@ static void join(struct core *c, struct seat *t)
     tournament_add(&t->parent->rivals, t, t->node->id, m, b, share_now(c));
 }
 
-static void list(struct shapes *in, struct shape *s)
-{
-    cq_grow(&in->items, &in->cap, in->n);
-    s->index = in->n;
-    in->items[in->n++] = s;
-}
-
 static void update_shape(struct core *c, struct shape *s)
 {
     bool waits = !seat_is_empty(s->root), is_listed = s->index != SIZE_MAX;
@@ -173,11 +166,10 @@ static void update_shape(struct core *c, struct shape *s)
     if (waits == is_listed)
         return;
     if (waits) {
-        list(in, s);
+        shapes_add(in, s);
         return;
     }
-    in->items[s->index] = in->items[--in->n];
-    in->items[s->index]->index = s->index;
+    shapes_remove(in, s);
     s->index = SIZE_MAX;
     s->is_shut = false;
 }
@@ -311,8 +303,7 @@ void queue_wake_licence(struct core *c, struct feature *f)
 
 /* ---- choice ---- */
 
-struct seat *seat_best(struct core *c, struct seat *t, double a)
+struct seat *seat_best(struct seat *t, double a)
 {
-    (void)c;
     return t->guaranteed.n > 0 ? heap_top(&t->guaranteed) : tournament_top(&t->rivals, a);
 }

@@ -248,7 +248,7 @@ static void charge_node(struct core *c, struct share_node *n, int64_t rate)
     carry_settle(c, n);
     n->rate += rate;
     n->c += c_change;
-    carry_charge(c, n, rate, c_change);
+    carry_charge(n, rate, c_change);
     carry_review(c, n);
     share_mark_changed(c, n);
     carry_turn_siblings(c, n);
@@ -285,7 +285,7 @@ void share_refund(struct core *c, struct share_node *leaf, int64_t rate, int64_t
             (double)(n->level > SHARE_ENTERPRISE ? inner : rate) / (double)RATE_ONE * span;
         carry_settle(c, n);
         n->c -= paid;
-        carry_charge(c, n, 0, -paid);
+        carry_charge(n, 0, -paid);
         share_mark_changed(c, n);
         queue_node_changed(c, n);
     }

@@ -66,7 +66,8 @@ struct share_node {
     struct carry_group group;
     /* books of open leases */
     uint64_t cores, mem_mib, running;
-    uint64_t *tokens; /* by feature index */
+    uint64_t recalled_cores, recalled_mem_mib; /* part of them that was called back */
+    uint64_t *tokens;                          /* by feature index */
     size_t n_tokens;
     uint64_t waiting; /* tasks of live jobs that have not started */
     struct budget budget;

@@ -6,8 +6,9 @@
 #include "scheduler/core/quota.h"
 #include "tests/trace/policy_play.h"
 
-#define PASS_US (2 * US_PER_S)   /* a look again comes within it */
-#define BACK_US (900 * US_PER_S) /* max(T_grace + T_kill, T_np) */
+#define REPLAN_US (20 * US_PER_S)  /* seldomer than in life: virtual days go by faster */
+#define PASS_US   (2 * REPLAN_US)  /* a look again comes within it */
+#define BACK_US   (900 * US_PER_S) /* max(T_grace + T_kill, T_np) */
 
 static bool is_below(const struct share_node *n, const struct share_node *above)
 {
@@ -72,41 +73,65 @@ static bool is_quiet(const struct core *c, const struct lease *l)
     return false;
 }
 
-/* It and all that are taken with it leave every node of its side at its guarantee. */
-static bool may_give(const struct core *c, const struct share_node *claimant, const struct lease *l,
-                     const struct lease **taken, size_t n_taken)
+/* It may be asked to give, as far as it alone is concerned. */
+static bool may_give(const struct core *c, const struct share_node *claimant, const struct shape *s,
+                     const struct lease *l)
 {
     if (l->class == NULL || !l->class->shape->is_preemptible || l->is_recalled || l->n == 0
         || is_below(l->leaf, claimant) || is_quiet(c, l))
         return false;
-    for (const struct share_node *n = l->leaf; !is_below(claimant, n); n = n->parent) {
-        uint64_t cores = l->n_cores, mem = l->mem_mib;
-        for (size_t i = 0; i < n_taken; i++) {
-            cores += is_below(taken[i]->leaf, n) ? taken[i]->n_cores : 0;
-            mem += is_below(taken[i]->leaf, n) ? taken[i]->mem_mib : 0;
-        }
-        if ((n->settings.min_cores && n->cores < n->settings.min_cores + cores)
-            || (n->settings.min_mem_mib && n->mem_mib < n->settings.min_mem_mib + mem))
+    for (const struct share_node *n = claimant; !is_below(l->leaf, n); n = n->parent)
+        if (!quota_is_guaranteed(n, s))
             return false;
-    }
     return true;
 }
 
-static bool could_take(const struct core *c, const struct share_node *claimant,
-                       const struct shape *s, const struct worker *w)
+/* All that are taken leave every node of their sides at its guarantee: whoever is chosen of them,
+ * and in whatever order. */
+static bool leaves_guarantees(const struct share_node *claimant, const struct lease *const *taken,
+                              size_t n_taken)
 {
+    for (size_t i = 0; i < n_taken; i++)
+        for (const struct share_node *n = taken[i]->leaf; !is_below(claimant, n); n = n->parent) {
+            uint64_t cores = n->recalled_cores, mem = n->recalled_mem_mib;
+            for (size_t k = 0; k < n_taken; k++) {
+                cores += is_below(taken[k]->leaf, n) ? taken[k]->n_cores : 0;
+                mem += is_below(taken[k]->leaf, n) ? taken[k]->mem_mib : 0;
+            }
+            if ((n->settings.min_cores && n->cores < n->settings.min_cores + cores)
+                || (n->settings.min_mem_mib && n->mem_mib < n->settings.min_mem_mib + mem))
+                return false;
+        }
+    return true;
+}
+
+static bool is_claimed(const struct core *c, const struct worker *w)
+{
+    for (size_t i = 0; i < c->holds.n; i++)
+        if (c->holds.items[i].is_reclaim && c->holds.items[i].worker == w)
+            return true;
+    return false;
+}
+
+static bool could_take(const struct core *c, const struct share_node *claimant,
+                       const struct class *k, const struct worker *w)
+{
+    const struct shape *s = k->shape;
     const struct lease *taken[HELD_MAX];
+    struct quota_block block;
     size_t n = 0;
-    if (!placement_could_fit(s, w) || !worker_takes_work(w))
+    if (!placement_could_fit(s, w) || !worker_takes_work(w) || is_claimed(c, w)
+        || quota_blocks_machine(c, k->leaf, s, w, &block))
         return false;
     uint64_t cores = w->n_free, mem = w->mem_mib - w->mem_used_mib;
     for (size_t i = 0; i < w->n_leases && n < HELD_MAX; i++)
-        if (may_give(c, claimant, w->leases[i], taken, n)) {
+        if (may_give(c, claimant, s, w->leases[i])) {
             taken[n++] = w->leases[i];
             cores += w->leases[i]->n_cores;
             mem += w->leases[i]->mem_mib;
         }
-    return n > 0 && cores >= s->cores && mem >= s->mem_mib && !(s->exclusive && n < w->n_leases);
+    return n > 0 && cores >= s->cores && mem >= s->mem_mib && !(s->exclusive && n < w->n_leases)
+           && leaves_guarantees(claimant, taken, n);
 }
 
 static bool is_held_back(const struct core *c, const struct share_node *n, const struct class *k)
@@ -114,10 +139,11 @@ static bool is_held_back(const struct core *c, const struct share_node *n, const
     struct quota_block block;
     const struct shape *s = k->shape;
     if (k->jobs.n == 0 || !is_below(k->leaf, n) || !quota_is_guaranteed(n, s) || !s->is_shut
-        || quota_blocks(k->leaf, s, &block) || licence_blocks(&s->tokens))
+        || quota_blocks(k->leaf, s, &block) || quota_is_withheld(c, k->leaf, s)
+        || licence_blocks(&s->tokens))
         return false;
     for (size_t i = 0; i < c->pool.n; i++)
-        if (could_take(c, n, s, c->pool.workers[i]))
+        if (could_take(c, n, k, c->pool.workers[i]))
             return true;
     return false;
 }
@@ -150,6 +176,24 @@ static bool has_started(const struct core *c, const struct share_node *n)
     return false;
 }
 
+static void fail_guarantee(const struct play *p, const struct share_node *n)
+{
+    const struct core *c = p->w.core;
+    struct cq_str out = {0};
+    void *item;
+    cq_str_printf(
+        &out,
+        "node %" PRIu64 " waits within its guarantee although others could give back:", n->id);
+    for (size_t i = 0; map_next(&c->queue.by_class, &i, &item);)
+        for (const struct class *k = item; k; k = k->next_same_hash)
+            if (is_held_back(c, n, k))
+                cq_str_printf(&out, " job %" PRIu64 " (%" PRIu64 " cores, %" PRIu64 " MiB, %s%s)",
+                              queue_class_head(k)->id, k->shape->cores, k->shape->mem_mib,
+                              wait_reason_name(k->shape->why),
+                              queue_is_parked(k) ? ", parked" : "");
+    play_fail(p, cq_str_text(&out));
+}
+
 static void check_guarantee(struct play *p, const struct share_node *n)
 {
     const struct core *c = p->w.core;
@@ -167,7 +211,7 @@ static void check_guarantee(struct play *p, const struct share_node *n)
     else if (p->disturbed_us > wait->since_us)
         wait->since_us = c->policy_us;
     else if (c->policy_us - wait->since_us > BACK_US + PASS_US)
-        play_fail(p, "a job within its guarantee waits although others could give back");
+        fail_guarantee(p, n);
 }
 
 /* ---- promises ---- */
@@ -203,9 +247,34 @@ static void keep_promises(struct play *p)
     }
 }
 
+/* Tokens that a licence server shows are free when it says so, some time after their jobs end. */
+static bool waits_for_server(const struct hold *h)
+{
+    const struct tokens *need = &h->job->class->shape->tokens;
+    for (size_t i = 0; i < need->n; i++)
+        if (need->items[i].feature->external > 0)
+            return true;
+    return false;
+}
+
+/* A wall clock that jumped, and a restart that believed it: what runs seems beyond its limit. And
+ * what is queued ahead was taken for short, and may be long. */
+static bool is_anything_late(const struct core *c)
+{
+    void *item;
+    for (size_t i = 0; map_next(&c->leases.by_id, &i, &item);) {
+        const struct lease *l = item;
+        if (l->n > 1 || (l->n == 1 && l->end_us < c->policy_us))
+            return true;
+    }
+    return false;
+}
+
 static void check_promises(struct play *p)
 {
     struct core *c = p->w.core;
+    if (is_anything_late(c))
+        play_disturb(p);
     for (size_t i = p->n_promises; i-- > 0;) {
         const struct job *job = job_find(c, p->promises[i].job);
         const struct hold *h = job ? holds_of(c, job) : NULL;
@@ -216,9 +285,7 @@ static void check_promises(struct play *p)
     }
     for (size_t i = 0; i < c->holds.n; i++) {
         const struct hold *h = &c->holds.items[i];
-        /* Those behind the first are planned as if it were not there, and may be put off by it. */
-        bool is_first = i == 0 && h->planned_us == c->policy_us && h->at_us == h->promised_us;
-        bool known = h->is_reclaim || !is_first;
+        bool known = h->is_reclaim || waits_for_server(h);
         if (h->is_reclaim && h->planned_us == c->policy_us)
             play_disturb(p); /* guarantees go before promises */
         for (size_t k = 0; k < p->n_promises; k++)
@@ -229,23 +296,10 @@ static void check_promises(struct play *p)
     }
 }
 
-/* Checks that are known to find seeds are asked for: CHIPQ_CHECKS=guarantees,promises,rebuilt.
- * Guarantees: only the first class of a claim is tried. Promises: holds are planned without each
- * other. Rebuilt: licences that strangers hold are not told alike by journal and rows. The others,
- * advice among them, have been run over few seeds only: they too may find more. */
-static bool is_asked(const char *what)
-{
-    const char *asked = getenv("CHIPQ_CHECKS");
-    return asked && strstr(asked, what) != NULL;
-}
-
 static void check_step(struct play *p)
 {
     const struct share *s = &p->w.core->share;
-    if (is_asked("promises"))
-        check_promises(p);
-    if (!is_asked("guarantees"))
-        return;
+    check_promises(p);
     for (size_t i = 0; i < s->n_guaranteed; i++)
         check_guarantee(p, s->guaranteed[i]);
 }
@@ -339,7 +393,7 @@ static char *next_hour(struct play *p, struct core *c)
 /* From the journal and from the store's rows: the same decisions. */
 static void check_rebuilt(struct play *p)
 {
-    if (!is_asked("rebuilt"))
+    if (!getenv("CHIPQ_CHECKS"))
         return;
     struct core *a = core_from_journal(&p->w), *b = core_from_rows(&p->w);
     for (size_t i = 0; i < p->n_jobs; i++)
@@ -416,6 +470,8 @@ static void take_limit_advice(struct play *p, const struct job *job, const struc
 static void check_advice(struct play *p)
 {
     struct reason reasons[8];
+    if (is_anything_late(p->w.core))
+        return; /* places move as long as it is */
     for (size_t tries = 0; tries < 5; tries++) {
         const struct job *job = play_random_job(p);
         if (job == NULL)

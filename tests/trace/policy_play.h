@@ -90,11 +90,23 @@ static void trace(const struct play *p)
         const struct shape *s = h->job->class->shape;
         cq_str_printf(&out,
                       "  hold for job %" PRIu64 " (%" PRIu64 " cores, %" PRIu64
-                      " MiB) on %s at %" PRId64 ", spare %" PRId64 " cores %" PRId64 " MiB%s%s\n",
-                      h->job->id, s->cores, s->mem_mib, h->worker->name,
-                      (h->at_us - c->policy_us + p->w.now.mono_us) / US_PER_S, h->spare_cores,
+                      " MiB, %s%s) on %s (%" PRIu64 " free) at %" PRId64 " (in %" PRId64
+                      " us, for %" PRIu64 " s), spare %" PRId64 " cores %" PRId64 " MiB%s%s%s\n",
+                      h->job->id, s->cores, s->mem_mib,
+                      s->is_shut ? wait_reason_name(s->why) : "open",
+                      queue_is_parked(h->job->class) ? ", parked" : "", h->worker->name,
+                      h->worker->n_free, (h->at_us - c->policy_us + p->w.now.mono_us) / US_PER_S,
+                      h->at_us - c->policy_us, s->time_us / (uint64_t)US_PER_S, h->spare_cores,
                       h->spare_mem_mib, h->is_draining ? " draining" : "",
-                      h->is_reclaim ? " reclaim" : "");
+                      h->is_reclaim ? " reclaim" : "", h->is_senior ? " senior" : "");
+        for (size_t k = 0; h->at_us <= c->policy_us + 1 && k < h->worker->n_leases; k++) {
+            const struct lease *l = h->worker->leases[k];
+            cq_str_printf(&out,
+                          "    lease %" PRIu64 ": %" PRIu64 " cores, ends in %" PRId64
+                          " us, %zu queued%s\n",
+                          l->id, l->n_cores, l->end_us - c->policy_us, l->n,
+                          l->is_recalled ? ", called back" : "");
+        }
     }
     (void)fputs(cq_str_text(&out), stderr);
     cq_str_fini(&out);

@@ -84,6 +84,7 @@ static void make_pool(struct play *p, uint64_t seed)
     *p = (struct play){.seed = seed, .dice = {seed}};
     const struct core_config config = {.lease_us = INT64_C(400) * 86400 * US_PER_S,
                                        .suspect_us = INT64_C(400) * 86400 * US_PER_S,
+                                       .replan_us = REPLAN_US,
                                        .starve_us = roll(&p->dice, 4) == 0 ? 3600 * US_PER_S : 0,
                                        .array_step_us = roll(&p->dice, 3) == 0 ? -1 : 0};
     world_init(&p->w, &config);

@@ -33,7 +33,8 @@ struct known {
     int64_t time_us, started_us; /* 0: it waits. Both clocks go alike here */
     char booking[8];
     const char *node;
-    bool is_over, is_called_back;
+    int64_t killed_us; /* called back: gone by then */
+    bool is_over;
 };
 
 static struct known jobs[JOBS_MAX];
@@ -96,9 +97,16 @@ static int booked_at(size_t i, int64_t t)
     return 0;
 }
 
-static int64_t ends_at(const struct known *k)
+/* At the latest: by its limit, or some time after it was called back. */
+static int64_t limit_us(const struct known *k)
 {
     int64_t end_us = k->started_us + k->time_us;
+    return k->killed_us && k->killed_us < end_us ? k->killed_us : end_us;
+}
+
+static int64_t ends_at(const struct known *k)
+{
+    int64_t end_us = limit_us(k);
     return end_us > world.now.wall_us ? end_us : world.now.wall_us + 1;
 }
 
@@ -175,7 +183,9 @@ static void look(void)
         struct known *k = &jobs[i];
         struct found f = k->is_over ? (struct found){0} : find("acme", k->number);
         is_new[i] = f.n > 0 && k->started_us == 0;
-        k->started_us = f.n > 0 ? lease_find(world.core, f.lease.id.v)->head_since_us : 0;
+        const struct lease *l = f.n > 0 ? lease_find(world.core, f.lease.id.v) : NULL;
+        k->started_us = l ? l->head_since_us : 0;
+        k->killed_us = l && l->is_recalled ? l->end_us : 0;
         k->node = f.node;
     }
     for (size_t i = 0; i < n_jobs; i++) {
@@ -236,7 +246,7 @@ static void random_submit(void)
 
 static bool is_due(const struct known *k)
 {
-    return is_live(k) && world.now.wall_us >= k->started_us + k->time_us;
+    return is_live(k) && world.now.wall_us >= limit_us(k);
 }
 
 static void end_job(struct known *k)

@@ -277,14 +277,18 @@ Test(quota, a_claim_is_served_where_all_holds_are_taken)
     world_add_enterprise(&world, "core");
     world_add_user(&world, "core", "cat", ROLE_DESIGNER);
     fill_by_brix();
-    for (unsigned i = 0; i < HOLDS_MAX; i++) {
+    struct holds *all = &world.core->holds;
+    for (unsigned i = 0; i < HOLDS_ORDINARY_MAX; i++) {
         uint64_t number = SUBMIT("cat", .cores = 1 + i % 8, .is_preemptible = true);
         struct job *job = (struct job *)job_of("core", number);
         if (holds_of(world.core, job) == NULL)
-            (void)holds_make(world.core, job, worker_named(world.core, "n1"),
-                             world.core->policy_us + HOUR);
+            all->items[all->n++] = (struct hold){.job = job,
+                                                 .worker = worker_named(world.core, "n1"),
+                                                 .at_us = world.core->policy_us + HOUR,
+                                                 .promised_us = world.core->policy_us + HOUR,
+                                                 .planned_us = world.core->policy_us};
     }
-    cr_assert_eq(world.core->holds.n, (size_t)HOLDS_MAX);
+    cr_assert_eq(all->n, (size_t)HOLDS_ORDINARY_MAX);
     (void)SUBMIT("ann", .cores = 2);
     go_on(2 * MINUTE);
     cr_expect(was_called_back(), "%s", cq_str_text(&world.log));
