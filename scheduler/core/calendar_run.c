@@ -41,7 +41,13 @@ static void booking_rates(const struct core *c, const struct booking *b, int64_t
 
 struct victim {
     struct lease *lease;
+    struct amount has; /* of what is missing */
     uint64_t lost_core_us;
+};
+
+struct victims {
+    struct victim *items;
+    size_t n, cap;
 };
 
 static int by_loss(const void *a, const void *b)
@@ -58,22 +64,55 @@ static bool is_sheltered(const struct core *c, const struct lease *l)
     return b && booking_is_active(b);
 }
 
-/* Those on a machine that may be called back, who loses least first. Caller frees. */
-static struct victim *list_victims(const struct core *c, const struct worker *w, size_t *n)
+/* Those on a machine that may be called back: with all they have, or with tokens of a feature. */
+static void add_victims(const struct core *c, const struct worker *w, const struct feature *f,
+                        struct victims *v)
 {
-    struct victim *list = cq_calloc(w->n_leases, sizeof *list);
-    *n = 0;
     for (size_t i = 0; i < w->n_leases; i++) {
         struct lease *l = w->leases[i];
+        uint64_t tokens = f ? tokens_of(&l->tokens, f) : 0;
         if (l->class == NULL || !l->class->shape->is_preemptible || l->is_recalled || l->n == 0
-            || is_sheltered(c, l))
+            || is_sheltered(c, l) || (f && tokens == 0))
             continue;
         uint64_t run_us = (uint64_t)(c->policy_us - l->head_since_us);
-        list[(*n)++] = (struct victim){l, l->n_cores * run_us};
+        cq_grow(&v->items, &v->cap, v->n);
+        v->items[v->n++] = (struct victim){
+            l, f ? (struct amount){tokens, 0} : (struct amount){l->n_cores, l->mem_mib},
+            l->n_cores * run_us};
     }
-    if (*n > 0)
-        qsort(list, *n, sizeof *list, by_loss);
-    return list;
+}
+
+static uint64_t rest_of(uint64_t amount, uint64_t part)
+{
+    return amount > part ? amount - part : 0;
+}
+
+static bool is_enough(struct amount got, struct amount missing)
+{
+    return got.cores >= missing.cores && got.mem_mib >= missing.mem_mib;
+}
+
+/* Takes those who lose least until it is enough; then leaves out who is not needed. Frees them. */
+static void call_back(struct core *c, struct victims *v, struct amount missing, int64_t wall_us,
+                      struct effects *out)
+{
+    struct amount got = {0};
+    size_t used = 0;
+    if (v->n > 0)
+        qsort(v->items, v->n, sizeof *v->items, by_loss);
+    for (; used < v->n && !is_enough(got, missing); used++) {
+        got.cores += v->items[used].has.cores;
+        got.mem_mib += v->items[used].has.mem_mib;
+    }
+    for (size_t i = used; i-- > 0;) {
+        const struct victim *one = &v->items[i];
+        const struct amount without = {got.cores - one->has.cores, got.mem_mib - one->has.mem_mib};
+        if (is_enough(without, missing))
+            got = without;
+        else
+            preempt_lease(c, one->lease, "called back: a booking begins", wall_us, out);
+    }
+    free(v->items);
 }
 
 /* By how much strangers and active bookings together pass what the machine has. */
@@ -84,8 +123,11 @@ static struct amount excess_on(const struct core *c, const struct worker *w)
     for (size_t i = 0; line && i < line->n; i++) {
         if (line->slots[i].booking->state != BOOKING_BEGUN)
             continue;
-        taken.cores += piece_cores(line->slots[i].piece, w);
-        taken.mem_mib += piece_mem_mib(line->slots[i].piece, w);
+        struct amount inside = booking_inside(line->slots[i].booking, w, NULL);
+        uint64_t cores = piece_cores(line->slots[i].piece, w);
+        uint64_t mem_mib = piece_mem_mib(line->slots[i].piece, w);
+        taken.cores += cores > inside.cores ? cores : inside.cores;
+        taken.mem_mib += mem_mib > inside.mem_mib ? mem_mib : inside.mem_mib;
     }
     for (size_t i = 0; i < w->n_leases; i++) {
         const struct lease *l = w->leases[i];
@@ -94,45 +136,18 @@ static struct amount excess_on(const struct core *c, const struct worker *w)
         taken.cores += l->n_cores;
         taken.mem_mib += l->mem_mib;
     }
-    return (struct amount){taken.cores > w->n_cores ? taken.cores - w->n_cores : 0,
-                           taken.mem_mib > w->mem_mib ? taken.mem_mib - w->mem_mib : 0};
+    return (struct amount){rest_of(taken.cores, w->n_cores), rest_of(taken.mem_mib, w->mem_mib)};
 }
 
-static uint64_t rest_of(uint64_t amount, uint64_t part)
-{
-    return amount > part ? amount - part : 0;
-}
-
-static const char called_back[] = "called back: a booking begins";
-
-/* Takes those who lose least until it fits; then leaves out who is not needed. */
 static void clear_machine(struct core *c, const struct worker *w, int64_t wall_us,
                           struct effects *out)
 {
     struct amount excess = excess_on(c, w);
     if (excess.cores == 0 && excess.mem_mib == 0)
         return;
-    size_t n, used = 0;
-    struct victim *list = list_victims(c, w, &n);
-    struct amount got = {0};
-    while (used < n && (got.cores < excess.cores || got.mem_mib < excess.mem_mib)) {
-        got.cores += list[used].lease->n_cores;
-        got.mem_mib += list[used++].lease->mem_mib;
-    }
-    for (size_t i = used; i-- > 0;) {
-        const struct lease *l = list[i].lease;
-        bool is_needed = rest_of(got.cores, l->n_cores) < excess.cores
-                         || rest_of(got.mem_mib, l->mem_mib) < excess.mem_mib;
-        if (is_needed)
-            continue;
-        got.cores -= l->n_cores;
-        got.mem_mib -= l->mem_mib;
-        list[i].lease = NULL;
-    }
-    for (size_t i = 0; i < used; i++)
-        if (list[i].lease)
-            preempt_lease(c, list[i].lease, called_back, wall_us, out);
-    free(list);
+    struct victims v = {0};
+    add_victims(c, w, NULL, &v);
+    call_back(c, &v, excess, wall_us, out);
 }
 
 static uint64_t booked_unused(const struct core *c, const struct booking *b,
@@ -165,14 +180,13 @@ static uint64_t tokens_missing(const struct core *c, const struct feature *f)
 static void clear_feature(struct core *c, const struct feature *f, int64_t wall_us,
                           struct effects *out)
 {
-    for (size_t i = 0; i < c->pool.n && tokens_missing(c, f) > 0; i++) {
-        size_t n;
-        struct victim *list = list_victims(c, c->pool.workers[i], &n);
-        for (size_t k = 0; k < n && tokens_missing(c, f) > 0; k++)
-            if (tokens_of(&list[k].lease->tokens, f) > 0)
-                preempt_lease(c, list[k].lease, called_back, wall_us, out);
-        free(list);
-    }
+    struct victims v = {0};
+    uint64_t missing = tokens_missing(c, f);
+    if (missing == 0)
+        return;
+    for (size_t i = 0; i < c->pool.n; i++)
+        add_victims(c, c->pool.workers[i], f, &v);
+    call_back(c, &v, (struct amount){missing, 0}, wall_us, out);
 }
 
 static void clear_way(struct core *c, const struct booking *b, int64_t wall_us, struct effects *out)
@@ -234,7 +248,6 @@ static void pass_edge(struct core *c, const struct booking *b, int64_t wall_us, 
         emit_edge(c, b, BOOKING_AHEAD, start_us < INT64_MAX ? start_us : b->span.start_us, out);
     } else {
         emit_edge(c, b, BOOKING_BEGUN, b->span.start_us, out);
-        clear_way(c, b, wall_us, out);
     }
 }
 
@@ -260,6 +273,15 @@ static void wake(struct core *c)
     }
 }
 
+/* After all edges: what ends at a moment is not in the way of what begins then. */
+static void clear_ways(struct core *c, int64_t wall_us, struct effects *out)
+{
+    c->calendar.is_unclear = false;
+    for (size_t i = 0; i < c->calendar.n; i++)
+        if (c->calendar.items[i]->state == BOOKING_BEGUN)
+            clear_way(c, c->calendar.items[i], wall_us, out);
+}
+
 void calendar_run(struct core *c, int64_t wall_us, struct effects *out)
 {
     struct calendar *k = &c->calendar;
@@ -267,6 +289,8 @@ void calendar_run(struct core *c, int64_t wall_us, struct effects *out)
     k->seen_us = wall_us;
     while (k->next_us <= wall_us)
         pass_edge(c, first_due(c), wall_us, out);
+    if (k->is_unclear)
+        clear_ways(c, wall_us, out);
     if (k->is_changed || is_set_back)
         wake(c);
     k->is_changed = false;

@@ -205,6 +205,34 @@ Test(calendar_run, holders_of_booked_tokens_are_called_back)
     cr_expect(runs(inside) && runs(other) && !runs(soft));
 }
 
+Test(calendar_run, what_ends_when_another_begins_is_not_in_its_way)
+{
+    uint64_t soft = SUBMIT(.cores = 4, .time_us = 9 * HOUR, .is_preemptible = true);
+    cr_expect_str_eq(find("acme", soft).node, "n2");
+    EXPECT_BOOKED(.name = "n1", .end_us = 9 * HOUR, .nodes = "n1"); /* out of play */
+    EXPECT_BOOKED(.name = "late", .start_us = 2 * HOUR, .end_us = 3 * HOUR, .cores = 4);
+    EXPECT_BOOKED(.name = "early", .start_us = HOUR, .end_us = 2 * HOUR, .cores = 4);
+    cr_expect_str_eq(booking("late").nodes, "n2:4");
+    cr_expect_str_eq(booking("early").nodes, "n2:4");
+    go_to(2 * HOUR);
+    cr_expect_null(strstr(cq_str_text(&world.log), "kill"), "%s", cq_str_text(&world.log));
+    cr_expect(booking("late").v.is_active);
+}
+
+Test(calendar_run, no_more_holders_of_tokens_are_called_back_than_are_in_the_way)
+{
+    uint64_t few =
+        SUBMIT(.cores = 1, .time_us = 9 * HOUR, .licences = "vcs:1", .is_preemptible = true);
+    uint64_t many =
+        SUBMIT(.cores = 2, .time_us = 9 * HOUR, .licences = "vcs:3", .is_preemptible = true);
+    EXPECT_BOOKED(.name = "a", .start_us = HOUR, .end_us = 2 * HOUR, .licences = "vcs:3");
+    go_to(HOUR);
+    const char *kill = strstr(cq_str_text(&world.log), "kill");
+    cr_assert(kill && strstr(kill + 1, "kill") == NULL, "%s", cq_str_text(&world.log));
+    end_of("acme", many);
+    cr_expect(runs(few) && !runs(many));
+}
+
 /* ---- giving back, charges ---- */
 
 Test(calendar_run, flex_gives_back_what_is_unused_after_a_quarter_of_an_hour)
