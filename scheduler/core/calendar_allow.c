@@ -44,13 +44,13 @@ bool calendar_has(const struct core *c, const struct lease *l)
 
 /* A sum: the order of the map does not show. */
 uint64_t booking_tokens_inside(const struct core *c, const struct booking *b,
-                               const struct feature *f)
+                               const struct feature *f, const struct lease *but)
 {
     uint64_t n = 0;
     void *item;
     for (size_t i = 0; map_next(&c->leases.by_id, &i, &item);) {
         const struct lease *l = item;
-        n += l->booking == b->id ? tokens_of(&l->tokens, f) : 0;
+        n += l != but && l->booking == b->id ? tokens_of(&l->tokens, f) : 0;
     }
     return n;
 }
@@ -58,6 +58,11 @@ uint64_t booking_tokens_inside(const struct core *c, const struct booking *b,
 static uint64_t greater(uint64_t a, uint64_t b)
 {
     return a > b ? a : b;
+}
+
+static int64_t greater_time(int64_t a_us, int64_t b_us)
+{
+    return a_us > b_us ? a_us : b_us;
 }
 
 /* When a lease ends by its limit, wall time; one that is late may end any moment. */
@@ -102,21 +107,35 @@ static void add_slot(struct timeline *t, const struct slot *slot, const struct q
     timeline_add(t, q->from_us, end_us, now);
 }
 
+/* While its booking has it, a lease counts there; it may outlast it when the clock jumped. */
+static void add_lease(struct timeline *t, const struct query *q, const struct lease *l,
+                      const struct booking *within, struct amount a)
+{
+    int64_t from_us = within ? greater_time(q->from_us, within->span.end_us) : q->from_us;
+    timeline_add(t, from_us, lease_end_us(q->core, l), a);
+}
+
 static void add_leases(struct timeline *t, const struct query *q)
 {
     for (size_t i = 0; !q->is_alone && i < q->worker->n_leases; i++) {
         const struct lease *l = q->worker->leases[i];
-        if (l != q->taken && !calendar_has(q->core, l))
-            timeline_add(t, q->from_us, lease_end_us(q->core, l),
-                         (struct amount){l->n_cores, l->mem_mib});
+        if (l != q->taken)
+            add_lease(t, q, l, calendar_has(q->core, l) ? booking_find(q->core, l->booking) : NULL,
+                      (struct amount){l->n_cores, l->mem_mib});
     }
 }
 
-/* A start outside bookings: with it, none has too little at any moment until its limit. */
-static bool leaves_room(const struct query *q)
+static struct amount wanted_of(const struct query *q)
+{
+    const struct shape *s = q->shape;
+    return s->exclusive ? (struct amount){q->worker->n_cores, q->worker->mem_mib}
+                        : (struct amount){s->cores, s->mem_mib};
+}
+
+/* With so much more, no booking has too little of it at any moment until the limit. */
+static bool leaves_room(const struct query *q, struct amount more)
 {
     const struct line *line = calendar_line(q->core, q->worker->name);
-    const struct shape *s = q->shape;
     const struct worker *w = q->worker;
     struct timeline t = {0};
     for (size_t i = 0; line && i < line->n; i++)
@@ -124,11 +143,10 @@ static bool leaves_room(const struct query *q)
     bool ok = t.n == 0;
     if (!ok) {
         add_leases(&t, q);
-        timeline_add(&t, q->from_us, q->until_us,
-                     s->exclusive ? (struct amount){w->n_cores, w->mem_mib}
-                                  : (struct amount){s->cores, s->mem_mib});
+        timeline_add(&t, q->from_us, q->until_us, more);
         struct amount most = timeline_peak(&t);
-        ok = most.cores <= w->n_cores && most.mem_mib <= w->mem_mib;
+        ok = (more.cores == 0 || most.cores <= w->n_cores)
+             && (more.mem_mib == 0 || most.mem_mib <= w->mem_mib);
     }
     timeline_fini(&t);
     return ok;
@@ -144,33 +162,34 @@ static bool is_within(const struct core *c, const struct booking *b, int64_t fro
     return start_us <= from_us && until_us <= start_us + span_length(&b->span);
 }
 
-/* A start in what its booking has of the machine. */
+/* A start in what its booking has of the machine. Memory that it did not book, as what it gave
+ * back, others may have, or keep. */
 static bool fits_inside(const struct query *q, const struct booking *b)
 {
     const struct piece *p = booking_piece(b, q->worker->name);
-    const struct shape *s = q->shape;
-    if (p == NULL || !is_within(q->core, b, q->from_us, q->until_us))
+    if (p == NULL)
         return false;
     uint64_t cores = piece_cores(p, q->worker), mem_mib = piece_mem_mib(p, q->worker);
-    bool is_now = q->from_us < b->span.end_us && !q->is_alone;
-    struct amount inside = is_now ? booking_inside(b, q->worker, q->taken) : (struct amount){0};
-    uint64_t wanted = s->exclusive ? q->worker->n_cores : s->cores;
-    return inside.cores + wanted <= cores
-           && (mem_mib == 0 || inside.mem_mib + s->mem_mib <= mem_mib);
+    bool is_now = q->from_us < b->span.end_us;
+    struct amount inside = {0}, wanted = wanted_of(q);
+    if (is_now && !q->is_alone)
+        inside = booking_inside(b, q->worker, q->taken);
+    if (inside.cores + wanted.cores > cores
+        || (mem_mib != 0 && inside.mem_mib + wanted.mem_mib > mem_mib))
+        return false;
+    if (is_now && b->state == BOOKING_GIVEN_BACK)
+        return leaves_room(q, wanted);
+    return mem_mib != 0 || leaves_room(q, (struct amount){0, wanted.mem_mib});
 }
 
 static bool allows(const struct query *q)
 {
     if (*q->shape->reservation == '\0')
-        return leaves_room(q);
+        return leaves_room(q, wanted_of(q));
     const struct booking *b = booking_of(q->core, q->shape);
     if (b == NULL || !is_within(q->core, b, q->from_us, q->until_us))
         return false;
-    if (b->n_pieces == 0)
-        return leaves_room(q);
-    /* What it gave back, others may have taken, or keep. */
-    bool gave_back = b->state == BOOKING_GIVEN_BACK && q->from_us < b->span.end_us;
-    return fits_inside(q, b) && (!gave_back || leaves_room(q));
+    return b->n_pieces > 0 ? fits_inside(q, b) : leaves_room(q, wanted_of(q));
 }
 
 static struct query query_of(const struct core *c, const struct shape *s, const struct worker *w,
@@ -181,23 +200,6 @@ static struct query query_of(const struct core *c, const struct shape *s, const 
                           .worker = w,
                           .from_us = from_us,
                           .until_us = until_of(from_us, s->time_us)};
-}
-
-bool calendar_allows(const struct core *c, const struct shape *s, const struct worker *w,
-                     const struct lease *l)
-{
-    if (c->calendar.n == 0 && *s->reservation == '\0')
-        return true;
-    struct query q = query_of(c, s, w, c->now_wall_us);
-    q.taken = l;
-    return allows(&q);
-}
-
-bool calendar_could_allow(const struct core *c, const struct shape *s, const struct worker *w)
-{
-    struct query q = query_of(c, s, w, c->now_wall_us);
-    q.is_alone = true;
-    return allows(&q);
 }
 
 /* ---- tokens ---- */
@@ -212,15 +214,17 @@ static void add_tokens(struct timeline *t, const struct booking *b, const struct
     add_later(t, b, q, (struct amount){booked, 0});
     if (b->state != BOOKING_BEGUN)
         return;
-    uint64_t inside = booking_tokens_inside(q->core, b, f);
+    uint64_t inside = booking_tokens_inside(q->core, b, f, q->taken);
     int64_t end_us = b->span.end_us < q->until_us ? b->span.end_us : q->until_us;
     timeline_add(t, q->from_us, end_us, (struct amount){greater(booked, inside), 0});
 }
 
-static bool holds_booked_token(const struct core *c, const struct lease *l, const struct feature *f)
+/* That the tokens of a lease are of, or NULL. */
+static const struct booking *token_booking(const struct core *c, const struct lease *l,
+                                           const struct feature *f)
 {
     const struct booking *b = l->booking ? booking_find(c, l->booking) : NULL;
-    return b && b->state == BOOKING_BEGUN && tokens_of(&b->tokens, f) > 0;
+    return b && b->state == BOOKING_BEGUN && tokens_of(&b->tokens, f) > 0 ? b : NULL;
 }
 
 /* Sums of steps: the order of the map does not show in the peak. */
@@ -230,8 +234,8 @@ static void add_holders(struct timeline *t, const struct feature *f, const struc
     for (size_t i = 0; map_next(&q->core->leases.by_id, &i, &item);) {
         const struct lease *l = item;
         uint64_t held = tokens_of(&l->tokens, f);
-        if (held > 0 && !holds_booked_token(q->core, l, f))
-            timeline_add(t, q->from_us, lease_end_us(q->core, l), (struct amount){held, 0});
+        if (held > 0 && l != q->taken)
+            add_lease(t, q, l, token_booking(q->core, l, f), (struct amount){held, 0});
     }
 }
 
@@ -243,7 +247,7 @@ static uint64_t beyond_own(const struct query *q, const struct token *need)
         own && own->state == BOOKING_BEGUN ? tokens_of(&own->tokens, need->feature) : 0;
     if (booked == 0)
         return need->count;
-    uint64_t inside = booking_tokens_inside(q->core, own, need->feature);
+    uint64_t inside = booking_tokens_inside(q->core, own, need->feature, q->taken);
     return greater(booked, inside + need->count) - greater(booked, inside);
 }
 
@@ -290,6 +294,25 @@ bool calendar_is_open(const struct core *c, const struct shape *s)
     const struct booking *b = booking_of(c, s);
     int64_t from_us = c->now_wall_us;
     return b && is_within(c, b, from_us, until_of(from_us, s->time_us));
+}
+
+/* ---- may it start ---- */
+
+bool calendar_allows(const struct core *c, const struct shape *s, const struct worker *w,
+                     const struct lease *l)
+{
+    if (c->calendar.n == 0 && *s->reservation == '\0')
+        return true;
+    struct query q = query_of(c, s, w, c->now_wall_us);
+    q.taken = l;
+    return allows(&q);
+}
+
+bool calendar_could_allow(const struct core *c, const struct shape *s, const struct worker *w)
+{
+    struct query q = query_of(c, s, w, c->now_wall_us);
+    q.is_alone = true;
+    return allows(&q);
 }
 
 /* ---- when it may start ---- */

@@ -153,7 +153,7 @@ static void clear_machine(struct core *c, const struct worker *w, int64_t wall_u
 static uint64_t booked_unused(const struct core *c, const struct booking *b,
                               const struct feature *f)
 {
-    return rest_of(tokens_of(&b->tokens, f), booking_tokens_inside(c, b, f));
+    return rest_of(tokens_of(&b->tokens, f), booking_tokens_inside(c, b, f, NULL));
 }
 
 static uint64_t tokens_recalled(const struct core *c, const struct feature *f)

@@ -121,10 +121,10 @@ void booking_emit_remove(struct core *c, const struct booking *b, uint64_t princ
 
 /* ---- calendar_allow.c ---- */
 
-/* What leases in a booking hold: on one machine, of one feature. But for `but`. */
+/* What leases in a booking hold: on one machine, of one feature. But for `but`, or NULL. */
 struct amount booking_inside(const struct booking *b, const struct worker *w,
                              const struct lease *but);
 uint64_t booking_tokens_inside(const struct core *c, const struct booking *b,
-                               const struct feature *f);
+                               const struct feature *f, const struct lease *but);
 
 #endif

@@ -71,6 +71,18 @@ Test(calendar_run, a_job_that_is_kept_out_holds_nothing_back)
 
 /* ---- inside a booking ---- */
 
+Test(calendar_run, memory_that_is_not_booked_is_left_to_who_booked_it)
+{
+    EXPECT_BOOKED(.name = "mem", .path = "brix", .start_us = HOUR, .end_us = 2 * HOUR, .cores = 8,
+                  .mem_mib = 16000);
+    EXPECT_BOOKED(.name = "a", .end_us = 3 * HOUR, .cores = 8);
+    cr_expect_str_eq(booking("mem").nodes, "n1:8");
+    cr_expect_str_eq(booking("a").nodes, "n1:8");
+    expect_waits(SUBMIT(.reservation = "a", .cores = 1, .mem_mib = 1000, .time_us = 2 * HOUR),
+                 "WAIT_BOOKED");
+    cr_expect(runs(SUBMIT(.reservation = "a", .cores = 1, .mem_mib = 1000, .time_us = HOUR)));
+}
+
 Test(calendar_run, a_job_names_a_booking_of_its_own)
 {
     (void)SUBMIT(.user = "bob", .cores = 1, .time_us = MINUTE);
@@ -374,6 +386,20 @@ Test(calendar_run, a_clock_that_is_set_back_lets_jobs_look_again)
     expect_waits(out, "WAIT_BOOKED");
     jump_wall(-HOUR);
     cr_expect(runs(out));
+}
+
+Test(calendar_run, a_job_that_outlasts_its_booking_by_a_jump_is_counted_beside_the_next)
+{
+    (void)SUBMIT(.cores = 8, .time_us = 9 * HOUR); /* n2 */
+    EXPECT_BOOKED(.name = "a", .end_us = 2 * HOUR, .cores = 8);
+    EXPECT_BOOKED(.name = "b", .path = "brix", .start_us = 2 * HOUR, .end_us = 4 * HOUR,
+                  .cores = 8);
+    cr_expect_str_eq(booking("a").nodes, "n1:8");
+    cr_expect_str_eq(booking("b").nodes, "n1:8");
+    cr_expect(runs(SUBMIT(.reservation = "a", .cores = 8, .time_us = 2 * HOUR)));
+    jump_wall(110 * MINUTE);
+    expect_waits(SUBMIT(.cores = 8, .time_us = HOUR), "WAIT_BOOKED");
+    cr_expect(runs(SUBMIT(.cores = 8, .time_us = 10 * MINUTE)));
 }
 
 /* ---- restarts ---- */
