@@ -37,7 +37,8 @@ struct calendar {
 void calendar_fini(struct calendar *k);
 void calendar_renew_next(struct calendar *k); /* after an enterprise was removed */
 
-/* May a task of `s` start on `w` now, as far as bookings go? `l` is what it takes over, or NULL. */
+/* May a task of `s` start on `w` now, as far as bookings go? In `l`, or NULL: behind what that has,
+ * with its tokens, in its booking. */
 bool calendar_allows(const struct core *c, const struct shape *s, const struct worker *w,
                      const struct lease *l);
 /* The same if nothing else ran on `w`: victims make no room that a booking keeps. */

@@ -298,14 +298,30 @@ bool calendar_is_open(const struct core *c, const struct shape *s)
 
 /* ---- may it start ---- */
 
+/* In the booking in which it began only; with its tokens; behind all that it has, to their limits.
+ */
+static bool may_go_on(struct query *q, const struct lease *l)
+{
+    if (l->booking != calendar_id(q->core, q->shape))
+        return false;
+    int64_t most_us = until_of(q->from_us, LOOK_AHEAD_US);
+    int64_t ends_us = l->head_since_us - q->core->policy_us + q->from_us;
+    for (size_t i = 0; i < l->n && ends_us < most_us; i++)
+        ends_us = until_of(ends_us, q->shape->time_us);
+    ends_us =
+        until_of(l->n > 0 ? greater_time(ends_us, q->from_us) : q->from_us, q->shape->time_us);
+    q->until_us = ends_us < most_us ? ends_us : most_us;
+    q->taken = l;
+    return allows(q) && lacking(q) == NULL;
+}
+
 bool calendar_allows(const struct core *c, const struct shape *s, const struct worker *w,
                      const struct lease *l)
 {
     if (c->calendar.n == 0 && *s->reservation == '\0')
         return true;
     struct query q = query_of(c, s, w, c->now_wall_us);
-    q.taken = l;
-    return allows(&q);
+    return l ? may_go_on(&q, l) : allows(&q);
 }
 
 bool calendar_could_allow(const struct core *c, const struct shape *s, const struct worker *w)

@@ -124,7 +124,9 @@ static void top_up(struct plan *p, struct lease *l)
     while (keeps && policy_queue_target(p->core, l) > l->n) {
         const struct job *job = queue_class_head(l->class);
         bytes += order_bytes(l, job);
-        if (l->n > 0 && (bytes > ORDERS_BYTES_MAX || job->submit->u.job_submit.restart != 0))
+        if (l->n > 0
+            && (bytes > ORDERS_BYTES_MAX || job->submit->u.job_submit.restart != 0
+                || !calendar_allows(p->core, l->class->shape, l->worker, l)))
             break;
         assign(p, l, job, ranges_first(&job->waiting));
     }

@@ -69,6 +69,40 @@ Test(calendar_run, a_job_that_is_kept_out_holds_nothing_back)
     cr_expect_not(runs(wide));
 }
 
+Test(calendar_run, a_lease_with_tokens_does_not_go_on_into_a_booking_of_them)
+{
+    uint64_t first = SUBMIT(.cores = 1, .time_us = 50 * MINUTE, .licences = "vcs:4");
+    uint64_t next = SUBMIT(.cores = 1, .time_us = 50 * MINUTE, .licences = "vcs:4");
+    EXPECT_BOOKED(.name = "a", .start_us = HOUR, .end_us = 2 * HOUR, .licences = "vcs:4");
+    cr_expect(runs(first));
+    go_to(20 * MINUTE);
+    end_of("acme", first);
+    expect_waits(next, "WAIT_LICENCE");
+}
+
+static bool is_given(uint64_t number)
+{
+    struct enterprise_id e = {0};
+    uint64_t attempt = 0;
+    cr_assert(core_find_enterprise(world.core, "acme", &e));
+    core_each_task(world.core, core_find_job(world.core, e, number), note_attempt, &attempt);
+    return attempt > 0;
+}
+
+Test(calendar_run, what_queues_ahead_in_a_lease_leaves_a_booking_its_place_too)
+{
+    uint64_t jobs[4];
+    for (size_t i = 0; i < CQ_COUNT(jobs); i++)
+        jobs[i] = SUBMIT(.cores = 16, .time_us = 25 * MINUTE);
+    EXPECT_BOOKED(.name = "a", .start_us = HOUR, .end_us = 2 * HOUR, .nodes = "n1");
+    go_to(MINUTE);
+    end_of("acme", jobs[0]); /* its runs are short */
+    cr_expect(is_given(jobs[1]) && is_given(jobs[2]));
+    cr_expect_not(is_given(jobs[3]), "to their limits they would run for 75 minutes");
+    end_of("acme", jobs[1]);
+    cr_expect(is_given(jobs[3]));
+}
+
 /* ---- inside a booking ---- */
 
 Test(calendar_run, memory_that_is_not_booked_is_left_to_who_booked_it)
@@ -81,6 +115,19 @@ Test(calendar_run, memory_that_is_not_booked_is_left_to_who_booked_it)
     expect_waits(SUBMIT(.reservation = "a", .cores = 1, .mem_mib = 1000, .time_us = 2 * HOUR),
                  "WAIT_BOOKED");
     cr_expect(runs(SUBMIT(.reservation = "a", .cores = 1, .mem_mib = 1000, .time_us = HOUR)));
+}
+
+Test(calendar_run, a_lease_goes_on_only_in_the_booking_in_which_it_began)
+{
+    EXPECT_BOOKED(.name = "a", .end_us = 3 * HOUR, .nodes = "n1");
+    uint64_t first = SUBMIT(.reservation = "a", .cores = 16, .time_us = HOUR);
+    uint64_t next = SUBMIT(.reservation = "a", .cores = 16, .time_us = HOUR);
+    cr_expect(runs(first));
+    cr_expect(strstr(remove_booking("root", "a"), "reply OK"));
+    EXPECT_BOOKED(.name = "a", .end_us = 3 * HOUR, .nodes = "n1");
+    end_of("acme", first);
+    cr_expect(runs(next), "%s", why(next));
+    cr_expect_float_eq(charge("acme"), 2 / 3., 1e-9, "what it runs in pays for it");
 }
 
 Test(calendar_run, a_job_names_a_booking_of_its_own)
