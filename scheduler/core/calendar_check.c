@@ -15,10 +15,22 @@ static int64_t compared_until(const struct wish *wish)
 
 /* ---- who is in the way ---- */
 
+/* What a booking has while the wish is there. When the clock was set back, one that is active goes
+ * on from now to its end. */
+static void add_booked(struct timeline *t, const struct booking *b, const struct wish *wish,
+                       struct amount a)
+{
+    timeline_add_common(t, &b->span, &wish->span, compared_until(wish), a);
+    if (!booking_is_active(b) || wish->now_us >= b->span.start_us)
+        return;
+    const struct span early = {wish->now_us, b->span.start_us, 0};
+    timeline_add_common(t, &early, &wish->span, compared_until(wish), a);
+}
+
 static bool do_meet(const struct wish *wish, const struct booking *b)
 {
     struct timeline t = {0};
-    timeline_add_common(&t, &b->span, &wish->span, compared_until(wish), (struct amount){1, 0});
+    add_booked(&t, b, wish, (struct amount){1, 0});
     bool yes = t.n > 0;
     timeline_fini(&t);
     return yes;
@@ -61,9 +73,9 @@ static struct amount booked_on(const struct wish *wish, const struct worker *w,
 {
     struct timeline t = {0};
     for (size_t i = 0; line && i < line->n; i++)
-        timeline_add_common(&t, &line->slots[i].booking->span, &wish->span, compared_until(wish),
-                            (struct amount){piece_cores(line->slots[i].piece, w),
-                                            piece_mem_mib(line->slots[i].piece, w)});
+        add_booked(&t, line->slots[i].booking, wish,
+                   (struct amount){piece_cores(line->slots[i].piece, w),
+                                   piece_mem_mib(line->slots[i].piece, w)});
     struct amount most = timeline_peak(&t);
     *meets = t.n > 0;
     timeline_fini(&t);
@@ -232,8 +244,7 @@ static int check_token(const struct core *c, const struct wish *wish, const stru
         uint64_t count = tokens_of(&b->tokens, f);
         if (count == 0)
             continue;
-        timeline_add_common(&line, &b->span, &wish->span, compared_until(wish),
-                            (struct amount){count, 0});
+        add_booked(&line, b, wish, (struct amount){count, 0});
         if (own == NULL && b->node->enterprise == wish->enterprise && do_meet(wish, b))
             own = b;
     }

@@ -435,6 +435,19 @@ Test(calendar_run, a_clock_that_is_set_back_lets_jobs_look_again)
     cr_expect(runs(out));
 }
 
+Test(calendar_run, what_is_active_before_its_begin_is_not_booked_again)
+{
+    EXPECT_BOOKED(.name = "a", .start_us = HOUR, .end_us = 2 * HOUR, .cores = 16);
+    EXPECT_BOOKED(.name = "t", .start_us = HOUR, .end_us = 2 * HOUR, .licences = "vcs:3");
+    go_to(HOUR);
+    jump_wall(-50 * MINUTE);
+    EXPECT_REFUSED("CONFLICT", "'a'", .name = "b", .start_us = 20 * MINUTE, .end_us = 40 * MINUTE,
+                   .nodes = "n1");
+    EXPECT_REFUSED("CONFLICT", "'t'", .name = "b", .start_us = 20 * MINUTE, .end_us = 40 * MINUTE,
+                   .licences = "vcs:2");
+    EXPECT_BOOKED(.name = "b", .start_us = 2 * HOUR, .end_us = 3 * HOUR, .nodes = "n1");
+}
+
 Test(calendar_run, a_job_that_outlasts_its_booking_by_a_jump_is_counted_beside_the_next)
 {
     (void)SUBMIT(.cores = 8, .time_us = 9 * HOUR); /* n2 */
