@@ -296,8 +296,11 @@ void queue_wake_licence(struct core *c, struct feature *f)
 {
     for (size_t i = c->queue.shut.n; i-- > 0;) {
         struct shape *s = c->queue.shut.items[i];
-        if (waits_for_tokens(s, f) && licence_blocks(&s->tokens) == NULL)
+        struct feature *other = waits_for_tokens(s, f) ? licence_blocks(&s->tokens) : f;
+        if (other == NULL)
             queue_open(c, s);
+        else if (other != f && s->why == WAIT_LICENCE)
+            s->why_feature = other; /* of its bundle that one is still missing */
     }
 }
 

@@ -214,6 +214,26 @@ Test(licence, what_waits_starts_when_a_count_rises_or_strangers_leave)
     world_fini(&w);
 }
 
+Test(licence, a_bundle_waits_for_whatever_of_it_is_missing)
+{
+    struct world w;
+    set_up(&w);
+    add_worker(&w);
+    set_count(&w, "vcs", "1");
+    set_count(&w, "dc", "1");
+    submit(&w, "vcs:2,dc:2");
+    cr_expect_eq(running(&w), 0u);
+    set_count(&w, "vcs", "2");
+    set_count(&w, "dc", "2");
+    cr_expect_eq(running(&w), 1u);
+    submit(&w, "vcs:1,dc:1");
+    set_count(&w, "dc", "3");
+    cr_expect_eq(running(&w), 1u);
+    set_count(&w, "vcs", "3");
+    cr_expect_eq(running(&w), 2u);
+    world_fini(&w);
+}
+
 /* ---- the feed ---- */
 
 Test(licence, a_run_is_recorded_only_when_it_tells_something_new)
