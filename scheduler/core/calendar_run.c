@@ -271,6 +271,7 @@ static void wake(struct core *c)
             || s->why == WAIT_CAPACITY || s->why == WAIT_RESERVED)
             queue_open(c, s);
     }
+    queue_wake_withheld(c); /* whole machines too large for a limit: a smaller one may be free */
 }
 
 /* After all edges: what ends at a moment is not in the way of what begins then. */

@@ -56,6 +56,19 @@ Test(calendar_run, a_daily_booking_stops_jobs_over_night)
     cr_expect_eq(booking("night").v.start_us, zero_us + 44 * HOUR);
 }
 
+Test(calendar_run, the_end_of_a_booking_wakes_who_is_too_large_for_other_machines)
+{
+    const struct in_config_row rows[] = {{CONFIG_SET, "enterprise", "acme", "max-cores", "8"}};
+    struct input in = {.type = INPUT_CONFIG_APPLY};
+    in.u.config = (struct in_config){rows, 1, false};
+    (void)world_step(&world, &in);
+    EXPECT_BOOKED(.name = "a", .path = "brix", .end_us = HOUR, .nodes = "n2");
+    uint64_t whole = SUBMIT(.cores = 1, .time_us = 2 * HOUR, .exclusive = true);
+    cr_expect_not(runs(whole), "n1 is too large for the limit");
+    go_to(HOUR);
+    cr_expect(runs(whole), "%s", why(whole));
+}
+
 Test(calendar_run, a_job_that_is_kept_out_holds_nothing_back)
 {
     EXPECT_BOOKED(.name = "all", .start_us = 2 * HOUR, .end_us = 3 * HOUR, .nodes = "n1,n2");
