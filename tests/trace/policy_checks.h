@@ -4,18 +4,12 @@
 
 #include "scheduler/core/placement.h"
 #include "scheduler/core/quota.h"
-#include "tests/trace/policy_play.h"
+#include "tests/trace/policy_bookings.h"
+#include "tests/trace/policy_deps.h"
 
 #define REPLAN_US (20 * US_PER_S)  /* seldomer than in life: virtual days go by faster */
 #define PASS_US   (2 * REPLAN_US)  /* a look again comes within it */
 #define BACK_US   (900 * US_PER_S) /* max(T_grace + T_kill, T_np) */
-
-static bool is_below(const struct share_node *n, const struct share_node *above)
-{
-    while (n && n != above)
-        n = n->parent;
-    return n != NULL;
-}
 
 /* ---- victims ---- */
 
@@ -54,6 +48,8 @@ static void check_victims(struct play *p)
             continue;
         if (!job->class->shape->is_preemptible)
             play_fail(p, "a job that is not preemptible was called back");
+        if (strstr(r->u.task_preempt.cause, "a booking begins"))
+            continue; /* policy_bookings.h */
         for (const struct share_node *n = job->class->leaf; n->parent; n = n->parent)
             if (is_side(c, n))
                 check_spared(p, n);
@@ -314,7 +310,8 @@ static bool fits_somewhere(const struct core *c, const struct shape *s)
     return false;
 }
 
-/* Nothing runs: whatever waits is blocked by a limit, tokens or machines, not by others. */
+/* Nothing runs, nothing is booked: whatever waits is blocked by a limit, tokens or machines, or for
+ * a booking that is over, not by others. */
 static void check_nothing_left(const struct play *p)
 {
     const struct core *c = p->w.core;
@@ -322,7 +319,8 @@ static void check_nothing_left(const struct play *p)
     void *item;
     for (size_t i = 0; map_next(&c->queue.by_class, &i, &item);)
         for (const struct class *k = item; k; k = k->next_same_hash)
-            if (k->jobs.n > 0 && !quota_blocks(k->leaf, k->shape, &block)
+            if (k->jobs.n > 0 && *k->shape->reservation == '\0'
+                && !quota_blocks(k->leaf, k->shape, &block)
                 && !quota_is_withheld(c, k->leaf, k->shape) && !licence_blocks(&k->shape->tokens)
                 && fits_somewhere(c, k->shape))
                 play_fail(p, "a job that could start on the empty pool waits for ever");
@@ -426,6 +424,7 @@ static struct in_job changed_request(const struct job *job, const struct reason 
     j.topo = s->topo ? s->topo : "";
     j.node_has = s->node_has ? s->node_has : "";
     j.licences = s->licences;
+    j.reservation = s->reservation;
     j.exclusive = s->exclusive != 0;
     j.is_preemptible = s->preemptible != 0 || r->change == CHANGE_PREEMPTIBLE;
     return j;

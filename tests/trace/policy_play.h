@@ -7,6 +7,8 @@
 #include "tests/trace/policy_pool.h"
 
 enum { ENTERPRISES_MAX = 6, JOBS_MAX = 4096, NODES_MAX = 64, USERS_MAX = 16, HELD_MAX = 512 };
+enum { BOOKINGS_MAX = 32, FEATURES = 4, DEPS_MAX = 4 };
+static const char *const feature_names[FEATURES] = {"vcs", "dc", "pt", "emu"};
 
 struct user_note {
     char name[16];
@@ -28,6 +30,37 @@ struct waiting { /* a node within its guarantee whose job has no room though som
     int64_t since_us;
 };
 
+struct booking_note { /* what was booked, and where its clock is: policy_bookings.h */
+    uint64_t id, node;
+    char name[16], enterprise[16];
+    uint64_t cores[MACHINES_MAX], mem_mib[MACHINES_MAX], tokens[FEATURES];
+    int64_t length_us, period_us; /* wall; period 0: once */
+    bool is_flex, has_pieces;
+    enum { NOTE_AHEAD, NOTE_BEGUN, NOTE_GIVEN_BACK } state; /* as RESERVATION_EDGE numbers them */
+    int64_t start_us; /* wall: of the present occurrence, or the next */
+    int64_t made_us;  /* policy time */
+};
+
+struct book {
+    struct booking_note items[BOOKINGS_MAX];
+    size_t n;
+};
+
+struct dep_note {
+    size_t on; /* index in notes */
+    enum dep_when when;
+};
+
+struct job_note { /* what it depends on, and how it ended: policy_deps.h */
+    uint64_t number, enterprise;
+    struct dep_note deps[DEPS_MAX];
+    size_t n_deps;
+    const char *array; /* a literal */
+    bool is_over, is_ok;
+    uint64_t n_tasks;
+    struct ranges passed; /* when over */
+};
+
 struct play {
     uint64_t seed;
     struct dice dice;
@@ -38,7 +71,11 @@ struct play {
     struct user_note users[USERS_MAX];
     size_t n_users;
     uint64_t jobs[JOBS_MAX]; /* ids */
+    struct job_note notes[JOBS_MAX];
     size_t n_jobs;
+    const struct in_job *asked; /* by the submit that is being played */
+    struct book book;
+    int64_t jumped_us; /* policy time of the last jump of the wall clock against it */
     struct promise promises[HOLDS_MAX];
     size_t n_promises;
     struct waiting waits[NODES_MAX];
@@ -51,6 +88,9 @@ struct play {
 static void check_step(struct play *p); /* policy_checks.h */
 static void check_victims(struct play *p);
 static void keep_promises(struct play *p);
+static void note_job(struct play *p, const struct job_submit *r); /* policy_deps.h */
+static void check_deps(struct play *p);
+static void check_bookings(struct play *p); /* policy_bookings.h */
 
 static void play_fail(const struct play *p, const char *what)
 {
@@ -66,11 +106,20 @@ static void play_fini(struct play *p)
     for (size_t i = 0; i < p->pool.n; i++)
         machine_fini(&p->pool.machines[i]);
     world_fini(&p->w);
+    for (size_t i = 0; i < p->n_jobs; i++)
+        ranges_fini(&p->notes[i].passed);
 }
 
 static void play_disturb(struct play *p)
 {
     p->disturbed_us = p->w.core->policy_us;
+}
+
+static bool is_below(const struct share_node *n, const struct share_node *above)
+{
+    while (n && n != above)
+        n = n->parent;
+    return n != NULL;
 }
 
 /* ---- steps ---- */
@@ -116,8 +165,8 @@ static void take_effects(struct play *p)
 {
     struct effects *fx = &p->w.fx;
     for (size_t i = 0; i < fx->n_records; i++)
-        if (fx->records[i]->type == RECORD_JOB_SUBMIT && p->n_jobs < JOBS_MAX)
-            p->jobs[p->n_jobs++] = fx->records[i]->u.job_submit.id;
+        if (fx->records[i]->type == RECORD_JOB_SUBMIT)
+            note_job(p, &fx->records[i]->u.job_submit);
     for (size_t i = 0; i < fx->n_outs; i++) {
         const struct out *o = &fx->outs[i];
         if (o->type == OUT_ACCEPTED && o->n_numbers > 0)
@@ -143,6 +192,8 @@ static void step_once(struct play *p, struct input *in)
         trace(p);
     check_victims(p);
     keep_promises(p);
+    check_bookings(p);
+    check_deps(p);
     seal(w);
     check_step(p);
 }
@@ -217,6 +268,7 @@ static void play_restart(struct play *p)
 {
     world_restart(&p->w);
     play_disturb(p);
+    p->jumped_us = p->w.core->policy_us; /* it goes on from the newest record */
     p->n_promises = p->n_waits = 0;
     for (size_t i = 0; i < p->pool.n; i++)
         if (!p->pool.machines[i].is_gone)
@@ -300,11 +352,14 @@ static uint64_t play_submit(struct play *p, struct principal_id who, const char 
                             const struct in_job *jobs, size_t n)
 {
     struct input in = {.type = INPUT_SUBMIT, .principal = who};
-    in.u.submit = (struct in_submit){.flow = "", .project = project, .jobs = jobs, .n_jobs = n};
+    const char *flow = n > 1 ? "nightly" : "";
+    in.u.submit = (struct in_submit){.flow = flow, .project = project, .jobs = jobs, .n_jobs = n};
     p->n_submits++;
     memcpy(in.u.submit.key.bytes, &p->n_submits, sizeof p->n_submits);
     p->number = 0;
+    p->asked = jobs;
     play_step(p, &in);
+    p->asked = NULL;
     return p->number;
 }
 

@@ -3,10 +3,12 @@
 #ifndef CHIPQ_TEST_POLICY_POOL_H
 #define CHIPQ_TEST_POLICY_POOL_H
 
+#include "scheduler/core/calendar_state.h"
 #include "scheduler/core/core_state.h"
 #include "tests/trace/world.h"
 
 enum { MACHINES_MAX = 4, KILL_S_MAX = 25 };
+#define HURRY_US (60 * US_PER_S)
 
 struct dice {
     uint64_t state;
@@ -51,6 +53,7 @@ struct pool_model {
     struct machine machines[MACHINES_MAX];
     size_t n;
     struct dice *dice;
+    bool is_hurried;   /* all runs are short */
     const char *fault; /* the first thing that may never be; NULL: none */
 };
 
@@ -123,6 +126,11 @@ static void take_attempts(struct pool_model *p, struct machine *m, const struct 
         int64_t limit_us = (int64_t)job->class->shape->time_us;
         bool to_limit = roll(p->dice, 5) == 0;
         int64_t length_us = to_limit ? limit_us : limit_us * (int64_t)roll(p->dice, 1000) / 1000;
+        bool fails = roll(p->dice, 8) == 0;
+        if (o->attempts[i].job.v % 7 == 0 && !to_limit) /* so short that leases queue ahead */
+            length_us = (int64_t)roll(p->dice, 50) * 1000;
+        if (p->is_hurried && length_us > HURRY_US)
+            length_us = HURRY_US;
         cq_grow(&m->runs, &m->cap, m->n);
         m->runs[m->n++] = (struct run){.lease = o->lease,
                                        .epoch = o->epoch,
@@ -130,8 +138,23 @@ static void take_attempts(struct pool_model *p, struct machine *m, const struct 
                                        .task = o->attempts[i].task,
                                        .attempt = o->attempts[i].attempt,
                                        .length_us = length_us > 0 ? length_us : 1,
-                                       .verdict = to_limit ? VERDICT_TIMEOUT : VERDICT_PASS};
+                                       .verdict = to_limit ? VERDICT_TIMEOUT
+                                                  : fails  ? VERDICT_FAIL
+                                                           : VERDICT_PASS};
     }
+}
+
+static void pool_hurry(struct pool_model *p, int64_t now_us)
+{
+    p->is_hurried = true;
+    for (size_t i = 0; i < p->n; i++)
+        for (size_t k = 0; k < p->machines[i].n; k++) {
+            struct run *r = &p->machines[i].runs[k];
+            if (r->length_us > HURRY_US)
+                r->length_us = HURRY_US;
+            if (r->end_us > now_us + HURRY_US)
+                r->end_us = now_us + HURRY_US;
+        }
 }
 
 static void take_kill(struct pool_model *p, struct machine *m, const struct out *o, int64_t now_us)
