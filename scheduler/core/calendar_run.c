@@ -115,6 +115,12 @@ static void call_back(struct core *c, struct victims *v, struct amount missing, 
     free(v->items);
 }
 
+/* What it has comes back by itself, or it asks before it goes on. */
+static bool is_going(const struct lease *l)
+{
+    return l->is_recalled || l->n == 0;
+}
+
 /* By how much strangers and active bookings together pass what the machine has. */
 static struct amount excess_on(const struct core *c, const struct worker *w)
 {
@@ -131,7 +137,7 @@ static struct amount excess_on(const struct core *c, const struct worker *w)
     }
     for (size_t i = 0; i < w->n_leases; i++) {
         const struct lease *l = w->leases[i];
-        if (calendar_has(c, l) || l->is_recalled)
+        if (calendar_has(c, l) || is_going(l))
             continue;
         taken.cores += l->n_cores;
         taken.mem_mib += l->mem_mib;
@@ -156,13 +162,13 @@ static uint64_t booked_unused(const struct core *c, const struct booking *b,
     return rest_of(tokens_of(&b->tokens, f), booking_tokens_inside(c, b, f, NULL));
 }
 
-static uint64_t tokens_recalled(const struct core *c, const struct feature *f)
+static uint64_t tokens_going(const struct core *c, const struct feature *f)
 {
     uint64_t n = 0;
     for (size_t i = 0; i < c->pool.n; i++)
         for (size_t k = 0; k < c->pool.workers[i]->n_leases; k++) {
             const struct lease *l = c->pool.workers[i]->leases[k];
-            n += l->is_recalled ? tokens_of(&l->tokens, f) : 0;
+            n += is_going(l) ? tokens_of(&l->tokens, f) : 0;
         }
     return n;
 }
@@ -174,7 +180,7 @@ static uint64_t tokens_missing(const struct core *c, const struct feature *f)
     for (size_t i = 0; i < c->calendar.n; i++)
         if (c->calendar.items[i]->state == BOOKING_BEGUN)
             kept += booked_unused(c, c->calendar.items[i], f);
-    return rest_of(kept, feature_free(f) + tokens_recalled(c, f));
+    return rest_of(kept, feature_free(f) + tokens_going(c, f));
 }
 
 static void clear_feature(struct core *c, const struct feature *f, int64_t wall_us,

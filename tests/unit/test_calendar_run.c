@@ -291,6 +291,23 @@ Test(calendar_run, what_ends_when_another_begins_is_not_in_its_way)
     cr_expect(booking("late").v.is_active);
 }
 
+Test(calendar_run, what_ends_at_the_begin_is_not_in_the_way)
+{
+    EXPECT_BOOKED(.name = "n1", .end_us = 9 * HOUR, .nodes = "n1"); /* out of play */
+    uint64_t fixed = SUBMIT(.cores = 4, .time_us = HOUR, .licences = "vcs:2");
+    uint64_t soft =
+        SUBMIT(.cores = 4, .time_us = 9 * HOUR, .licences = "vcs:2", .is_preemptible = true);
+    EXPECT_BOOKED(.name = "a", .path = "brix", .start_us = HOUR, .end_us = 2 * HOUR, .cores = 4,
+                  .licences = "vcs:2");
+    go_to(HOUR - 1);
+    world.now.mono_us++;
+    world.now.wall_us++;
+    end_of("acme", fixed);
+    cr_expect(booking("a").v.is_active);
+    cr_expect_null(strstr(cq_str_text(&world.log), "kill"), "%s", cq_str_text(&world.log));
+    cr_expect(runs(soft));
+}
+
 Test(calendar_run, no_more_holders_of_tokens_are_called_back_than_are_in_the_way)
 {
     uint64_t few =
