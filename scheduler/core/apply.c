@@ -24,6 +24,7 @@ static int64_t policy_time_of(const struct record *r)
 #define TIMED(TYPE, name) \
     case RECORD_##TYPE:   \
         return r->u.name.policy_us;
+        TIMED(COUNTERS, counters)
         TIMED(JOB_SUBMIT, job_submit)
         TIMED(JOB_HOLD, job_hold)
         TIMED(JOB_RELEASE, job_release)
@@ -35,6 +36,7 @@ static int64_t policy_time_of(const struct record *r)
         TIMED(ATTEMPT_END, attempt_end_rec)
         TIMED(LEASE_CLOSE, lease_close_rec)
         TIMED(NODE_SETTINGS, node_settings)
+        TIMED(RESERVATION_EDGE, reservation_edge)
 #undef TIMED
     default:
         return 0;
@@ -42,16 +44,19 @@ static int64_t policy_time_of(const struct record *r)
 }
 
 /* A replay takes policy time from the records, so that shares come out as they were. */
-static void follow_time(struct core *c, const struct record *r)
+void core_saw_time(struct core *c, int64_t policy_us)
 {
-    int64_t policy_us = c->is_loading ? policy_time_of(r) : 0;
-    if (policy_us > c->policy_us)
+    if (policy_us > c->told_us) {
+        c->told_us = policy_us;
+        c->counters_changed = true;
+    }
+    if (c->is_loading && policy_us > c->policy_us)
         c->policy_us = policy_us;
 }
 
 int core_apply(struct core *c, const struct record *r, struct cq_err *err)
 {
-    follow_time(c, r);
+    core_saw_time(c, policy_time_of(r));
     switch (r->type) {
     case RECORD_EPOCH_START:
         apply_epoch(c, &r->u.epoch_start);

@@ -88,7 +88,7 @@ void core_saw_id(struct core *c, uint64_t id)
     if (id < c->next_id)
         return;
     c->next_id = id + 1;
-    c->next_id_changed = true;
+    c->counters_changed = true;
 }
 
 uint64_t core_new_id(const struct core *c)

@@ -19,7 +19,8 @@
 struct core {
     struct core_config config;
     uint64_t epoch, next_id;
-    bool epoch_changed, next_id_changed; /* since the last core_view_entities */
+    int64_t told_us; /* newest policy time in a record: what a restart goes on from */
+    bool epoch_changed, counters_changed; /* since the last core_view_entities */
     int64_t now_mono_us; /* of the step or plan that runs; decides nothing durable */
     int64_t now_wall_us; /* the same: for calendars and people */
     int64_t policy_us;   /* the same: starts from the wall, advances with mono, never runs back */
@@ -47,6 +48,8 @@ void core_emit(struct core *c, struct effects *out, struct record *r);
 
 /* Raises next_id above `id`: every record that brings an id calls it. */
 void core_saw_id(struct core *c, uint64_t id);
+/* Policy time in a record: a restart goes on from the newest. */
+void core_saw_time(struct core *c, int64_t policy_us);
 uint64_t core_new_id(const struct core *c); /* the id the next record may bring */
 
 /* A reply with a printf text; code CQ_OK needs no text. */

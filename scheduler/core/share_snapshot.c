@@ -48,7 +48,7 @@ void share_state_encode(const struct core *c, const struct share_node *n, struct
     const double *const doubles[] = DOUBLES(n);
     const int64_t *const integers[] = INTEGERS(n);
     flat_put_u64(out, STATE_VERSION);
-    flat_put_i64(out, c->policy_us);
+    flat_put_i64(out, 0); /* policy time, which COUNTERS tells now */
     flat_put_i64(out, c->share.landmark_us);
     for (size_t i = 0; i < CQ_COUNT(doubles); i++)
         put_double(out, *doubles[i]);
@@ -79,7 +79,7 @@ int share_state_apply(struct core *c, struct share_node *n, const struct record_
     n->group.next = flat_get_u64(&in);
     if (version != STATE_VERSION || !flat_at_end(&in))
         return cq_fail(err, CQ_E_INTERNAL, "the state of share node %" PRIu64 " is damaged", n->id);
-    c->policy_us = policy_us > c->policy_us ? policy_us : c->policy_us;
+    core_saw_time(c, policy_us); /* of an older database */
     if (landmark_us > c->share.landmark_us) /* 0: of a node that nothing was charged to yet */
         c->share.landmark_us = landmark_us;
     c->share.is_restored = true;

@@ -25,12 +25,12 @@ static void give_counters(struct core *c, const struct give *g)
         r->u.epoch_start.epoch = c->epoch;
         give(g, r, 1, false);
     }
-    if (c->next_id_changed) {
+    if (c->counters_changed) {
         struct record *r = record_new(RECORD_COUNTERS);
-        r->u.counters.next_id = c->next_id;
+        r->u.counters = (struct counters){.next_id = c->next_id, .policy_us = c->told_us};
         give(g, r, 1, false);
     }
-    c->epoch_changed = c->next_id_changed = false;
+    c->epoch_changed = c->counters_changed = false;
 }
 
 static void give_enterprise(struct enterprise *e, const struct give *g)

@@ -388,11 +388,42 @@ static char *next_hour(struct play *p, struct core *c)
     return cq_str_take(&out);
 }
 
+static void print_row(const struct stored *s, struct cq_str *out)
+{
+    cq_str_printf(out, "%" PRIu64 " ", s->id);
+    record_format_json(s->record, out);
+}
+
+/* The rows that a replay of the journal would store are those that are stored. */
+static void check_rows(struct play *p)
+{
+    struct world told = {.core = core_from_journal(&p->w), .is_quiet = true};
+    for (size_t i = 0; i < p->n_jobs; i++) {
+        cq_grow(&told.fx.dirty_jobs, &told.fx.cap_dirty_jobs, i);
+        told.fx.dirty_jobs[i] = (struct job_id){p->jobs[i]};
+    }
+    told.fx.n_dirty_jobs = p->n_jobs;
+    take_views(&told);
+    for (size_t i = 0; i < told.n_rows || i < p->w.n_rows; i++) {
+        struct cq_str a CQ_CLEANUP(cq_str_fini) = {0}, b CQ_CLEANUP(cq_str_fini) = {0};
+        if (i < told.n_rows)
+            print_row(&told.rows[i], &a);
+        if (i < p->w.n_rows)
+            print_row(&p->w.rows[i], &b);
+        if (strcmp(cq_str_text(&a), cq_str_text(&b)) == 0)
+            continue;
+        (void)fprintf(stderr, "journal: %s\nrows:    %s\n", cq_str_text(&a), cq_str_text(&b));
+        play_fail(p, "the journal does not tell what the rows tell");
+    }
+    world_fini(&told);
+}
+
 /* From the journal and from the store's rows: the same decisions. */
 static void check_rebuilt(struct play *p)
 {
     if (!getenv("CHIPQ_CHECKS"))
         return;
+    check_rows(p);
     struct core *a = core_from_journal(&p->w), *b = core_from_rows(&p->w);
     for (size_t i = 0; i < p->n_jobs; i++)
         core_forget(a, (struct job_id){p->jobs[i]});
