@@ -2,6 +2,7 @@
  * changes memory only and never fails half-way on a record of our own making. */
 #include "scheduler/core/config.h"
 #include "scheduler/core/core_state.h"
+#include "scheduler/core/quota.h"
 
 static void apply_epoch(struct core *c, const struct epoch_start *r)
 {
@@ -15,6 +16,8 @@ static void apply_counters(struct core *c, const struct counters *r)
 {
     if (r->next_id > c->next_id)
         c->next_id = r->next_id;
+    share_saw_landmark(c, r->landmark_us);
+    budget_see(c, r->day_us);
 }
 
 /* Policy time of what may let a job start or changes what is charged; 0 for other records. */
@@ -101,6 +104,9 @@ int core_apply(struct core *c, const struct record *r, struct cq_err *err)
         return calendar_apply(c, r, err);
     case RECORD_NODE_SETTINGS:
         return config_apply(c, r, err);
+    case RECORD_DAY_BEGIN:
+        budget_see(c, r->u.day_begin.at_us);
+        return 0;
     case RECORD_FEATURE_SET:
     case RECORD_FEATURE_EXTERNAL:
     case RECORD_FEED_SET:

@@ -30,17 +30,16 @@ static struct civil civil_of(int64_t day)
     return d;
 }
 
-static void period_of(enum budget_period kind, int64_t wall_us, int64_t *start, int64_t *end)
+static struct period period_of(enum budget_period kind, int64_t wall_us)
 {
     int64_t day = wall_us / DAY_US;
     struct civil first = civil_of(day), after = first;
     switch (kind) {
     case BUDGET_DAY:
+        return (struct period){day * DAY_US, (day + 1) * DAY_US};
     case BUDGET_WEEK:
-        day -= kind == BUDGET_WEEK ? (day + 3) % 7 : 0; /* 1970-01-01 was a Thursday */
-        *start = day * DAY_US;
-        *end = *start + (kind == BUDGET_WEEK ? 7 : 1) * DAY_US;
-        return;
+        day -= (day + 3) % 7; /* 1970-01-01 was a Thursday */
+        return (struct period){day * DAY_US, (day + 7) * DAY_US};
     case BUDGET_MONTH:
         after.month++;
         break;
@@ -53,93 +52,137 @@ static void period_of(enum budget_period kind, int64_t wall_us, int64_t *start, 
         after = (struct civil){first.year + 1, 1};
         break;
     }
-    *start = days_of(first) * DAY_US;
-    *end = days_of(after) * DAY_US;
+    return (struct period){days_of(first) * DAY_US, days_of(after) * DAY_US};
 }
 
-void budget_roll(struct share_node *n, int64_t wall_us)
+/* ---- periods ---- */
+
+void budget_init(struct core *c)
 {
-    struct budget *b = &n->budget;
-    if (n->settings.budget_core_us == NO_LIMIT || wall_us < 0)
-        return;
-    if (wall_us < b->period_end_us && b->kind == n->settings.budget_period)
-        return; /* a clock that was set back starts no earlier period anew */
-    if (b->kind != n->settings.budget_period || wall_us >= b->period_end_us) {
-        int64_t start, end;
-        period_of(n->settings.budget_period, wall_us, &start, &end);
-        if (start != b->period_start_us)
-            b->spent_core_us = 0;
-        b->kind = n->settings.budget_period;
-        b->period_start_us = start;
-        b->period_end_us = end;
+    for (enum budget_period k = 0; k < BUDGET_PERIODS; k++)
+        c->share.periods[k] = period_of(k, 0);
+}
+
+static void begin_periods(struct core *c, struct share_node *n, const bool begins[BUDGET_PERIODS])
+{
+    uint64_t *spent = n->budget.spent_core_us;
+    for (size_t k = 0; k < BUDGET_PERIODS; k++) {
+        if (!begins[k] || spent[k] == 0)
+            continue;
+        spent[k] = 0;
+        share_mark_changed(c, n);
     }
+    if (n->settings.budget_core_us != NO_LIMIT && begins[n->settings.budget_period])
+        queue_wake_limits(c, n);
+}
+
+void budget_see(struct core *c, int64_t at_us)
+{
+    struct share *s = &c->share;
+    bool begins[BUDGET_PERIODS];
+    if (at_us < s->periods[BUDGET_DAY].end_us)
+        return;
+    for (enum budget_period k = 0; k < BUDGET_PERIODS; k++) {
+        int64_t old_us = s->periods[k].start_us;
+        s->periods[k] = period_of(k, at_us);
+        begins[k] = s->periods[k].start_us != old_us;
+    }
+    c->counters_changed = true;
+    begin_periods(c, &s->root, begins);
+    for (size_t i = 0; i < s->n_all; i++)
+        begin_periods(c, s->all[i], begins);
+    if (s->has_budgets)
+        queue_wake_withheld(c); /* whole machines that one did not cover */
+}
+
+void budget_begin_day(struct core *c, int64_t wall_us, struct effects *out)
+{
+    if (wall_us < c->share.periods[BUDGET_DAY].end_us)
+        return;
+    struct record *r = record_new(RECORD_DAY_BEGIN);
+    r->u.day_begin.at_us = wall_us;
+    core_emit(c, out, r);
+}
+
+int64_t budget_next_us(const struct core *c)
+{
+    const struct share *s = &c->share;
+    int64_t next_us = INT64_MAX;
+    for (size_t i = 0; s->has_budgets && i < s->n_all; i++) {
+        const struct share_node *n = s->all[i];
+        int64_t end_us = s->periods[n->settings.budget_period].end_us;
+        if (n->settings.budget_core_us != NO_LIMIT && n->parked && end_us < next_us)
+            next_us = end_us;
+    }
+    return next_us;
+}
+
+/* Each kind of period that began no later has seen it too. */
+void budget_set_old(struct core *c, struct share_node *n, enum budget_period kind, int64_t start_us,
+                    uint64_t spent_core_us)
+{
+    budget_see(c, start_us);
+    const struct period *periods = c->share.periods;
+    if (periods[kind].start_us != start_us)
+        return; /* it is over */
+    for (size_t k = 0; k < BUDGET_PERIODS; k++)
+        if (periods[k].start_us <= start_us)
+            n->budget.spent_core_us[k] = spent_core_us;
+}
+
+/* ---- the books ---- */
+
+static uint64_t sum(uint64_t a, uint64_t b)
+{
+    return a < UINT64_MAX - b ? a + b : UINT64_MAX;
+}
+
+uint64_t budget_used(const struct share_node *n, enum budget_period kind)
+{
+    return sum(n->budget.spent_core_us[kind], n->budget.held_core_us);
 }
 
 void budget_hold(struct core *c, struct share_node *leaf, uint64_t core_us, int64_t at_us)
 {
-    for (struct share_node *n = leaf; n; n = n->parent) {
-        budget_roll(n, at_us);
+    budget_see(c, at_us);
+    for (struct share_node *n = leaf; n; n = n->parent)
         n->budget.held_core_us += core_us;
-    }
-    (void)c;
 }
 
-static uint64_t used_in_period(const struct budget *b, const struct budget_use *use)
+/* What ends before the period begins ended on a clock that was set back: it counts whole. */
+static uint64_t used_in_period(const struct period *p, const struct budget_use *use)
 {
-    int64_t from = use->from_us > b->period_start_us ? use->from_us : b->period_start_us;
-    uint64_t span = use->to_us > from ? (uint64_t)(use->to_us - from) : 0;
+    bool is_cut = use->from_us < p->start_us && use->to_us >= p->start_us;
+    int64_t from_us = is_cut ? p->start_us : use->from_us;
+    uint64_t span = use->to_us > from_us ? (uint64_t)(use->to_us - from_us) : 0;
     uint64_t used = span < UINT64_MAX / (use->cores + 1) ? span * use->cores : UINT64_MAX;
     return used < use->held_core_us ? used : use->held_core_us;
+}
+
+static void spend(struct core *c, struct share_node *n, const uint64_t used[BUDGET_PERIODS])
+{
+    for (size_t k = 0; k < BUDGET_PERIODS; k++) {
+        n->budget.spent_core_us[k] = sum(n->budget.spent_core_us[k], used[k]);
+        if (used[k] > 0)
+            share_mark_changed(c, n);
+    }
 }
 
 void budget_settle(struct core *c, struct share_node *leaf, const struct budget_use *use,
                    int64_t at_us)
 {
+    uint64_t used[BUDGET_PERIODS];
+    budget_see(c, at_us);
+    for (size_t k = 0; k < BUDGET_PERIODS; k++)
+        used[k] = used_in_period(&c->share.periods[k], use);
     for (struct share_node *n = leaf; n; n = n->parent) {
-        budget_roll(n, at_us);
         n->budget.held_core_us -= use->held_core_us;
+        spend(c, n, used);
         if (n->settings.budget_core_us == NO_LIMIT)
             continue;
-        n->budget.spent_core_us += used_in_period(&n->budget, use);
-        share_mark_changed(c, n);
         queue_wake_limits(c, n);
         queue_wake_withheld(c); /* whole machines that it did not cover */
     }
-}
-
-void budget_roll_all(struct core *c, int64_t wall_us)
-{
-    if (wall_us < c->share.next_period_us)
-        return;
-    c->share.next_period_us = INT64_MAX;
-    for (size_t i = 0; i < c->share.n_all; i++) {
-        struct share_node *n = c->share.all[i];
-        if (n->settings.budget_core_us == NO_LIMIT)
-            continue;
-        int64_t end_us = n->budget.period_end_us;
-        budget_roll(n, wall_us);
-        if (n->budget.period_end_us < c->share.next_period_us)
-            c->share.next_period_us = n->budget.period_end_us;
-        if (n->budget.period_end_us == end_us)
-            continue;
-        share_mark_changed(c, n);
-        queue_wake_limits(c, n);
-        queue_wake_withheld(c);
-    }
-}
-
-int64_t budget_next_us(const struct core *c)
-{
-    int64_t next = INT64_MAX;
-    if (c->share.next_period_us == INT64_MAX)
-        return next; /* nobody has one */
-    for (size_t i = 0; i < c->share.n_all; i++) {
-        const struct share_node *n = c->share.all[i];
-        bool waits = n->settings.budget_core_us != NO_LIMIT && n->parked;
-        if (waits && n->budget.period_end_us < next)
-            next = n->budget.period_end_us;
-    }
-    return next;
 }
 
 const char *budget_format(uint64_t core_us, char *buf, size_t size)

@@ -5,6 +5,7 @@
 #include "common/base/pure/mem.h"
 #include "scheduler/core/config_plan.h"
 #include "scheduler/core/core_state.h"
+#include "scheduler/core/quota.h"
 
 /* Guarantees may take so many tenths of what is up. */
 enum { POOL_TENTHS = 9 };
@@ -335,8 +336,7 @@ static void warn_tokens(const struct plan_node *n, struct cq_str *out)
 static void warn_budget(const struct plan_node *n, struct cq_str *out)
 {
     const uint64_t hour = UINT64_C(3600000000);
-    const struct budget *b = &n->node->budget;
-    uint64_t used = b->spent_core_us + b->held_core_us;
+    uint64_t used = budget_used(n->node, n->settings.budget_period);
     if (is_text_changed(n, SETTING_BUDGET) && used > n->settings.budget_core_us)
         cq_str_printf(out,
                       "%s: budget %s is below the %" PRIu64 " core-hours that are spent or held "

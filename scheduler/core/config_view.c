@@ -5,6 +5,7 @@
 #include "scheduler/core/config.h"
 #include "scheduler/core/config_plan.h"
 #include "scheduler/core/core_state.h"
+#include "scheduler/core/quota.h"
 
 void config_fini(struct core *c)
 {
@@ -29,6 +30,7 @@ int config_apply(struct core *c, const struct record *r, struct cq_err *err)
     if (n == NULL)
         return cq_fail(err, CQ_E_INTERNAL, "settings of share node %" PRIu64 ", which is not there",
                        a->id);
+    budget_see(c, a->at_us);
     if (settings_parse(c, NULL, a->settings ? a->settings : "", &n->settings, err) != 0)
         return cq_wrap(err, "settings of share node %" PRIu64, a->id);
     note_changed(c, n);

@@ -198,7 +198,7 @@ static void passes(struct plan *p)
 void grant_plan(struct core *c, int64_t wall_us, struct effects *out)
 {
     struct plan p = {.core = c, .wall_us = wall_us, .out = out};
-    budget_roll_all(c, wall_us);
+    budget_begin_day(c, wall_us, out);
     calendar_run(c, wall_us, out);
     passes(&p);
     oracle_passed(c);

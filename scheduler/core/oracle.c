@@ -195,9 +195,11 @@ void oracle_started(const struct core *c, const struct lease *l)
 void oracle_assigned(const struct core *c, const struct share_node *leaf)
 {
     for (const struct share_node *n = leaf; n; n = n->parent)
-        MUST(n->budget.spent_core_us + n->budget.held_core_us <= n->settings.budget_core_us,
-             "budget of node %" PRIu64 ": %" PRIu64 " spent, %" PRIu64 " held, of %" PRIu64, n->id,
-             n->budget.spent_core_us, n->budget.held_core_us, n->settings.budget_core_us);
+        MUST(budget_used(n, n->settings.budget_period) <= n->settings.budget_core_us,
+             "budget of node %" PRIu64 ": %" PRIu64 " spent or held, %" PRIu64
+             " of it held, of %" PRIu64,
+             n->id, budget_used(n, n->settings.budget_period), n->budget.held_core_us,
+             n->settings.budget_core_us);
     (void)c;
 }
 

@@ -64,10 +64,9 @@ static bool tokens_block(const struct share_node *n, const struct tokens *need,
 static bool budget_blocks(const struct share_node *n, const struct shape *shape,
                           struct quota_block *b)
 {
-    const struct budget *k = &n->budget;
     if (n->settings.budget_core_us == NO_LIMIT)
         return false; /* what is held of no budget may be any sum */
-    uint64_t used = k->spent_core_us + k->held_core_us;
+    uint64_t used = budget_used(n, n->settings.budget_period);
     return is_over(b, n, SETTING_BUDGET,
                    (const uint64_t[]){n->settings.budget_core_us, used, shape_core_us(shape)});
 }

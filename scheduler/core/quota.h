@@ -56,7 +56,10 @@ void quota_waiting(struct share_node *leaf, int64_t tasks); /* added to what wai
 
 /* Budgets (budget.c): while an attempt may run, its cores times its limit are held on the whole
  * path, then what it used of the present period is spent. So no budget is ever exceeded, whatever
- * runs to its limit. Periods are of the calendar, UTC; `at_us` is the record's wall time. */
+ * runs to its limit. Periods are of the calendar, UTC, and begin when a record says a new day;
+ * `at_us` is the record's wall time. A clock that is set back begins none anew: what ends until it
+ * has caught up is spent of the period that has begun. */
+void budget_init(struct core *c); /* it is 1970 until a record says otherwise */
 void budget_hold(struct core *c, struct share_node *leaf, uint64_t core_us, int64_t at_us);
 struct budget_use {
     uint64_t held_core_us, cores;
@@ -64,9 +67,15 @@ struct budget_use {
 };
 void budget_settle(struct core *c, struct share_node *leaf, const struct budget_use *use,
                    int64_t at_us);
-void budget_roll_all(struct core *c, int64_t wall_us); /* new periods wake what waited for them */
+/* Spent in the present period of that kind, and held. */
+uint64_t budget_used(const struct share_node *n, enum budget_period kind);
+void budget_see(struct core *c,
+                int64_t at_us); /* of a record: new periods wake who waits for them */
+void budget_begin_day(struct core *c, int64_t wall_us, struct effects *out); /* tells a new one */
 int64_t budget_next_us(const struct core *c); /* wall; INT64_MAX = nothing waits for a period */
-void budget_roll(struct share_node *n, int64_t wall_us);
+/* A snapshot of version 1 knew one period. */
+void budget_set_old(struct core *c, struct share_node *n, enum budget_period kind, int64_t start_us,
+                    uint64_t spent_core_us);
 /* Core-hours for people, small numbers with more digits; returns buf (32 bytes). */
 const char *budget_format(uint64_t core_us, char *buf, size_t size);
 

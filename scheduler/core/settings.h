@@ -31,6 +31,7 @@ struct tokens {
 #define NO_LIMIT UINT64_MAX
 
 enum budget_period { BUDGET_DAY, BUDGET_WEEK, BUDGET_MONTH, BUDGET_QUARTER, BUDGET_YEAR };
+#define BUDGET_PERIODS (BUDGET_YEAR + 1)
 
 struct settings {
     double weight;

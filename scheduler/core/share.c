@@ -25,6 +25,7 @@ void share_init(struct core *c)
     s->e_over_lambda = 1 / s->lambda;
     s->inverse_e = 1;
     settings_init(&s->root.settings);
+    budget_init(c);
 }
 
 static void node_fini(struct share_node *n)
@@ -174,7 +175,7 @@ void share_settings_changed(struct core *c, struct share_node *n)
 {
     (void)share_now(c);
     list_guaranteed(&c->share, n);
-    c->share.next_period_us = 0;
+    c->share.has_budgets |= n->settings.budget_core_us != NO_LIMIT;
     carry_review(c, n);
     queue_node_changed(c, n);
     queue_wake_limits(c, n);
@@ -205,6 +206,14 @@ double share_now(struct core *c)
     return (1 + c->share.beta) * c->share.e_over_lambda;
 }
 
+void share_saw_landmark(struct core *c, int64_t landmark_us)
+{
+    if (landmark_us <= c->share.landmark_us)
+        return;
+    c->share.landmark_us = landmark_us;
+    c->counters_changed = true;
+}
+
 /* Moves the landmark to now, so that E stays small. All lines change alike. */
 static void move_landmark(struct core *c)
 {
@@ -220,7 +229,7 @@ static void move_landmark(struct core *c)
     s->root.c *= factor;
     carry_scale(&s->root, factor);
     share_mark_changed(c, &s->root);
-    s->landmark_us = s->at_us;
+    share_saw_landmark(c, s->at_us);
     s->e_over_lambda = 1 / s->lambda;
     s->inverse_e = 1;
     queue_rebuild_lines(c);
@@ -259,8 +268,10 @@ void share_charge(struct core *c, struct share_node *node, int64_t rate, int64_t
                   int64_t policy_us)
 {
     struct share *s = &c->share;
-    if (s->landmark_us == 0)
-        s->landmark_us = s->at_us = policy_us;
+    if (s->landmark_us == 0) {
+        s->at_us = policy_us;
+        share_saw_landmark(c, policy_us);
+    }
     tick(s, policy_us);
     if (s->at_us - s->landmark_us > LANDMARK_HALF_LIVES * (int64_t)s->half_life_us)
         move_landmark(c);

@@ -23,11 +23,14 @@ enum share_level { SHARE_ROOT, SHARE_ENTERPRISE, SHARE_PROJECT, SHARE_LEAF, SHAR
 
 #define RATE_ONE (INT64_C(1) << 40) /* the whole pool, as a charge rate */
 
-/* Books of a budget in its present period. */
+/* What was spent in the present period of each kind, with a budget or without: so a budget that is
+ * changed, or comes later, knows what its period has seen. */
 struct budget {
-    enum budget_period kind;
-    int64_t period_start_us, period_end_us; /* wall */
-    uint64_t spent_core_us, held_core_us;
+    uint64_t spent_core_us[BUDGET_PERIODS], held_core_us;
+};
+
+struct period { /* wall */
+    int64_t start_us, end_us;
 };
 
 /* The running correction that makes whole jobs average out: carry.h. */
@@ -91,10 +94,11 @@ struct share {
     size_t n_guaranteed, cap_guaranteed;
     struct share_node **changed;
     size_t n_changed, cap_changed;
-    int64_t next_period_us; /* wall: when a budget's period ends; 0 = look */
-    bool is_restored;       /* from snapshots, and its jobs are still being loaded */
-    int64_t landmark_us;    /* L, policy time */
-    double lambda, beta;    /* lambda per second */
+    struct period periods[BUDGET_PERIODS]; /* the present ones; they never run back */
+    bool has_budgets;                      /* somebody has one, or had */
+    bool is_restored;                      /* from snapshots, and its jobs are still being loaded */
+    int64_t landmark_us;                   /* L, policy time */
+    double lambda, beta;                   /* lambda per second */
     double half_life_us;
     double e_over_lambda, inverse_e; /* at `at_us` */
     int64_t at_us;
@@ -135,10 +139,11 @@ void share_refund(struct core *c, struct share_node *leaf, int64_t rate, int64_t
                   int64_t from_us, int64_t to_us);
 
 /* share_snapshot.c: usage, carry and budget of one node as bytes. */
-void share_state_encode(const struct core *c, const struct share_node *n, struct cq_str *out);
+void share_state_encode(const struct share_node *n, struct cq_str *out);
 int share_state_apply(struct core *c, struct share_node *n, const struct record_bytes *state,
                       struct cq_err *err) CQ_MUST_CHECK;
 
+void share_saw_landmark(struct core *c, int64_t landmark_us); /* at load */
 void share_load_done(struct core *c); /* lines and groups, once the clock is known */
 
 void share_mark_changed(struct core *c, struct share_node *n);

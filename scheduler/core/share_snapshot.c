@@ -6,8 +6,9 @@
 #include "common/base/pure/mem.h"
 #include "scheduler/core/carry.h"
 #include "scheduler/core/core_state.h"
+#include "scheduler/core/quota.h"
 
-enum { STATE_VERSION = 1 };
+enum { STATE_VERSION = 2 }; /* 1: a budget had one period, and nodes told policy time */
 
 static void put_double(struct cq_str *out, double x)
 {
@@ -37,27 +38,51 @@ static double get_double(struct flat_reader *in)
             &(n)->carry.inverse_e, &(n)->carry.weight, &(n)->group.c, &(n)->group.weight,       \
             &(n)->group.level, &(n)->group.inverse_e                                            \
     }
-#define INTEGERS(n)                                                                     \
-    {                                                                                   \
-        &(n)->rate, &(n)->carry.at_us, &(n)->group.rate, &(n)->group.usual_rate,        \
-            &(n)->group.at_us, &(n)->budget.period_start_us, &(n)->budget.period_end_us \
+#define INTEGERS(n)                                                                                \
+    {                                                                                              \
+        &(n)->rate, &(n)->carry.at_us, &(n)->group.rate, &(n)->group.usual_rate, &(n)->group.at_us \
     }
 
-void share_state_encode(const struct core *c, const struct share_node *n, struct cq_str *out)
+void share_state_encode(const struct share_node *n, struct cq_str *out)
 {
     const double *const doubles[] = DOUBLES(n);
     const int64_t *const integers[] = INTEGERS(n);
     flat_put_u64(out, STATE_VERSION);
-    flat_put_i64(out, 0); /* policy time, which COUNTERS tells now */
-    flat_put_i64(out, c->share.landmark_us);
     for (size_t i = 0; i < CQ_COUNT(doubles); i++)
         put_double(out, *doubles[i]);
     for (size_t i = 0; i < CQ_COUNT(integers); i++)
         flat_put_i64(out, *integers[i]);
     flat_put_u64(out, n->carry.is_in);
-    flat_put_u64(out, n->budget.kind);
-    flat_put_u64(out, n->budget.spent_core_us);
     flat_put_u64(out, n->group.next);
+    for (size_t i = 0; i < BUDGET_PERIODS; i++)
+        flat_put_u64(out, n->budget.spent_core_us[i]);
+}
+
+/* Version 1 had what is in COUNTERS now; 0: of a node that nothing was charged to yet. */
+static void get_old_head(struct core *c, struct flat_reader *in)
+{
+    core_saw_time(c, flat_get_i64(in));
+    share_saw_landmark(c, flat_get_i64(in));
+}
+
+/* As version 1 had it: what follows the integers. */
+static void get_old_tail(struct core *c, struct share_node *n, struct flat_reader *in)
+{
+    int64_t start_us = flat_get_i64(in);
+    (void)flat_get_i64(in); /* the period's end */
+    n->carry.is_in = flat_get_u64(in) != 0;
+    uint64_t kind = flat_get_u64(in), spent = flat_get_u64(in);
+    n->group.next = flat_get_u64(in);
+    if (kind < BUDGET_PERIODS)
+        budget_set_old(c, n, (enum budget_period)kind, start_us, spent);
+}
+
+static void get_tail(struct share_node *n, struct flat_reader *in)
+{
+    n->carry.is_in = flat_get_u64(in) != 0;
+    n->group.next = flat_get_u64(in);
+    for (size_t i = 0; i < BUDGET_PERIODS; i++)
+        n->budget.spent_core_us[i] = flat_get_u64(in);
 }
 
 int share_state_apply(struct core *c, struct share_node *n, const struct record_bytes *state,
@@ -67,21 +92,18 @@ int share_state_apply(struct core *c, struct share_node *n, const struct record_
     double *const doubles[] = DOUBLES(n);
     int64_t *const integers[] = INTEGERS(n);
     uint64_t version = flat_get_u64(&in);
-    int64_t policy_us = flat_get_i64(&in), landmark_us = flat_get_i64(&in);
+    if (version == 1)
+        get_old_head(c, &in);
     for (size_t i = 0; i < CQ_COUNT(doubles); i++)
         *doubles[i] = get_double(&in);
     for (size_t i = 0; i < CQ_COUNT(integers); i++)
         *integers[i] = flat_get_i64(&in);
-    n->carry.is_in = flat_get_u64(&in) != 0;
-    uint64_t kind = flat_get_u64(&in);
-    n->budget.kind = kind <= BUDGET_YEAR ? (enum budget_period)kind : BUDGET_MONTH;
-    n->budget.spent_core_us = flat_get_u64(&in);
-    n->group.next = flat_get_u64(&in);
-    if (version != STATE_VERSION || !flat_at_end(&in))
+    if (version == 1)
+        get_old_tail(c, n, &in);
+    else
+        get_tail(n, &in);
+    if (version < 1 || version > STATE_VERSION || !flat_at_end(&in))
         return cq_fail(err, CQ_E_INTERNAL, "the state of share node %" PRIu64 " is damaged", n->id);
-    core_saw_time(c, policy_us); /* of an older database */
-    if (landmark_us > c->share.landmark_us) /* 0: of a node that nothing was charged to yet */
-        c->share.landmark_us = landmark_us;
     c->share.is_restored = true;
     return 0;
 }
@@ -95,10 +117,10 @@ void share_load_done(struct core *c)
         queue_node_changed(c, s->all[i]);
 }
 
-static void give_state(struct core *c, struct share_node *n, entity_view_fn fn, void *arg)
+static void give_state(struct share_node *n, entity_view_fn fn, void *arg)
 {
     struct cq_str bytes = {0};
-    share_state_encode(c, n, &bytes);
+    share_state_encode(n, &bytes);
     struct record *r = record_new(RECORD_SHARE_STATE);
     r->u.share_state.id = n->id;
     r->u.share_state.state.len = bytes.len;
@@ -113,6 +135,6 @@ void share_view_entities(struct core *c, entity_view_fn fn, void *arg)
 {
     struct share *s = &c->share;
     for (size_t i = 0; i < s->n_changed; i++)
-        give_state(c, s->changed[i], fn, arg);
+        give_state(s->changed[i], fn, arg);
     s->n_changed = 0;
 }

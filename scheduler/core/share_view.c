@@ -133,9 +133,9 @@ static void set_budget(struct quota_view *q, const struct share_node *n)
     char text[96], spent[32], held[32];
     const struct budget *b = &n->budget;
     (void)snprintf(text, sizeof text, "%score-hours, %s held",
-                   budget_format(b->spent_core_us, spent, sizeof spent),
+                   budget_format(b->spent_core_us[n->settings.budget_period], spent, sizeof spent),
                    budget_format(b->held_core_us, held, sizeof held));
-    set_use(q, text, (double)(b->spent_core_us + b->held_core_us),
+    set_use(q, text, (double)budget_used(n, n->settings.budget_period),
             (double)n->settings.budget_core_us);
 }
 

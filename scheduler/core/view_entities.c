@@ -27,7 +27,10 @@ static void give_counters(struct core *c, const struct give *g)
     }
     if (c->counters_changed) {
         struct record *r = record_new(RECORD_COUNTERS);
-        r->u.counters = (struct counters){.next_id = c->next_id, .policy_us = c->told_us};
+        r->u.counters = (struct counters){.next_id = c->next_id,
+                                          .policy_us = c->told_us,
+                                          .landmark_us = c->share.landmark_us,
+                                          .day_us = c->share.periods[BUDGET_DAY].start_us};
         give(g, r, 1, false);
     }
     c->epoch_changed = c->counters_changed = false;
