@@ -211,8 +211,8 @@ static void apply_feed(struct core *c, const struct feed_set *r)
     all->feed_error = NULL;
     all->feed_every_us = r->every_us;
     all->is_feed_changed = true;
-    if (all->feed_command == NULL)
-        forget_external(c);
+    if (all->feed_command == NULL && r->at_us != 0)
+        forget_external(c); /* a snapshot has no time, and its samples are the newest */
 }
 
 int licence_apply(struct core *c, const struct record *r, struct cq_err *err)

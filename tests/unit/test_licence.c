@@ -403,3 +403,22 @@ Test(licence, a_feed_that_is_taken_away_takes_its_word_along)
     cr_expect_eq(free_of(&w, "vcs"), 10);
     world_fini(&w);
 }
+
+/* A sample that is newer than the last word on the feed: rows tell it as the journal does. */
+Test(licence, a_sample_after_the_feed_was_taken_away_outlives_a_restart)
+{
+    struct world w;
+    const struct in_config_row on[] = {{CONFIG_SET, "feed", "licences", "command", "/bin/used"}};
+    const struct in_config_row off[] = {{CONFIG_SET, "feed", "licences", "command", ""}};
+    set_up(&w);
+    configure(&w, on, 1);
+    configure(&w, off, 1);
+    feed_one(&w, "vcs", 6);
+    struct core *from_rows = core_from_rows(&w), *from_journal = core_from_journal(&w);
+    expect_same(&w, from_rows);
+    expect_same(&w, from_journal);
+    cr_expect_eq(free_of(&w, "vcs"), 4u);
+    core_free(from_rows);
+    core_free(from_journal);
+    world_fini(&w);
+}
