@@ -3,6 +3,7 @@
 #define CHIPQ_TEST_POLICY_MOVES_H
 
 #include "tests/trace/policy_checks.h"
+#include "tests/trace/policy_rebuilt.h"
 
 enum { SUBMIT_MAX = 5 };
 
