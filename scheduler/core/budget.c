@@ -161,7 +161,7 @@ static uint64_t used_in_period(const struct period *p, const struct budget_use *
 
 static void spend(struct core *c, struct share_node *n, const uint64_t used[BUDGET_PERIODS])
 {
-    for (size_t k = 0; k < BUDGET_PERIODS; k++) {
+    for (size_t k = 0; k < BUDGET_PERIODS && n->budget.is_counted; k++) {
         n->budget.spent_core_us[k] = sum(n->budget.spent_core_us[k], used[k]);
         if (used[k] > 0)
             share_mark_changed(c, n);

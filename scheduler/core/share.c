@@ -175,7 +175,10 @@ void share_settings_changed(struct core *c, struct share_node *n)
 {
     (void)share_now(c);
     list_guaranteed(&c->share, n);
-    c->share.has_budgets |= n->settings.budget_core_us != NO_LIMIT;
+    if (n->settings.budget_core_us != NO_LIMIT) {
+        c->share.has_budgets = n->budget.is_counted = true;
+        share_mark_changed(c, n);
+    }
     carry_review(c, n);
     queue_node_changed(c, n);
     queue_wake_limits(c, n);

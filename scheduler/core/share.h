@@ -23,9 +23,10 @@ enum share_level { SHARE_ROOT, SHARE_ENTERPRISE, SHARE_PROJECT, SHARE_LEAF, SHAR
 
 #define RATE_ONE (INT64_C(1) << 40) /* the whole pool, as a charge rate */
 
-/* What was spent in the present period of each kind, with a budget or without: so a budget that is
- * changed, or comes later, knows what its period has seen. */
+/* What was spent in the present period of each kind, from the first budget on: so one that is
+ * changed, or taken away for a while, knows what its period has seen. */
 struct budget {
+    bool is_counted; /* it has, or had, a budget */
     uint64_t spent_core_us[BUDGET_PERIODS], held_core_us;
 };
 

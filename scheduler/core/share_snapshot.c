@@ -54,6 +54,7 @@ void share_state_encode(const struct share_node *n, struct cq_str *out)
         flat_put_i64(out, *integers[i]);
     flat_put_u64(out, n->carry.is_in);
     flat_put_u64(out, n->group.next);
+    flat_put_u64(out, n->budget.is_counted);
     for (size_t i = 0; i < BUDGET_PERIODS; i++)
         flat_put_u64(out, n->budget.spent_core_us[i]);
 }
@@ -69,11 +70,12 @@ static void get_old_head(struct core *c, struct flat_reader *in)
 static void get_old_tail(struct core *c, struct share_node *n, struct flat_reader *in)
 {
     int64_t start_us = flat_get_i64(in);
-    (void)flat_get_i64(in); /* the period's end */
+    bool has_period = flat_get_i64(in) != 0; /* its end */
     n->carry.is_in = flat_get_u64(in) != 0;
     uint64_t kind = flat_get_u64(in), spent = flat_get_u64(in);
     n->group.next = flat_get_u64(in);
-    if (kind < BUDGET_PERIODS)
+    n->budget.is_counted |= has_period;
+    if (has_period && kind < BUDGET_PERIODS)
         budget_set_old(c, n, (enum budget_period)kind, start_us, spent);
 }
 
@@ -81,6 +83,7 @@ static void get_tail(struct share_node *n, struct flat_reader *in)
 {
     n->carry.is_in = flat_get_u64(in) != 0;
     n->group.next = flat_get_u64(in);
+    n->budget.is_counted = flat_get_u64(in) != 0;
     for (size_t i = 0; i < BUDGET_PERIODS; i++)
         n->budget.spent_core_us[i] = flat_get_u64(in);
 }

@@ -150,6 +150,22 @@ Test(budget, taking_it_away_for_a_while_gives_nothing_anew)
     cr_expect_not(run(2));
 }
 
+Test(budget, the_first_one_begins_with_nothing_spent)
+{
+    cr_assert(run(4));
+    set_budget("3core-hours/month");
+    cr_expect_eq(spent(BUDGET_MONTH), 0);
+    cr_assert(run(2));
+    world_restart(&world);
+    hello();
+    cr_expect_eq(spent(BUDGET_MONTH), 2);
+    set_budget("");
+    world_restart(&world);
+    hello();
+    cr_assert(run(1)); /* counted all the same */
+    cr_expect_eq(spent(BUDGET_MONTH), 3);
+}
+
 Test(budget, a_wider_period_has_seen_what_the_narrower_ones_saw)
 {
     set_budget("3core-hours/day");
