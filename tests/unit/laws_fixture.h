@@ -1,12 +1,12 @@
 /* Random workloads through the real core in virtual time, and the charged service that each
- * enterprise had in any window. Included by the tests of the policy's laws, each its own program.
+ * enterprise had in any window. Included by the tests of the policy's laws, each its own program,
+ * with its name in LAWS_PROGRAM.
  *
  * CHIPQ_SEED is the first seed, CHIPQ_ROUNDS how many; a failing seed prints how to replay it. */
 #ifndef CHIPQ_TEST_LAWS_FIXTURE_H
 #define CHIPQ_TEST_LAWS_FIXTURE_H
 
 #include <criterion/criterion.h>
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -43,7 +43,7 @@ CQ_UNUSED static const char *replay(uint64_t seed, const char *test)
     static char text[200];
     (void)snprintf(text, sizeof text,
                    "seed %lu; replay: CHIPQ_SEED=%lu build/debug/tests/%s --filter '%s'",
-                   (unsigned long)seed, (unsigned long)seed, program_invocation_short_name, test);
+                   (unsigned long)seed, (unsigned long)seed, LAWS_PROGRAM, test);
     return text;
 }
 

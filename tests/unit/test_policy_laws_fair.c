@@ -3,6 +3,7 @@
  * an array is worth as much as its tasks alone. Invariants 5, 6, 11 and 13 of the policy. */
 #include "scheduler/sim/eda.h"
 #include "scheduler/sim/fairness.h"
+#define LAWS_PROGRAM "test_policy_laws_fair"
 #include "tests/unit/laws_fixture.h"
 
 static const struct run_options plain;
@@ -164,6 +165,9 @@ static void draw_newcomer(struct newcomer *c, uint64_t seed)
     c->beta = dice_between(&c->b.dice, 1, 5);
     int64_t hours = (int64_t)dice_whole(&c->b.dice, 1, 3);
     c->half_life_us = (double)(hours * HOUR_US);
+    double *own = &c->b.weights[c->b.n - 1], others = c->b.total - *own;
+    *own = fmin(*own, 0.8 * others); /* with the boost it is below the whole pool */
+    c->b.total = others + *own;
     c->before_us = hours * (int64_t)dice_whole(&c->b.dice, 6, 150) * MINUTE_US;
     c->after_us = hours * HOUR_US;
 }

@@ -20,7 +20,8 @@
  * where D(s) < 0 means that it has to get more than its part. Real jobs are whole and run to their
  * end. That costs a job at each end of the window, one for each slot that has not yet changed hands
  * at s, and one for each slot that i held too long at an earlier change: such a debt is paid back
- * with at most one slot at a time (carry.h), while something is due at all. */
+ * with at most one slot at a time (carry.h), while something is due to it and to others. */
+#define LAWS_PROGRAM "test_policy_laws_incentive"
 #include "tests/unit/laws_fixture.h"
 
 enum { HOURS = 8, STEPS = HOURS * 60, WINDOWS_EVERY = 5 };
@@ -232,11 +233,14 @@ static void expect_all(struct market *m, const bool *is_in, int64_t us, int64_t 
         const struct span *s = span_at(&m->tenants[i], us);
         if (!is_in[i] || s == NULL)
             continue;
-        double *debt = &m->tenants[i].debt, due = slots_due(m, &now, i);
+        double *debt = &m->tenants[i].debt, due = slots_due(m, &now, i),
+               others = (double)m->slots - due;
         double changes = fmax(0, due - slots_held(m, i, us)) + *debt;
         int64_t to_us = s->waits_until_us < until_us ? s->waits_until_us : until_us;
         expect_incentive(m, &now, i, to_us, changes);
-        *debt = fmax(0, *debt - fmin(due, 1) * WINDOWS_EVERY * (double)MINUTE_US / m->longest_us);
+        int64_t step_us = WINDOWS_EVERY * MINUTE_US;
+        step_us = until_us - us < step_us ? until_us - us : step_us;
+        *debt = fmax(0, *debt - fmin(fmin(due, others), 1) * (double)step_us / m->longest_us);
     }
 }
 
