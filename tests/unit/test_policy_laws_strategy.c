@@ -51,7 +51,7 @@ static void draw_crowd(struct crowd *c, uint64_t seed, enum crowd_kind kind)
         if (i > 0 && kind == PLAIN)
             continue;
         b->cores = (uint32_t)dice_whole(&c->dice, 1, 3);
-        b->mem_mib = dice_whole(&c->dice, 1, 3000);
+        b->mem_mib = dice_whole(&c->dice, 1, kind == PLAIN ? 1500 : 3000);
         b->licence = bundle(dice_whole(&c->dice, 0, 2));
     }
 }
