@@ -69,7 +69,7 @@ static const struct argp_option options[] = {
     {"run", KEY_RUN, "TIME", 0, "of --saturate: how long each job runs (60s)", 0},
     {"jitter", KEY_JITTER, "F", 0, "of --saturate: a job runs 1-F to 1+F times that (0)", 0},
     {"seed", KEY_SEED, "N", 0, "of the jitter (1)", 0},
-    {"beta", KEY_BETA, "X", 0, "weight of what runs now against history (2)", 0},
+    {"beta", KEY_BETA, "X", 0, "weight of what runs now against history (3)", 0},
     {"half-life", KEY_HALF_LIFE, "TIME", 0, "of usage (1d)", 0},
     {"array-step", KEY_ARRAY_STEP, "TIME", 0, "how much later an array's next task ranks (1s)", 0},
     {"carry", KEY_CARRY, "X", 0, "gain of the rounding carry, per second; negative: none", 0},

@@ -5,6 +5,7 @@
 #include "scheduler/core/core_state.h"
 #include "scheduler/core/explain.h"
 #include "scheduler/core/placement.h"
+#include "scheduler/core/policy.h"
 
 #define SAY(field, ...) (void)snprintf((field), sizeof(field), __VA_ARGS__)
 #define MINUTE_US       (60 * US_PER_S)
@@ -136,13 +137,12 @@ static bool is_below(const struct share_node *n, const struct share_node *above)
 static bool has_older_senior(const struct core *c, const struct job *job,
                              const struct share_node *node)
 {
-    bool is_senior = c->policy_us - job->waiting_us >= c->config.starve_us;
+    bool is_senior = policy_starves(c, job);
     void *item;
     for (size_t i = 0; !c->config.is_easy && map_next(&c->queue.by_class, &i, &item);)
         for (const struct class *k = item; k; k = k->next_same_hash) {
             const struct job *head = queue_class_head(k);
-            if (head && head != job && is_below(k->leaf, node)
-                && c->policy_us - head->waiting_us >= c->config.starve_us
+            if (head && head != job && is_below(k->leaf, node) && policy_starves(c, head)
                 && (!is_senior || head->waiting_us <= job->waiting_us))
                 return true;
         }

@@ -114,37 +114,46 @@ enum { SENIORS_MAX = 64 };
 
 typedef bool (*senior_fn)(const struct core *c, const struct job *job);
 
-/* The seniors are the top of the heap by age: a tree, walked without order, so the oldest of those
- * that will do is looked for. */
+/* The oldest at the edge of what was seen of the heap leaves the edge. */
+static size_t take_oldest(const struct heap *h, size_t *edge, size_t n)
+{
+    size_t best = 0;
+    for (size_t i = 1; i < n; i++)
+        if (h->less(h->items[edge[i]], h->items[edge[best]]))
+            best = i;
+    size_t at = edge[best];
+    edge[best] = edge[n - 1];
+    return at;
+}
+
+/* The seniors are the top of the heap by age: a tree, walked in order of age, so that what is found
+ * does not depend on how it grew. */
 static struct job *oldest_senior(const struct core *c, senior_fn will_do)
 {
     const struct heap *h = &c->queue.by_age;
-    size_t todo[SENIORS_MAX], n = 0, seen = 0;
-    struct job *best = NULL;
-    if (h->n > 0)
-        todo[n++] = 0;
-    while (n > 0 && seen++ < SENIORS_MAX) {
-        size_t at = todo[--n];
+    size_t edge[SENIORS_MAX + 1] = {0}, n = h->n > 0;
+    for (size_t seen = 0; n > 0 && seen < SENIORS_MAX; seen++) {
+        size_t at = take_oldest(h, edge, n--);
         struct job *job = h->items[at];
         if (!queue_is_senior(c, job))
-            continue;
-        for (size_t child = 2 * at + 1; child <= 2 * at + 2; child++)
-            if (child < h->n && n < SENIORS_MAX)
-                todo[n++] = child;
-        bool counts =
-            !queue_is_parked(job->class) && queue_class_head(job->class) == job && will_do(c, job);
-        if (counts
-            && (best == NULL || job->waiting_us < best->waiting_us
-                || (job->waiting_us == best->waiting_us && job->id < best->id)))
-            best = job;
+            return NULL;
+        if (!queue_is_parked(job->class) && queue_class_head(job->class) == job && will_do(c, job))
+            return job;
+        for (size_t child = 2 * at + 1; child <= 2 * at + 2 && child < h->n; child++)
+            edge[n++] = child;
     }
-    return best;
+    return NULL;
 }
 
-static bool is_open(const struct core *c, const struct job *job)
+/* Whoever runs something does not: else a backlog that is old enough would have all. */
+bool policy_starves(const struct core *c, const struct job *job)
 {
-    (void)c;
-    return !job->class->shape->is_shut;
+    return queue_is_senior(c, job) && job->class->leaf->running == 0;
+}
+
+static bool may_go_first(const struct core *c, const struct job *job)
+{
+    return policy_starves(c, job) && !job->class->shape->is_shut;
 }
 
 static bool next_senior(struct core *c, struct decision *d)
@@ -152,7 +161,7 @@ static bool next_senior(struct core *c, struct decision *d)
     struct job *job;
     if (preempt_is_due(c))
         return false; /* what it takes would be taken back at once */
-    while ((job = oldest_senior(c, is_open)))
+    while ((job = oldest_senior(c, may_go_first)))
         if (try_class(c, job->class, d))
             return true;
     return false;

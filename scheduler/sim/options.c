@@ -78,7 +78,7 @@ static const struct argp_option table[] = {
     {"jitter", KEY_JITTER, "F", 0, "a job lasts --run times 1-F to 1+F (0)", 3},
     {"seed", KEY_SEED, "N", 0, "of the jitter (1)", 3},
     {0, 0, 0, 0, "The policy:", 4},
-    {"beta", KEY_BETA, "X", 0, "weight of what runs against history (2)", 4},
+    {"beta", KEY_BETA, "X", 0, "weight of what runs against history (3)", 4},
     {"half-life", KEY_HALF_LIFE, "TIME", 0, "of usage (1d)", 4},
     {"array-step", KEY_ARRAY_STEP, "TIME", 0, "ageing of an array's next task (1s)", 4},
     {"carry", KEY_CARRY, "X", 0, "gain of the rounding carry, per second; negative: none", 4},

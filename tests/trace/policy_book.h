@@ -158,6 +158,14 @@ static uint64_t total_of(const struct play *p, struct what x)
     return x.kind == CORES ? m->cores : m->mem_mib;
 }
 
+/* What is left to one that was called back; NO_KILL: it was not. */
+#define NO_KILL INT64_MAX
+static int64_t killed_in_us(const struct core *c, const struct lease *l)
+{
+    int64_t at_us = l->is_recalled ? l->queue[0].task->preempted_us : 0;
+    return at_us ? at_us + 30 * US_PER_S - c->policy_us : NO_KILL;
+}
+
 /* By limits, wall time; one that is late may end any moment. */
 static int64_t ends_at(const struct play *p, const struct lease *l)
 {
@@ -167,6 +175,7 @@ static int64_t ends_at(const struct play *p, const struct lease *l)
         int64_t limit_us = (int64_t)l->class->shape->time_us, mean_us = (int64_t)l->mean_run_us;
         left_us = l->head_since_us + limit_us - c->policy_us;
         left_us += (int64_t)(l->n - 1) * (mean_us < limit_us ? mean_us : limit_us);
+        left_us = killed_in_us(c, l) < left_us ? killed_in_us(c, l) : left_us;
     }
     return p->w.now.wall_us + (left_us > 0 ? left_us : 1);
 }

@@ -74,7 +74,7 @@ static bool may_give(const struct core *c, const struct share_node *claimant, co
                      const struct lease *l)
 {
     if (l->class == NULL || !l->class->shape->is_preemptible || l->is_recalled || l->n == 0
-        || is_below(l->leaf, claimant) || is_quiet(c, l))
+        || is_below(l->leaf, claimant) || is_quiet(c, l) || calendar_has(c, l))
         return false;
     for (const struct share_node *n = claimant; !is_below(l->leaf, n); n = n->parent)
         if (!quota_is_guaranteed(n, s))
@@ -117,7 +117,7 @@ static bool could_take(const struct core *c, const struct share_node *claimant,
     struct quota_block block;
     size_t n = 0;
     if (!placement_could_fit(s, w) || !worker_takes_work(w) || is_claimed(c, w)
-        || quota_blocks_machine(c, k->leaf, s, w, &block))
+        || !calendar_could_allow(c, s, w) || quota_blocks_machine(c, k->leaf, s, w, &block))
         return false;
     uint64_t cores = w->n_free, mem = w->mem_mib - w->mem_used_mib;
     for (size_t i = 0; i < w->n_leases && n < HELD_MAX; i++)
@@ -135,8 +135,8 @@ static bool is_held_back(const struct core *c, const struct share_node *n, const
     struct quota_block block;
     const struct shape *s = k->shape;
     if (k->jobs.n == 0 || !is_below(k->leaf, n) || !quota_is_guaranteed(n, s) || !s->is_shut
-        || quota_blocks(k->leaf, s, &block) || quota_is_withheld(c, k->leaf, s)
-        || licence_blocks(&s->tokens))
+        || (s->why != WAIT_CAPACITY && s->why != WAIT_RESERVED) || quota_blocks(k->leaf, s, &block)
+        || quota_is_withheld(c, k->leaf, s) || licence_blocks(&s->tokens))
         return false;
     for (size_t i = 0; i < c->pool.n; i++)
         if (could_take(c, n, k, c->pool.workers[i]))
@@ -266,6 +266,18 @@ static bool is_anything_late(const struct core *c)
     return false;
 }
 
+/* Holds and bookings are each planned beside leases, not beside each other: where both are on a
+ * machine a hold may be put off. */
+static bool is_beside_bookings(const struct core *c, const struct hold *h)
+{
+    const struct tokens *need = &h->job->class->shape->tokens;
+    for (size_t i = 0; i < need->n; i++)
+        for (size_t k = 0; k < c->calendar.n; k++)
+            if (tokens_of(&c->calendar.items[k]->tokens, need->items[i].feature) > 0)
+                return true;
+    return *h->job->class->shape->reservation || calendar_line(c, h->worker->name);
+}
+
 static void check_promises(struct play *p)
 {
     struct core *c = p->w.core;
@@ -274,14 +286,15 @@ static void check_promises(struct play *p)
     for (size_t i = p->n_promises; i-- > 0;) {
         const struct job *job = job_find(c, p->promises[i].job);
         const struct hold *h = job ? holds_of(c, job) : NULL;
-        bool is_same = h && h->promised_us == p->promises[i].promised_us; /* not dropped since */
+        bool is_same = h && h->promised_us == p->promises[i].promised_us /* not dropped since */
+                       && !is_beside_bookings(c, h);
         check_promise(p, &p->promises[i], is_same ? h : NULL);
         if (!is_same || h->is_reclaim)
             p->promises[i] = p->promises[--p->n_promises];
     }
     for (size_t i = 0; i < c->holds.n; i++) {
         const struct hold *h = &c->holds.items[i];
-        bool known = h->is_reclaim || waits_for_server(h);
+        bool known = h->is_reclaim || waits_for_server(h) || is_beside_bookings(c, h);
         if (h->is_reclaim && h->planned_us == c->policy_us)
             play_disturb(p); /* guarantees go before promises */
         for (size_t k = 0; k < p->n_promises; k++)

@@ -217,24 +217,10 @@ static void check_live(struct play *p)
     core_free(a);
 }
 
-/* policy.c looks at 64 seniors only, and which they are depends on the order in which they came:
- * that is not told. */
-static bool has_many_seniors(const struct core *c)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < c->queue.by_age.n; i++) {
-        const struct job *job = c->queue.by_age.items[i];
-        n += c->policy_us + 3600 * US_PER_S - job->waiting_us >= c->config.starve_us;
-    }
-    return n > 64;
-}
-
 /* From the journal and from the store's rows: the same decisions. */
 static void check_rebuilt(struct play *p)
 {
     check_rows(p);
-    if (has_many_seniors(p->w.core))
-        return;
     struct core *a = from_journal(p), *b = core_from_rows(&p->w);
     char *x = next_hour(p, a, p->w.now, false), *y = next_hour(p, b, p->w.now, false);
     must_decide_alike(p, x, y, false,
