@@ -24,10 +24,11 @@ static bool would_start(const struct core *c, const struct job *job, const struc
         changed.least_mem_mib = changed.mem_mib;
     }
     if (job->is_held || job->n_unmet > 0 || quota_blocks(job->class->leaf, s, &block)
-        || quota_is_withheld(c, job->class->leaf, s) || licence_blocks(&s->tokens)
-        || calendar_lacks(c, s) || !calendar_is_open(c, s))
+        || quota_is_withheld(c, job->class->leaf, s) || licence_blocks(&s->tokens))
         return false;
     changed.time_us += changed.time_us < UINT64_MAX - MINUTE_US ? MINUTE_US : 0;
+    if (calendar_lacks(c, s) || !calendar_is_open(c, s))
+        return false;
     bool yes = placement_choose(c, s, NULL, &p, &why)
                && !quota_blocks_machine(c, job->class->leaf, s, p.worker, &block);
     placement_fini(&p);

@@ -215,6 +215,22 @@ static void add_rival(struct rivals *r, struct shape *s, bool fits)
     r->list[r->n_fit++] = s;
 }
 
+/* It lacks tokens that the lease has none of. Else *enough: what it has is all that it lacks. */
+static bool is_scarce(const struct shape *s, const struct lease *l, bool *enough)
+{
+    *enough = true;
+    for (size_t i = 0; i < s->tokens.n; i++) {
+        const struct token *need = &s->tokens.items[i];
+        uint64_t held = tokens_of(&l->tokens, need->feature);
+        bool lacks = feature_free(need->feature) < need->count;
+        if (lacks && held == 0)
+            return true;
+        *enough = *enough && feature_left(need->feature) + (int64_t)held >= (int64_t)need->count;
+    }
+    return false;
+}
+
+/* Asks what is so now, not why a shape was shut: that may be long ago, and no record tells it. */
 static struct rivals rivals_of(const struct core *c, const struct lease *l)
 {
     struct rivals r = {.list =
@@ -224,11 +240,12 @@ static struct rivals rivals_of(const struct core *c, const struct lease *l)
             add_rival(&r, c->queue.open.items[i], true);
     for (size_t i = 0; i < c->queue.shut.n; i++) {
         struct shape *s = c->queue.shut.items[i];
-        bool is_scarce = s->why == WAIT_LICENCE && tokens_of(&l->tokens, s->why_feature) == 0;
-        if (s == l->class->shape || (!is_scarce && placement_fits(s, l->worker, l)))
+        bool enough;
+        if (s == l->class->shape)
             add_rival(&r, s, true);
-        else if (!is_scarce && shape_waits_for_room(s) && placement_could_fit(s, l->worker))
-            add_rival(&r, s, false);
+        else if (!is_scarce(s, l, &enough) && placement_could_fit(s, l->worker)
+                 && calendar_is_open(c, s) && calendar_could_allow(c, s, l->worker))
+            add_rival(&r, s, enough && placement_fits(s, l->worker, l));
     }
     return r;
 }

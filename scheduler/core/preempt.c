@@ -12,6 +12,7 @@ enum { NODES_TRIED_MAX = 64, TAKERS_TRIED_MAX = 64, PREEMPTED_MAX = 3 };
 void preempt_lease(struct core *c, struct lease *l, const char *cause, int64_t wall_us,
                    struct effects *out)
 {
+    c->calendar.is_changed = true; /* it ends sooner than its limit told */
     for (size_t i = 0; i < l->n; i++) {
         struct lease_item *it = &l->queue[i];
         const struct out_attempt at = {

@@ -117,8 +117,9 @@ static bool could_take(const struct core *c, const struct share_node *claimant,
     struct quota_block block;
     size_t n = 0;
     if (!placement_could_fit(s, w) || !worker_takes_work(w) || is_claimed(c, w)
-        || !calendar_could_allow(c, s, w) || quota_blocks_machine(c, k->leaf, s, w, &block))
-        return false;
+        || !calendar_could_allow(c, s, w) || quota_blocks_machine(c, k->leaf, s, w, &block)
+        || (placement_fits(s, w, NULL) && !calendar_allows(c, s, w, NULL)))
+        return false; /* or a booking keeps it out, not others */
     uint64_t cores = w->n_free, mem = w->mem_mib - w->mem_used_mib;
     for (size_t i = 0; i < w->n_leases && n < HELD_MAX; i++)
         if (may_give(c, claimant, s, w->leases[i])) {
@@ -286,7 +287,7 @@ static void check_promises(struct play *p)
     for (size_t i = p->n_promises; i-- > 0;) {
         const struct job *job = job_find(c, p->promises[i].job);
         const struct hold *h = job ? holds_of(c, job) : NULL;
-        bool is_same = h && h->promised_us == p->promises[i].promised_us /* not dropped since */
+        bool is_same = h && h->promised_us == p->promises[i].first_us /* not dropped since */
                        && !is_beside_bookings(c, h);
         check_promise(p, &p->promises[i], is_same ? h : NULL);
         if (!is_same || h->is_reclaim)
@@ -301,7 +302,8 @@ static void check_promises(struct play *p)
             known = known || p->promises[k].job == h->job->id;
         if (!known)
             p->promises[p->n_promises++] =
-                (struct promise){h->job->id, c->policy_us, h->promised_us};
+                (struct promise){h->job->id, c->policy_us, h->promised_us,
+                                 h->at_us > h->promised_us ? h->at_us : h->promised_us};
     }
 }
 
@@ -325,6 +327,17 @@ static bool fits_somewhere(const struct core *c, const struct shape *s)
 
 /* Nothing runs, nothing is booked: whatever waits is blocked by a limit, tokens or machines, or for
  * a booking that is over, not by others. */
+static void fail_left(const struct play *p, const struct class *k)
+{
+    char text[256];
+    (void)snprintf(text, sizeof text,
+                   "job %" PRIu64 " (%" PRIu64 " cores, %" PRIu64
+                   " MiB, %s, %s) could start on the empty pool and waits for ever",
+                   queue_class_head(k)->id, k->shape->cores, k->shape->mem_mib,
+                   k->shape->is_shut ? "shut" : "open", wait_reason_name(k->shape->why));
+    play_fail(p, text);
+}
+
 static void check_nothing_left(const struct play *p)
 {
     const struct core *c = p->w.core;
@@ -336,7 +349,7 @@ static void check_nothing_left(const struct play *p)
                 && !quota_blocks(k->leaf, k->shape, &block)
                 && !quota_is_withheld(c, k->leaf, k->shape) && !licence_blocks(&k->shape->tokens)
                 && fits_somewhere(c, k->shape))
-                play_fail(p, "a job that could start on the empty pool waits for ever");
+                fail_left(p, k);
 }
 
 /* ---- advice ---- */

@@ -22,7 +22,7 @@ struct node_note {
 
 struct promise { /* of a hold that its job has had ever since */
     uint64_t job;
-    int64_t made_us, promised_us; /* policy time */
+    int64_t made_us, first_us, promised_us; /* policy time; the hold's first, and as it was then */
 };
 
 struct waiting { /* a node within its guarantee whose job has no room though somebody could give */
