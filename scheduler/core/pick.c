@@ -183,17 +183,23 @@ bool queue_class_before(struct core *c, const struct class *a, const struct clas
 
 /* ---- the same with one lease fewer ---- */
 
+/* The line of a side without what the lease gives back. */
+static double line_without(const struct core *c, const struct share_node *own, double a,
+                           int64_t rate)
+{
+    double running = (double)rate / (double)RATE_ONE * c->share.beta / (1 + c->share.beta);
+    return line_of(c, own, a) - running * a / own->settings.weight;
+}
+
 /* What the lease gives back counts in favour of its own side at each level. */
 static bool beats(const struct choice *x, const struct share_node *own, int64_t rate)
 {
-    const struct core *c = x->core;
     bool guaranteed = quota_is_within(own);
     if (guaranteed != x->guaranteed)
         return guaranteed;
     if (guaranteed)
         return quota_claim(own) <= x->value;
-    double running = (double)rate / (double)RATE_ONE * c->share.beta / (1 + c->share.beta);
-    double value = line_of(c, own, x->a) - running * x->a / own->settings.weight;
+    double value = line_without(x->core, own, x->a, rate);
     return value != x->value ? value < x->value : own->id < x->best->node->id;
 }
 
@@ -217,6 +223,24 @@ static struct class *rival(struct choice *x, struct class *k, int64_t rate)
     }
     struct class *first = first_of_leaf(x, k->leaf);
     return first && first != k && !goes_first(x->core, k, first) ? first : NULL;
+}
+
+bool queue_comes_instead(struct core *c, const struct class *other, const struct class *k,
+                         int64_t rate)
+{
+    double now = share_now(c);
+    for (enum share_level level = SHARE_ENTERPRISE; level <= SHARE_LEAF; level++) {
+        const struct share_node *x = at_level(other, level), *y = at_level(k, level);
+        if (x == y)
+            continue;
+        bool gx = quota_is_guaranteed(x, other->shape), gy = quota_is_within(y);
+        if (gx != gy)
+            return gx;
+        double vx = gx ? quota_claim(x) : line_of(c, x, now);
+        double vy = gy ? quota_claim(y) : line_without(c, y, now, rate);
+        return vx != vy ? vx < vy : !gx && x->id < y->id;
+    }
+    return goes_first(c, other, k);
 }
 
 struct class *queue_rival(struct core *c, struct shape *const *shapes, size_t n, struct class *k,

@@ -250,17 +250,56 @@ static struct rivals rivals_of(const struct core *c, const struct lease *l)
     return r;
 }
 
+/* Would be picked if the lease were over, and no limit held it back then either. */
+static struct class *free_rival(struct core *c, const struct lease *l, struct shape *const *shapes,
+                                size_t n)
+{
+    struct quota_block block;
+    struct class *k;
+    while ((k = queue_rival(c, shapes, n, l->class, l->rate))
+           && quota_blocks_instead(k->leaf, k->shape, l) && quota_blocks(k->leaf, k->shape, &block))
+        park(c, k, block.node);
+    return k;
+}
+
 /* A job with the better claim that needs more than this lease gets a hold, which then decides. */
 static bool outdoes(struct core *c, const struct lease *l, const struct rivals *r)
 {
-    struct class *k = l->class, *first = queue_rival(c, r->list, r->n, k, l->rate);
+    struct class *k = l->class, *first = free_rival(c, l, r->list, r->n);
     if (first == NULL)
         return true;
     if (placement_fits(first->shape, l->worker, l))
         return false;
     holds_consider(c, first);
     return holds_allow(c, k->shape, l->worker, l, queue_class_head(k))
-           && queue_rival(c, r->list, r->n_fit, k, l->rate) == NULL;
+           && free_rival(c, l, r->list, r->n_fit) == NULL;
+}
+
+enum { PARKED_MAX = 256 };
+
+static bool could_come_instead(struct core *c, const struct class *k, const struct lease *l)
+{
+    enum wait_reason why;
+    bool enough;
+    if (is_scarce(k->shape, l, &enough) || !enough || quota_blocks_instead(k->leaf, k->shape, l))
+        return false;
+    return placement_fits(k->shape, l->worker, l)
+           || placement_find(c, k->shape, queue_class_head(k), &why);
+}
+
+/* Who is parked at a limit that the lease fills has a claim to what it gives back. */
+static bool is_awaited_below_limits(struct core *c, const struct lease *l)
+{
+    for (const struct share_node *n = l->leaf; n; n = n->parent) {
+        size_t looked = 0;
+        for (struct seat *t = n->parked; t && looked < PARKED_MAX; t = t->next_parked, looked++) {
+            const struct class *k = queue_best_below(c, t);
+            if (k && k != l->class && queue_comes_instead(c, k, l->class, l->rate)
+                && could_come_instead(c, k, l))
+                return true;
+        }
+    }
+    return false;
 }
 
 bool policy_keeps(struct core *c, const struct lease *l)
@@ -276,6 +315,8 @@ bool policy_keeps(struct core *c, const struct lease *l)
         return false;
     if (c->queue.n_ready_classes == 1)
         return true;
+    if (is_awaited_below_limits(c, l))
+        return false;
     struct rivals r = rivals_of(c, l);
     bool keeps = outdoes(c, l, &r);
     free(r.list);

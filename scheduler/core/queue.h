@@ -131,6 +131,10 @@ struct class *queue_pick_below(struct core *c, struct share_node *node, struct s
 struct class *queue_rival(struct core *c, struct shape *const *shapes, size_t n, struct class *k,
                           int64_t rate);
 
+/* Would `other`, which need not be in any choice now, be picked before `k` then? */
+bool queue_comes_instead(struct core *c, const struct class *other, const struct class *k,
+                         int64_t rate);
+
 void queue_shut(struct core *c, struct shape *s, enum wait_reason why, struct feature *f);
 void queue_open(struct core *c, struct shape *s);
 

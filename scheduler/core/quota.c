@@ -43,17 +43,38 @@ static uint64_t tokens_used(const struct share_node *n, const struct feature *f)
     return f->index < n->n_tokens ? n->tokens[f->index] : 0;
 }
 
-static bool tokens_block(const struct share_node *n, const struct tokens *need,
-                         struct quota_block *b)
+/* What is in use below a node; of one, without what a lease has. */
+struct in_use {
+    uint64_t cores, mem_mib, running;
+    const struct tokens *given_back; /* NULL: none */
+};
+
+static bool is_below(const struct share_node *n, const struct share_node *above)
+{
+    while (n && n != above)
+        n = n->parent;
+    return n != NULL;
+}
+
+static struct in_use in_use(const struct share_node *n, const struct lease *without)
+{
+    if (without == NULL || !is_below(without->leaf, n))
+        return (struct in_use){n->cores, n->mem_mib, n->running, NULL};
+    return (struct in_use){n->cores - without->n_cores, n->mem_mib - without->mem_mib,
+                           n->running - 1, &without->tokens};
+}
+
+static bool tokens_block(const struct share_node *n, const struct in_use *used,
+                         const struct tokens *need, struct quota_block *b)
 {
     for (size_t i = 0; i < need->n; i++) {
         const struct token *t = &need->items[i];
-        uint64_t limit = NO_LIMIT;
+        uint64_t limit = NO_LIMIT, held = tokens_used(n, t->feature);
+        held -= used->given_back ? tokens_of(used->given_back, t->feature) : 0;
         for (size_t k = 0; k < n->settings.max_licence.n; k++)
             if (n->settings.max_licence.items[k].feature == t->feature)
                 limit = n->settings.max_licence.items[k].count;
-        if (is_over(b, n, SETTING_MAX_LICENCE,
-                    (const uint64_t[]){limit, tokens_used(n, t->feature), t->count})) {
+        if (is_over(b, n, SETTING_MAX_LICENCE, (const uint64_t[]){limit, held, t->count})) {
             b->feature = t->feature;
             return true;
         }
@@ -71,15 +92,33 @@ static bool budget_blocks(const struct share_node *n, const struct shape *shape,
                    (const uint64_t[]){n->settings.budget_core_us, used, shape_core_us(shape)});
 }
 
-bool quota_node_blocks(const struct share_node *n, const struct shape *shape, struct quota_block *b)
+static bool node_blocks(const struct share_node *n, const struct shape *shape,
+                        const struct lease *without, struct quota_block *b)
 {
     const struct settings *s = &n->settings;
+    const struct in_use used = in_use(n, without);
     return is_over(b, n, SETTING_MAX_CORES,
-                   (const uint64_t[]){cores_bound(s), n->cores, shape->least_cores})
+                   (const uint64_t[]){cores_bound(s), used.cores, shape->least_cores})
            || is_over(b, n, SETTING_MAX_MEM,
-                      (const uint64_t[]){mem_bound(s), n->mem_mib, shape->least_mem_mib})
-           || is_over(b, n, SETTING_MAX_RUNNING, (const uint64_t[]){s->max_running, n->running, 1})
-           || tokens_block(n, &shape->tokens, b) || budget_blocks(n, shape, b);
+                      (const uint64_t[]){mem_bound(s), used.mem_mib, shape->least_mem_mib})
+           || is_over(b, n, SETTING_MAX_RUNNING,
+                      (const uint64_t[]){s->max_running, used.running, 1})
+           || tokens_block(n, &used, &shape->tokens, b) || budget_blocks(n, shape, b);
+}
+
+bool quota_node_blocks(const struct share_node *n, const struct shape *shape, struct quota_block *b)
+{
+    return node_blocks(n, shape, NULL, b);
+}
+
+bool quota_blocks_instead(const struct share_node *leaf, const struct shape *shape,
+                          const struct lease *of)
+{
+    struct quota_block block;
+    for (const struct share_node *n = leaf; n; n = n->parent)
+        if (node_blocks(n, shape, of, &block))
+            return true;
+    return false;
 }
 
 /* The path from above. */
@@ -136,9 +175,10 @@ static bool has_too_many_tokens(const struct share_node *n, const struct tokens 
 {
     struct quota_block b;
     struct tokens none = *held;
+    const struct in_use used = in_use(n, NULL);
     for (size_t i = 0; i < none.n; i++)
         none.items[i].count = 0;
-    return tokens_block(n, &none, &b);
+    return tokens_block(n, &used, &none, &b);
 }
 
 bool quota_is_exceeded(const struct share_node *leaf, const struct tokens *held)

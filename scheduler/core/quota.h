@@ -22,6 +22,9 @@ bool quota_node_blocks(const struct share_node *n, const struct shape *shape,
                        struct quota_block *b);
 /* The same on the whole path from the root to `leaf`; the first from above. */
 bool quota_blocks(const struct share_node *leaf, const struct shape *shape, struct quota_block *b);
+/* The same of a start in the place of a lease, which gives back what it has. */
+bool quota_blocks_instead(const struct share_node *leaf, const struct shape *shape,
+                          const struct lease *of);
 /* One more attempt of `shape` in a lease that is open already: budgets only. */
 bool quota_blocks_attempt(const struct lease *l, struct quota_block *b);
 /* An exclusive start on `w` takes all of it: is that too much for a limit (then *b says which), or

@@ -444,3 +444,49 @@ Test(quota, why_names_the_limit_that_a_free_machine_is_too_large_for)
     cr_expect(strstr(why[0].text, "max-cores of acme is 4; 0 in use, it needs 8"), "%s",
               why[0].text);
 }
+
+/* ---- leases that go on below a limit ---- */
+
+/* Who is parked at the limit that a lease fills has a claim to what it gives back. */
+static void share_below(const char *key, const char *value)
+{
+    uint64_t ann[6], cat;
+    world_add_user(&world, "acme", "cat", ROLE_DESIGNER);
+    set("enterprise", "acme", key, value);
+    hello("n1", "0-7");
+    for (unsigned i = 0; i < 6; i++)
+        ann[i] = SUBMIT("ann", .cores = 1, .licences = "vcs:1", .time_us = MINUTE * 10);
+    cat = SUBMIT("cat", .cores = 1, .licences = "vcs:1", .time_us = MINUTE * 20);
+    cr_assert(runs("acme", ann[0]));
+    cr_assert_not(runs("acme", cat), "%s", value);
+    go_on(5 * MINUTE);
+    end_after("acme", ann[0], 5 * MINUTE);
+    cr_expect(runs("acme", cat), "%s: %s", key, cq_str_text(&world.log));
+}
+
+static void add_vcs(void)
+{
+    const struct in_config_row rows[] = {{CONFIG_ADD, "licence", "vcs", "", ""},
+                                         {CONFIG_SET, "licence", "vcs", "count", "9"}};
+    struct input in = {.type = INPUT_CONFIG_APPLY};
+    in.u.config = (struct in_config){rows, CQ_COUNT(rows), false};
+    (void)world_step(&world, &in);
+}
+
+Test(quota, a_lease_that_fills_max_cores_makes_way_below_it)
+{
+    add_vcs();
+    share_below("max-cores", "1");
+}
+
+Test(quota, a_lease_that_fills_max_running_makes_way_below_it)
+{
+    add_vcs();
+    share_below("max-running", "1");
+}
+
+Test(quota, a_lease_that_fills_max_licence_makes_way_below_it)
+{
+    add_vcs();
+    share_below("max-licence", "vcs:1");
+}
