@@ -29,7 +29,7 @@ static bool would_start(const struct core *c, const struct job *job, const struc
     changed.time_us += changed.time_us < UINT64_MAX - MINUTE_US ? MINUTE_US : 0;
     if (calendar_lacks(c, s) || !calendar_is_open(c, s))
         return false;
-    bool yes = placement_choose(c, s, NULL, &p, &why)
+    bool yes = placement_choose(c, s, NULL, &p, &why) && !holds_may_drain(c, p.worker)
                && !quota_blocks_machine(c, job->class->leaf, s, p.worker, &block);
     placement_fini(&p);
     return yes;

@@ -133,6 +133,14 @@ static bool is_drained_cheaply(const struct core *c, const struct hold *h)
     return idle_core_us <= DRAIN_COST_MAX * want * job_usual_us(h->job);
 }
 
+bool holds_may_drain(const struct core *c, const struct worker *w)
+{
+    for (size_t i = 0; i < c->holds.n; i++)
+        if (c->holds.items[i].worker == w && is_drained_cheaply(c, &c->holds.items[i]))
+            return true;
+    return false;
+}
+
 /* The machine where it fits first. */
 static struct worker *first_machine(struct core *c, const struct hold *h, int64_t *at_us)
 {

@@ -45,6 +45,9 @@ struct holds {
 bool holds_allow(const struct core *c, const struct shape *shape, const struct worker *w,
                  const struct lease *l, const struct job *job);
 
+/* A hold there drains, or does so when it is planned anew. */
+bool holds_may_drain(const struct core *c, const struct worker *w);
+
 /* The head of `k` found no room. Makes a hold for it when it is due and needs one. */
 void holds_consider(struct core *c, struct class *k);
 bool holds_has_shape(const struct core *c, const struct shape *s); /* a job of it has one */

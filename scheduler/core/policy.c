@@ -230,7 +230,15 @@ static bool is_scarce(const struct shape *s, const struct lease *l, bool *enough
     return false;
 }
 
-/* Asks what is so now, not why a shape was shut: that may be long ago, and no record tells it. */
+/* It might take what the lease gives back, or more of its machine. Asks what is so now, not why the
+ * shape was shut: that may be long ago, and no record tells it. */
+static bool might_take(const struct core *c, const struct shape *s, const struct lease *l,
+                       bool *enough)
+{
+    return !is_scarce(s, l, enough) && placement_could_fit(s, l->worker) && calendar_is_open(c, s)
+           && calendar_could_allow(c, s, l->worker);
+}
+
 static struct rivals rivals_of(const struct core *c, const struct lease *l)
 {
     struct rivals r = {.list =
@@ -243,22 +251,27 @@ static struct rivals rivals_of(const struct core *c, const struct lease *l)
         bool enough;
         if (s == l->class->shape)
             add_rival(&r, s, true);
-        else if (!is_scarce(s, l, &enough) && placement_could_fit(s, l->worker)
-                 && calendar_is_open(c, s) && calendar_could_allow(c, s, l->worker))
+        else if (might_take(c, s, l, &enough))
             add_rival(&r, s, enough && placement_fits(s, l->worker, l));
     }
     return r;
 }
 
-/* Would be picked if the lease were over, and no limit held it back then either. */
+/* With what the lease gives back, no limit and no guarantee of others holds it back. */
+static bool may_come_instead(const struct core *c, const struct class *k, const struct lease *l)
+{
+    return !quota_blocks_instead(k->leaf, k->shape, l)
+           && !quota_is_withheld_with(c, k->leaf, k->shape, l->n_cores, l->mem_mib);
+}
+
+/* Would be picked if the lease were over; who may not start then either is parked on the way. */
 static struct class *free_rival(struct core *c, const struct lease *l, struct shape *const *shapes,
                                 size_t n)
 {
-    struct quota_block block;
     struct class *k;
-    while ((k = queue_rival(c, shapes, n, l->class, l->rate))
-           && quota_blocks_instead(k->leaf, k->shape, l) && quota_blocks(k->leaf, k->shape, &block))
-        park(c, k, block.node);
+    while ((k = queue_rival(c, shapes, n, l->class, l->rate)) && !may_come_instead(c, k, l)
+           && park_blocked(c, k))
+        continue;
     return k;
 }
 
@@ -277,29 +290,36 @@ static bool outdoes(struct core *c, const struct lease *l, const struct rivals *
 
 enum { PARKED_MAX = 256 };
 
-static bool could_come_instead(struct core *c, const struct class *k, const struct lease *l)
+static bool comes_instead(struct core *c, const struct class *k, const struct lease *l)
 {
     enum wait_reason why;
     bool enough;
-    if (is_scarce(k->shape, l, &enough) || !enough || quota_blocks_instead(k->leaf, k->shape, l))
+    if (k == NULL || k == l->class || !queue_comes_instead(c, k, l->class, l->rate)
+        || !may_come_instead(c, k, l))
         return false;
-    return placement_fits(k->shape, l->worker, l)
-           || placement_find(c, k->shape, queue_class_head(k), &why);
+    return (might_take(c, k->shape, l, &enough) && enough && placement_fits(k->shape, l->worker, l))
+           || (licence_blocks(&k->shape->tokens) == NULL && calendar_lacks(c, k->shape) == NULL
+               && calendar_is_open(c, k->shape)
+               && placement_find(c, k->shape, queue_class_head(k), &why));
 }
 
-/* Who is parked at a limit that the lease fills has a claim to what it gives back. */
-static bool is_awaited_below_limits(struct core *c, const struct lease *l)
+static bool is_awaited_in(struct core *c, struct seat *parked, const struct lease *l)
 {
-    for (const struct share_node *n = l->leaf; n; n = n->parent) {
-        size_t looked = 0;
-        for (struct seat *t = n->parked; t && looked < PARKED_MAX; t = t->next_parked, looked++) {
-            const struct class *k = queue_best_below(c, t);
-            if (k && k != l->class && queue_comes_instead(c, k, l->class, l->rate)
-                && could_come_instead(c, k, l))
-                return true;
-        }
-    }
+    size_t looked = 0;
+    for (struct seat *t = parked; t && looked < PARKED_MAX; t = t->next_parked, looked++)
+        if (comes_instead(c, queue_best_below(c, t), l))
+            return true;
     return false;
+}
+
+/* Who is parked at a limit that the lease fills, or at a guarantee that it takes from, has a claim
+ * to what it gives back. */
+static bool is_awaited_by_parked(struct core *c, const struct lease *l)
+{
+    for (const struct share_node *n = l->leaf; n; n = n->parent)
+        if (is_awaited_in(c, n->parked, l))
+            return true;
+    return is_awaited_in(c, c->queue.withheld, l);
 }
 
 bool policy_keeps(struct core *c, const struct lease *l)
@@ -315,7 +335,7 @@ bool policy_keeps(struct core *c, const struct lease *l)
         return false;
     if (c->queue.n_ready_classes == 1)
         return true;
-    if (is_awaited_below_limits(c, l))
+    if (is_awaited_by_parked(c, l))
         return false;
     struct rivals r = rivals_of(c, l);
     bool keeps = outdoes(c, l, &r);

@@ -159,7 +159,9 @@ static void must_decide_alike(const struct play *p, char *x, char *y, bool may_b
     for (; x[i] && x[i] == y[i]; i++)
         line = x[i] == '\n' ? i + 1 : line;
     if (x[i] != y[i] && !(may_be_less && (x[i] == '\0' || y[i] == '\0'))) {
-        (void)fprintf(stderr, "one:   %.300s\nother: %.300s\n", x + line, y + line);
+        size_t from = line > 600 ? line - 600 : 0; /* what came before */
+        (void)fprintf(stderr, "...%.*sone:   %.900s\nother: %.900s\n", (int)(line - from), x + from,
+                      x + line, y + line);
         play_fail(p, what);
     }
     free(x);
