@@ -44,6 +44,7 @@ enum key {
     KEY_PROJECTS,
     KEY_USERS,
     KEY_BUCKETS,
+    KEY_REQUESTS,
     KEY_DECISIONS,
     KEY_BATCH,
     KEY_REQUEST_BYTES,
@@ -95,6 +96,7 @@ static const struct argp_option table[] = {
     {"projects", KEY_PROJECTS, "N", 0, "of each of the --enterprises (5; 200 enterprises)", 6},
     {"users", KEY_USERS, "N", 0, "of each project (5)", 6},
     {"buckets", KEY_BUCKETS, "N", 0, "of tasks with the same user and request (1000)", 6},
+    {"requests", KEY_REQUESTS, "N", 0, "that differ, over all users (1, and a curve)", 6},
     {"singles", KEY_SINGLES, 0, 0, "separate jobs, not arrays", 6},
     {"decisions", KEY_DECISIONS, "N", 0, "to measure at each point (200000)", 6},
     {"batch", KEY_BATCH, "N", 0, "ends before each pass (32)", 6},
@@ -310,6 +312,8 @@ static int set_bench(struct options *o, int key, const char *arg, struct cq_err 
         return count(arg, 1000, &b->users, err);
     case KEY_BUCKETS:
         return count(arg, 1000000, &b->buckets, err);
+    case KEY_REQUESTS:
+        return count(arg, 1000000, &b->requests, err);
     case KEY_SINGLES:
         b->singles = true;
         return 0;
@@ -429,6 +433,7 @@ void options_parse(struct options *o, int argc, char **argv)
                                      .projects = 5,
                                      .users = 5,
                                      .buckets = 1000,
+                                     .requests = 1,
                                      .slots = 1024,
                                      .decisions = 200000,
                                      .batch = 32,

@@ -82,14 +82,14 @@ static int add_people(struct bench *b, struct cq_err *err)
     return farm_add_node(&b->farm, "n1", ask->slots, ask->slots * 1024, err);
 }
 
-/* Spread over the leaves; more buckets than leaves differ in their memory. */
+/* Spread over the leaves; requests differ in their memory, and those of one leaf all do. */
 static void make_buckets(struct bench *b)
 {
     uint64_t n = b->ask.buckets;
     b->buckets = cq_calloc(n, sizeof *b->buckets);
     for (uint64_t i = 0; i < n; i++) {
         b->buckets[i].leaf = n <= b->n_leaves ? i * b->n_leaves / n : i % b->n_leaves;
-        b->buckets[i].mem_mib = 1 + i / b->n_leaves;
+        b->buckets[i].mem_mib = 1 + i / b->n_leaves * b->ask.requests + i % b->ask.requests;
         b->buckets[i].level = b->ask.tasks / n + (i < b->ask.tasks % n);
     }
 }
@@ -314,14 +314,16 @@ static int point(const struct policy_bench *ask, json_t *list, struct cq_err *er
     double us = (double)b.cpu_ns / 1e3 / (double)b.n_decisions;
     double bytes = (double)b.bytes / (double)b.ask.tasks;
     json_array_append_new(
-        list, json_pack("{s:I, s:I, s:I, s:b, s:f, s:f, s:f}", "tasks", (json_int_t)b.ask.tasks,
-                        "enterprises", (json_int_t)b.ask.enterprises, "buckets",
-                        (json_int_t)b.ask.buckets, "singles", b.ask.singles, "decisions_per_second",
-                        per_s, "microseconds_per_decision", us, "bytes_per_task", bytes));
+        list,
+        json_pack("{s:I, s:I, s:I, s:I, s:b, s:f, s:f, s:f}", "tasks", (json_int_t)b.ask.tasks,
+                  "enterprises", (json_int_t)b.ask.enterprises, "buckets",
+                  (json_int_t)b.ask.buckets, "requests", (json_int_t)b.ask.requests, "singles",
+                  b.ask.singles, "decisions_per_second", per_s, "microseconds_per_decision", us,
+                  "bytes_per_task", bytes));
     if (!ask->as_json) {
-        printf("%10" PRIu64 " %6s %12" PRIu64 " %9" PRIu64 " %14.0f %10.3f %12.1f\n", b.ask.tasks,
-               b.ask.singles ? "jobs" : "tasks", b.ask.enterprises, b.ask.buckets, per_s, us,
-               bytes);
+        printf("%10" PRIu64 " %6s %12" PRIu64 " %9" PRIu64 " %9" PRIu64 " %14.0f %10.3f %12.1f\n",
+               b.ask.tasks, b.ask.singles ? "jobs" : "tasks", b.ask.enterprises, b.ask.buckets,
+               b.ask.requests, per_s, us, bytes);
         (void)fflush(stdout);
     }
     bench_fini(&b);
@@ -351,11 +353,22 @@ static int curve_of(uint64_t *dimension, struct policy_bench *b, json_t *list, s
     return 0;
 }
 
+/* Ten, a hundred, ... requests that differ, as many as there are buckets at most. */
+static int curve_of_requests(const struct policy_bench *ask, json_t *list, struct cq_err *err)
+{
+    struct policy_bench b = *ask;
+    for (b.requests = 10; b.requests <= ask->buckets; b.requests *= 10)
+        if (point(&b, list, err) != 0)
+            return -1;
+    return 0;
+}
+
 static int all_curves(const struct policy_bench *ask, json_t *list, struct cq_err *err)
 {
     struct policy_bench b = *ask;
     if (curve_of_tasks(ask, list, err) != 0 || curve_of(&b.enterprises, &b, list, err) != 0
-        || curve_of(&b.buckets, &b, list, err) != 0)
+        || curve_of(&b.buckets, &b, list, err) != 0
+        || (ask->requests == 1 && curve_of_requests(ask, list, err) != 0))
         return -1;
     if (ask->singles)
         return 0;
@@ -368,8 +381,8 @@ int policy_bench_run(const struct policy_bench *b, struct cq_err *err)
 {
     json_t *list = json_array();
     if (!b->as_json)
-        printf("%10s %6s %12s %9s %14s %10s %12s\n", "waiting", "", "enterprises", "buckets",
-               "decisions/s", "us each", "bytes each");
+        printf("%10s %6s %12s %9s %9s %14s %10s %12s\n", "waiting", "", "enterprises", "buckets",
+               "requests", "decisions/s", "us each", "bytes each");
     int rc = all_curves(b, list, err);
     json_t *all = json_pack("{s:o, s:I, s:I}", "points", list, "slots", (json_int_t)b->slots,
                             "request_bytes", (json_int_t)b->request_bytes);

@@ -8,6 +8,7 @@ struct policy_bench {
     uint64_t tasks; /* waiting; a curve goes up to it from 1,000 in steps of ten */
     uint64_t enterprises, projects, users; /* projects of an enterprise, users of a project */
     uint64_t buckets;                      /* tasks of one user with one request */
+    uint64_t requests;                     /* that differ, over all users */
     uint64_t slots;                        /* of the pool, always full */
     uint64_t decisions;                    /* to measure at each point */
     uint64_t batch;                        /* ends told before each pass */
