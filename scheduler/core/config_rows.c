@@ -289,8 +289,8 @@ static enum phase phase_of(enum thing thing, unsigned which, enum config_op op)
 static int one_row(struct plan *p, const struct in_config_row *row, enum phase now,
                    struct cq_err *err)
 {
-    enum thing thing;
-    unsigned which;
+    enum thing thing = THING_SHARE;
+    unsigned which = 0;
     if ((unsigned)row->op >= CQ_COUNT(op_names))
         return cq_fail(err, CQ_E_INVALID, "unknown step %u", (unsigned)row->op);
     if (find_kind(row->kind, &thing, &which, err) != 0)

@@ -13,6 +13,8 @@ struct choice {
     struct core *core;
     double a; /* the parameter of all lines now */
     bool among_marked;
+    shape_filter_fn takes; /* or NULL */
+    const void *arg;
     struct seat *best; /* a child */
     double value;      /* its claim or its line */
     bool guaranteed;
@@ -20,6 +22,8 @@ struct choice {
 
 static bool is_looked_at(const struct choice *x, const struct shape *s)
 {
+    if (x->takes)
+        return x->takes(x->arg, s);
     return x->among_marked ? s->is_marked : !s->is_shut;
 }
 
@@ -100,11 +104,48 @@ static struct class *descend(struct choice *x)
     return x->best ? first_of_leaf(x, x->best->node) : NULL;
 }
 
+/* ---- shapes in order ---- */
+
+static void set_key(const struct core *c, struct shape *s, double a)
+{
+    const struct seat *t = seat_best(s->root, a);
+    bool guaranteed = t->place == SEAT_GUARANTEED;
+    s->key =
+        (struct shape_key){guaranteed, guaranteed ? t->claim : line_of(c, t->node, a), t->node->id};
+}
+
+static void renew_order(const struct core *c, struct shapes *list, double a)
+{
+    for (size_t i = 0; i < list->n; i++)
+        set_key(c, list->items[i], a);
+    heap_rebuild(&list->order);
+}
+
+/* All lines move with time: keys are of one moment, in which only what is charged moves. */
+static void renew_orders(struct core *c, double a)
+{
+    if (c->queue.order_us == c->policy_us)
+        return;
+    renew_order(c, &c->queue.open, a);
+    renew_order(c, &c->queue.shut, a);
+    c->queue.order_us = c->policy_us;
+}
+
+void queue_order_changed(struct core *c, struct shape *s)
+{
+    if (c->queue.order_us != c->policy_us || s->index == SIZE_MAX || seat_is_empty(s->root))
+        return;
+    set_key(c, s, share_now(c));
+    heap_fix(s->is_shut ? &c->queue.shut.order : &c->queue.open.order, s->order_index);
+}
+
 struct class *queue_pick(struct core *c)
 {
     struct choice x = {.core = c, .a = share_now(c)};
-    for (size_t i = 0; i < c->queue.open.n; i++)
-        consider(&x, c->queue.open.items[i]->root);
+    renew_orders(c, x.a);
+    const struct shape *first = heap_top(&c->queue.open.order);
+    if (first)
+        consider(&x, first->root);
     struct class *best = descend(&x);
     oracle_pick(c, best);
     return best;
@@ -210,13 +251,65 @@ static const struct share_node *below(const struct share_node *leaf, const struc
     return leaf;
 }
 
+/* The other side of `beats`, for a child of the root. */
+static bool may_beat(const struct choice *x, const struct shape_key *key,
+                     const struct share_node *own, int64_t rate)
+{
+    bool guaranteed = quota_is_within(own);
+    if (key->id == own->id || guaranteed != key->guaranteed)
+        return key->id != own->id && key->guaranteed;
+    if (guaranteed)
+        return key->value < quota_claim(own);
+    double value = line_without(x->core, own, x->a, rate);
+    return key->value != value ? key->value < value : key->id < own->id;
+}
+
+static bool is_better_key(const struct choice *x, const struct shape_key *key)
+{
+    if (key->guaranteed != x->guaranteed)
+        return key->guaranteed;
+    return key->value != x->value ? key->value < x->value : key->id < x->best->node->id;
+}
+
+/* The best of those that may beat, from the top of the order down: behind one that is let through
+ * none is better. */
+static void consider_order(struct choice *x, const struct heap *order, size_t at,
+                           const struct share_node *own, int64_t rate)
+{
+    size_t todo[64], n = 0; /* the order is a tree: at most one waits at each of its levels */
+    for (todo[n++] = at; n > 0;) {
+        at = todo[--n];
+        const struct shape *s = at < order->n ? order->items[at] : NULL;
+        if (s == NULL || !may_beat(x, &s->key, own, rate)
+            || (x->best && !is_better_key(x, &s->key)))
+            continue;
+        if (x->takes(x->arg, s)) {
+            consider(x, s->root);
+            continue;
+        }
+        todo[n++] = 2 * at + 2;
+        todo[n++] = 2 * at + 1;
+    }
+}
+
+static void consider_children(struct choice *x, const struct share_node *node,
+                              const struct share_node *own, int64_t rate)
+{
+    x->best = NULL;
+    if (node->parent == NULL) {
+        consider_order(x, &x->core->queue.open.order, 0, own, rate);
+        consider_order(x, &x->core->queue.shut.order, 0, own, rate);
+        return;
+    }
+    for (struct seat *t = node->seats; t; t = t->next)
+        consider(x, t);
+}
+
 static struct class *rival(struct choice *x, struct class *k, int64_t rate)
 {
     for (struct share_node *node = &x->core->share.root; node != k->leaf;) {
         const struct share_node *own = below(k->leaf, node);
-        x->best = NULL;
-        for (struct seat *t = node->seats; t; t = t->next)
-            consider(x, t);
+        consider_children(x, node, own, rate);
         if (x->best && x->best->node != own && !beats(x, own, rate))
             return descend(x);
         node = (struct share_node *)own;
@@ -243,12 +336,10 @@ bool queue_comes_instead(struct core *c, const struct class *other, const struct
     return goes_first(c, other, k);
 }
 
-struct class *queue_rival(struct core *c, struct shape *const *shapes, size_t n, struct class *k,
+struct class *queue_rival(struct core *c, shape_filter_fn takes, const void *arg, struct class *k,
                           int64_t rate)
 {
-    struct choice x = {.core = c, .a = share_now(c), .among_marked = true};
-    mark(shapes, n, true);
-    struct class *first = rival(&x, k, rate);
-    mark(shapes, n, false);
-    return first;
+    struct choice x = {.core = c, .a = share_now(c), .takes = takes, .arg = arg};
+    renew_orders(c, x.a);
+    return rival(&x, k, rate);
 }

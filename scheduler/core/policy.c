@@ -199,22 +199,6 @@ bool policy_next(struct core *c, struct decision *d)
 
 /* ---- leases that go on ---- */
 
-/* Shapes that would fit if the lease gave back what it has, and behind them those that would fit
- * its machine if more did. */
-struct rivals {
-    struct shape **list;
-    size_t n_fit, n;
-};
-
-static void add_rival(struct rivals *r, struct shape *s, bool fits)
-{
-    r->list[r->n++] = s;
-    if (!fits)
-        return;
-    r->list[r->n - 1] = r->list[r->n_fit];
-    r->list[r->n_fit++] = s;
-}
-
 /* It lacks tokens that the lease has none of. Else *enough: what it has is all that it lacks. */
 static bool is_scarce(const struct shape *s, const struct lease *l, bool *enough)
 {
@@ -239,22 +223,24 @@ static bool might_take(const struct core *c, const struct shape *s, const struct
            && calendar_could_allow(c, s, l->worker);
 }
 
-static struct rivals rivals_of(const struct core *c, const struct lease *l)
+/* Who may take what the lease gives back; or more of its machine if more of that ended. */
+struct rivals {
+    const struct core *core;
+    const struct lease *lease;
+    bool must_fit;
+};
+
+static bool is_rival(const void *arg, const struct shape *s)
 {
-    struct rivals r = {.list =
-                           cq_calloc(c->queue.open.n + c->queue.shut.n, sizeof(struct shape *))};
-    for (size_t i = 0; i < c->queue.open.n; i++)
-        if (placement_fits(c->queue.open.items[i], l->worker, l))
-            add_rival(&r, c->queue.open.items[i], true);
-    for (size_t i = 0; i < c->queue.shut.n; i++) {
-        struct shape *s = c->queue.shut.items[i];
-        bool enough;
-        if (s == l->class->shape)
-            add_rival(&r, s, true);
-        else if (might_take(c, s, l, &enough))
-            add_rival(&r, s, enough && placement_fits(s, l->worker, l));
-    }
-    return r;
+    const struct rivals *r = arg;
+    const struct lease *l = r->lease;
+    bool enough;
+    if (!s->is_shut)
+        return placement_fits(s, l->worker, l);
+    if (s == l->class->shape)
+        return true;
+    return might_take(r->core, s, l, &enough)
+           && (!r->must_fit || (enough && placement_fits(s, l->worker, l)));
 }
 
 /* With what the lease gives back, no limit and no guarantee of others holds it back. */
@@ -265,27 +251,27 @@ static bool may_come_instead(const struct core *c, const struct class *k, const 
 }
 
 /* Would be picked if the lease were over; who may not start then either is parked on the way. */
-static struct class *free_rival(struct core *c, const struct lease *l, struct shape *const *shapes,
-                                size_t n)
+static struct class *free_rival(struct core *c, const struct lease *l, bool must_fit)
 {
+    const struct rivals r = {c, l, must_fit};
     struct class *k;
-    while ((k = queue_rival(c, shapes, n, l->class, l->rate)) && !may_come_instead(c, k, l)
+    while ((k = queue_rival(c, is_rival, &r, l->class, l->rate)) && !may_come_instead(c, k, l)
            && park_blocked(c, k))
         continue;
     return k;
 }
 
 /* A job with the better claim that needs more than this lease gets a hold, which then decides. */
-static bool outdoes(struct core *c, const struct lease *l, const struct rivals *r)
+static bool outdoes(struct core *c, const struct lease *l)
 {
-    struct class *k = l->class, *first = free_rival(c, l, r->list, r->n);
+    struct class *k = l->class, *first = free_rival(c, l, false);
     if (first == NULL)
         return true;
     if (placement_fits(first->shape, l->worker, l))
         return false;
     holds_consider(c, first);
     return holds_allow(c, k->shape, l->worker, l, queue_class_head(k))
-           && free_rival(c, l, r->list, r->n_fit) == NULL;
+           && free_rival(c, l, true) == NULL;
 }
 
 enum { PARKED_MAX = 256 };
@@ -337,10 +323,7 @@ bool policy_keeps(struct core *c, const struct lease *l)
         return true;
     if (is_awaited_by_parked(c, l))
         return false;
-    struct rivals r = rivals_of(c, l);
-    bool keeps = outdoes(c, l, &r);
-    free(r.list);
-    return keeps;
+    return outdoes(c, l);
 }
 
 static uint64_t ahead_of(const struct core *c, const struct lease *l, const struct job *head)

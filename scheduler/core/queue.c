@@ -55,8 +55,25 @@ bool queue_is_senior(const struct core *c, const struct job *job)
     return !c->config.is_easy && c->policy_us - job->waiting_us >= c->config.starve_us;
 }
 
+static bool key_less(const void *a, const void *b)
+{
+    const struct shape_key *x = &((const struct shape *)a)->key;
+    const struct shape_key *y = &((const struct shape *)b)->key;
+    if (x->guaranteed != y->guaranteed)
+        return x->guaranteed;
+    return x->value != y->value ? x->value < y->value : x->id < y->id;
+}
+
+static void shape_set_order_index(void *item, size_t index)
+{
+    ((struct shape *)item)->order_index = index;
+}
+
 void queue_init(struct core *c)
 {
+    c->queue.order_us = -1;
+    heap_init(&c->queue.open.order, key_less, shape_set_order_index);
+    heap_init(&c->queue.shut.order, key_less, shape_set_order_index);
     heap_init(&c->queue.by_age, older, job_set_age_index);
 }
 
@@ -64,6 +81,8 @@ void queue_fini(struct core *c)
 {
     struct queue *q = &c->queue;
     heap_fini(&q->by_age);
+    heap_fini(&q->open.order);
+    heap_fini(&q->shut.order);
     free(q->open.items);
     free(q->shut.items);
     map_fini(&q->by_shape);
@@ -182,12 +201,14 @@ static void shape_unref(struct queue *q, struct shape *s)
 
 void shapes_remove(struct shapes *list, struct shape *s)
 {
+    heap_remove(&list->order, s->order_index);
     list->items[s->index] = list->items[--list->n];
     list->items[s->index]->index = s->index;
 }
 
 void shapes_add(struct shapes *list, struct shape *s)
 {
+    heap_push(&list->order, s);
     cq_grow(&list->items, &list->cap, list->n);
     s->index = list->n;
     list->items[list->n++] = s;

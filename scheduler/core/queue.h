@@ -27,6 +27,13 @@ enum wait_reason {
 };
 const char *wait_reason_name(enum wait_reason why);
 
+/* The best child of the root as one shape sees it, at the time of queue.order_us. */
+struct shape_key {
+    bool guaranteed;
+    double value; /* its claim or its line */
+    uint64_t id;
+};
+
 struct shape {
     uint64_t cores, mem_mib, time_us;
     uint64_t least_cores, least_mem_mib;         /* a start takes: of a whole machine, all it has */
@@ -38,11 +45,13 @@ struct shape {
     struct seat *root, *seats;      /* NULL: no class; all of them */
     bool is_shut;                   /* there is no room for it now */
     bool is_marked;                 /* queue_pick_among looks at it */
-    enum wait_reason why;           /* it was shut */
-    struct feature *why_feature;    /* WAIT_LICENCE */
-    size_t index;                   /* in queue.open or queue.shut, SIZE_MAX when nothing waits */
-    uint64_t ready;                 /* tasks that may start now */
-    unsigned refs;                  /* classes */
+    struct shape_key key;           /* its place in the order of its list */
+    size_t order_index;
+    enum wait_reason why;        /* it was shut */
+    struct feature *why_feature; /* WAIT_LICENCE */
+    size_t index;                /* in queue.open or queue.shut, SIZE_MAX when nothing waits */
+    uint64_t ready;              /* tasks that may start now */
+    unsigned refs;               /* classes */
     uint64_t hash;
     struct shape *next_same_hash;
 };
@@ -83,11 +92,13 @@ struct class
 struct shapes {
     struct shape **items;
     size_t n, cap;
+    struct heap order; /* the same, best key first */
 };
 
 struct queue {
     struct map by_shape, by_class; /* by hash, chained */
-    struct shapes open, shut;      /* shapes of which something waits; no order */
+    struct shapes open, shut;      /* shapes of which something waits */
+    int64_t order_us;              /* policy time of their keys; -1: none */
     struct seat *withheld;         /* parked: what is free is kept for others' guarantees */
     struct heap by_age;            /* jobs with something to start, the longest waiting first */
     uint64_t n_ready_classes;
@@ -126,9 +137,10 @@ bool queue_class_before(struct core *c, const struct class *a, const struct clas
 struct class *queue_pick_below(struct core *c, struct share_node *node, struct shape *const *shapes,
                                size_t n);
 
-/* Who of the shapes would be picked before `k` if one lease of it, charged at `rate`, were over?
- * NULL: nobody. */
-struct class *queue_rival(struct core *c, struct shape *const *shapes, size_t n, struct class *k,
+/* Who of the shapes that `takes` lets through would be picked before `k` if one lease of it,
+ * charged at `rate`, were over? NULL: nobody. */
+typedef bool (*shape_filter_fn)(const void *arg, const struct shape *s);
+struct class *queue_rival(struct core *c, shape_filter_fn takes, const void *arg, struct class *k,
                           int64_t rate);
 
 /* Would `other`, which need not be in any choice now, be picked before `k` then? */
@@ -153,6 +165,9 @@ void queue_wake_limits(struct core *c,
 void queue_park_blocked(struct core *c, struct share_node *n); /* all that they hold back */
 void queue_wake_withheld(struct core *c);
 void queue_wake_licence(struct core *c, struct feature *f);
+
+/* A child of the root changed: the shape's place in the order, while keys are of this moment. */
+void queue_order_changed(struct core *c, struct shape *s);
 
 /* A shape knows its place in the list that it is in. */
 void shapes_add(struct shapes *list, struct shape *s);

@@ -100,6 +100,13 @@ static void unpark(struct seat *t)
     t->place = SEAT_OUT;
 }
 
+/* Children of the root decide where its shape stands among the others. */
+static void tell_order(struct core *c, const struct seat *t)
+{
+    if (t->parent->parent == NULL)
+        queue_order_changed(c, t->shape);
+}
+
 static void leave(struct core *c, struct seat *t)
 {
     switch (t->place) {
@@ -116,6 +123,7 @@ static void leave(struct core *c, struct seat *t)
         break;
     }
     t->place = SEAT_OUT;
+    tell_order(c, t);
 }
 
 void seat_unref(struct core *c, struct seat *t)
@@ -152,11 +160,12 @@ static void join(struct core *c, struct seat *t)
         t->claim = quota_claim(t->node);
         t->place = SEAT_GUARANTEED;
         heap_push(&t->parent->guaranteed, t);
-        return;
+    } else {
+        share_line(c, t->node, &m, &b);
+        t->place = SEAT_RIVAL;
+        tournament_add(&t->parent->rivals, t, t->node->id, m, b, share_now(c));
     }
-    share_line(c, t->node, &m, &b);
-    t->place = SEAT_RIVAL;
-    tournament_add(&t->parent->rivals, t, t->node->id, m, b, share_now(c));
+    tell_order(c, t);
 }
 
 static void update_shape(struct core *c, struct shape *s)
@@ -167,6 +176,7 @@ static void update_shape(struct core *c, struct shape *s)
         return;
     if (waits) {
         shapes_add(in, s);
+        queue_order_changed(c, s);
         return;
     }
     shapes_remove(in, s);
@@ -220,9 +230,11 @@ static void refresh(struct core *c, struct seat *t)
     } else if (guaranteed) {
         t->claim = quota_claim(t->node);
         heap_fix(&t->parent->guaranteed, t->slot);
+        tell_order(c, t);
     } else {
         share_line(c, t->node, &m, &b);
         tournament_change(&t->parent->rivals, t->slot, m, b, share_now(c));
+        tell_order(c, t);
     }
 }
 
@@ -249,6 +261,7 @@ static void rebuild(struct core *c, struct seat *t)
 
 void queue_rebuild_lines(struct core *c)
 {
+    c->queue.order_us = -1;
     for (struct seat *t = c->share.root.seats; t; t = t->next)
         rebuild(c, t);
     for (size_t i = 0; i < c->share.n_all; i++)

@@ -78,3 +78,18 @@ Test(heap, stays_a_heap_under_random_changes_and_empties_in_order)
     cr_assert_null(heap_pop(&h));
     heap_fini(&h);
 }
+
+Test(heap, is_sound_again_when_all_keys_have_changed)
+{
+    struct heap h;
+    heap_init(&h, less, set_index);
+    for (size_t i = 0; i < ITEMS; i++) {
+        items[i] = (struct item){.key = draw() % 50, .number = i};
+        heap_push(&h, &items[i]);
+    }
+    for (size_t i = 0; i < ITEMS; i++)
+        items[i].key = draw() % 50;
+    heap_rebuild(&h);
+    cr_expect(is_sound(&h));
+    heap_fini(&h);
+}

@@ -84,3 +84,10 @@ void heap_fix(struct heap *h, size_t index)
     if (sift_up(h, index, item) == index)
         sift_down(h, index, item);
 }
+
+/* Floyd 1964. */
+void heap_rebuild(struct heap *h)
+{
+    for (size_t i = h->n / 2; i-- > 0;)
+        sift_down(h, i, h->items[i]);
+}

@@ -25,5 +25,6 @@ void *heap_top(const struct heap *h); /* NULL when empty */
 void *heap_pop(struct heap *h);       /* NULL when empty */
 void heap_remove(struct heap *h, size_t index);
 void heap_fix(struct heap *h, size_t index); /* the item at index has a new key */
+void heap_rebuild(struct heap *h);           /* any may have: O(n) */
 
 #endif
