@@ -14,6 +14,7 @@ struct booking; /* calendar_state.h */
 struct core;
 struct enterprise;
 struct feature;
+struct hold;
 struct lease;
 struct placement;
 struct shape;
@@ -43,10 +44,17 @@ bool calendar_allows(const struct core *c, const struct shape *s, const struct w
                      const struct lease *l);
 /* The same if nothing else ran on `w`: victims make no room that a booking keeps. */
 bool calendar_could_allow(const struct core *c, const struct shape *s, const struct worker *w);
-/* Policy time, `from_us` or later, at which it may start there when all leases end by their limits.
- * INT64_MAX: not to be seen. */
+/* May it start there at that policy time, when all leases end by their limits? */
+bool calendar_allows_at(const struct core *c, const struct shape *s, const struct worker *w,
+                        int64_t at_us);
+/* A start that bookings allow leaves holds their place beside them too. `own`: of its job, or NULL.
+ */
+bool calendar_leaves_holds(const struct core *c, const struct shape *s, const struct worker *w,
+                           const struct lease *l, const struct hold *own);
+/* Policy time, `from_us` or later, at which it may start there beside holds but `own` (or NULL)
+ * when all leases end by their limits. INT64_MAX: not to be seen. */
 int64_t calendar_earliest(const struct core *c, const struct shape *s, const struct worker *w,
-                          int64_t from_us);
+                          const struct hold *own, int64_t from_us);
 /* The feature of which bookings leave too few tokens until the limit of `s`, or NULL. */
 struct feature *calendar_lacks(const struct core *c, const struct shape *s);
 /* The booking that `s` names is active and long enough; true when it names none. */

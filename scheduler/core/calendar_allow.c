@@ -3,7 +3,7 @@
 #include "scheduler/core/calendar_state.h"
 
 #define LOOK_AHEAD_US (800 * DAY_US) /* no booking begins later */
-enum { LATER_TRIES_MAX = 16 };
+enum { LATER_TRIES_MAX = 64 };
 
 static int64_t until_of(int64_t from_us, uint64_t time_us)
 {
@@ -18,6 +18,8 @@ struct query {
     const struct lease *taken; /* what it takes over, or NULL */
     int64_t from_us, until_us; /* wall */
     bool is_alone;             /* as if no lease were there */
+    bool beside_holds;         /* each keeps its place too, from its time on; */
+    const struct hold *own;    /* but for this one, or NULL */
 };
 
 /* ---- what runs in bookings ---- */
@@ -125,6 +127,50 @@ static void add_leases(struct timeline *t, const struct query *q)
     }
 }
 
+/* ---- holds ---- */
+
+/* A job in a booking has its place there. A claim goes before promises. */
+static bool keeps_place(const struct query *q, const struct hold *h)
+{
+    bool gives_way = q->own && q->own->is_reclaim && !h->is_reclaim;
+    return q->beside_holds && h != q->own && !gives_way && h->job->ready > 0
+           && *h->job->class->shape->reservation == '\0';
+}
+
+static void add_hold(struct timeline *t, const struct query *q, const struct hold *h,
+                     struct amount a)
+{
+    const struct core *c = q->core;
+    int64_t at_us = h->is_reclaim || h->at_us < c->policy_us ? c->policy_us : h->at_us;
+    int64_t begins_us = c->now_wall_us + (at_us - c->policy_us);
+    int64_t ends_us = until_of(begins_us, h->job->class->shape->time_us);
+    timeline_add(t, greater_time(begins_us, q->from_us), ends_us, a);
+}
+
+static void add_holds(struct timeline *t, const struct query *q)
+{
+    for (size_t i = 0; i < q->core->holds.n; i++) {
+        const struct hold *h = &q->core->holds.items[i];
+        const struct shape *s = h->job->class->shape;
+        if (keeps_place(q, h) && h->worker == q->worker)
+            add_hold(t, q, h,
+                     s->exclusive ? (struct amount){q->worker->n_cores, q->worker->mem_mib}
+                                  : (struct amount){s->cores, s->mem_mib});
+    }
+}
+
+static void add_token_holds(struct timeline *t, const struct query *q, const struct feature *f)
+{
+    for (size_t i = 0; i < q->core->holds.n; i++) {
+        const struct hold *h = &q->core->holds.items[i];
+        uint64_t held = tokens_of(&h->job->class->shape->tokens, f);
+        if (keeps_place(q, h) && held > 0)
+            add_hold(t, q, h, (struct amount){held, 0});
+    }
+}
+
+/* ---- what a start leaves ---- */
+
 static struct amount wanted_of(const struct query *q)
 {
     const struct shape *s = q->shape;
@@ -143,6 +189,7 @@ static bool leaves_room(const struct query *q, struct amount more)
     bool ok = t.n == 0;
     if (!ok) {
         add_leases(&t, q);
+        add_holds(&t, q);
         timeline_add(&t, q->from_us, q->until_us, more);
         struct amount most = timeline_peak(&t);
         ok = (more.cores == 0 || most.cores <= w->n_cores)
@@ -263,6 +310,7 @@ static bool lacks(const struct query *q, const struct token *need)
     bool yes = false;
     if (t.n > 0) {
         add_holders(&t, f, q);
+        add_token_holds(&t, q, f);
         timeline_add(&t, q->from_us, q->until_us, (struct amount){want, 0});
         yes = timeline_peak(&t).cores > feature_free(f) + f->used;
     }
@@ -322,6 +370,25 @@ bool calendar_allows(const struct core *c, const struct shape *s, const struct w
         return true;
     struct query q = query_of(c, s, w, c->now_wall_us);
     return l ? may_go_on(&q, l) : allows(&q);
+}
+
+bool calendar_allows_at(const struct core *c, const struct shape *s, const struct worker *w,
+                        int64_t at_us)
+{
+    struct query q = query_of(c, s, w, c->now_wall_us + (at_us - c->policy_us));
+    return (c->calendar.n == 0 && *s->reservation == '\0') || (allows(&q) && lacking(&q) == NULL);
+}
+
+bool calendar_leaves_holds(const struct core *c, const struct shape *s, const struct worker *w,
+                           const struct lease *l, const struct hold *own)
+{
+    if (c->calendar.n == 0 || c->holds.n == 0)
+        return true;
+    struct query q = query_of(c, s, w, c->now_wall_us);
+    q.taken = l;
+    q.beside_holds = true;
+    q.own = own;
+    return allows(&q) && lacking(&q) == NULL;
 }
 
 bool calendar_could_allow(const struct core *c, const struct shape *s, const struct worker *w)
@@ -386,17 +453,24 @@ static int64_t next_chance(const struct core *c, const struct shape *s, const st
         next_us = sooner(next_us, end_after(&line->slots[i].booking->span, wall_us), wall_us);
     for (size_t i = 0; i < w->n_leases; i++)
         next_us = sooner(next_us, lease_end_us(c, w->leases[i]), wall_us);
+    for (size_t i = 0; i < c->holds.n; i++) {
+        const struct hold *h = &c->holds.items[i];
+        int64_t at_us = c->now_wall_us + (h->at_us - c->policy_us);
+        next_us = sooner(next_us, until_of(at_us, h->job->class->shape->time_us), wall_us);
+    }
     return tokens_chance(c, s, wall_us, next_us);
 }
 
 int64_t calendar_earliest(const struct core *c, const struct shape *s, const struct worker *w,
-                          int64_t from_us)
+                          const struct hold *own, int64_t from_us)
 {
     if (from_us == INT64_MAX || (c->calendar.n == 0 && *s->reservation == '\0'))
         return from_us;
     int64_t wall_us = c->now_wall_us + (from_us - c->policy_us);
     for (int tries = 0; tries < LATER_TRIES_MAX && wall_us < INT64_MAX; tries++) {
         struct query q = query_of(c, s, w, wall_us);
+        q.beside_holds = true;
+        q.own = own;
         if (allows(&q) && lacking(&q) == NULL)
             return c->policy_us + (wall_us - c->now_wall_us);
         wall_us = next_chance(c, s, w, wall_us);

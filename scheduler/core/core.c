@@ -60,6 +60,7 @@ void core_free(struct core *c)
 {
     if (c == NULL)
         return;
+    c->queue.order_us = -1; /* shapes go one by one: none is ordered any more */
     leases_fini(c);
     jobs_fini(c);
     dependents_fini(&c->dependents);

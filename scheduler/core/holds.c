@@ -102,7 +102,7 @@ bool holds_allow(const struct core *c, const struct shape *shape, const struct w
         if (!is_over_by_then && !(leaves_place(h, &s) && leaves_tokens(h, &s)))
             return false;
     }
-    return true;
+    return calendar_leaves_holds(c, shape, w, l, s.own);
 }
 
 /* ---- draining ---- */

@@ -243,7 +243,7 @@ int64_t plan_earliest(const struct core *c, const struct shape *s, const struct 
     machine_endings(c, w, end_of, &p.machine);
     for (;;) {
         at_us = first_room(&p, at_us);
-        open_us = calendar_earliest(c, s, w, at_us);
+        open_us = calendar_earliest(c, s, w, own, at_us);
         if (open_us <= at_us || open_us == INT64_MAX)
             break;
         at_us = open_us;

@@ -6,7 +6,7 @@
 #include "scheduler/core/placement.h"
 #include "scheduler/core/quota.h"
 
-enum { NODES_TRIED_MAX = 64, TAKERS_TRIED_MAX = 64, PREEMPTED_MAX = 3 };
+enum { VICTIMS_MAX = 1024, NODES_TRIED_MAX = 64, TAKERS_TRIED_MAX = 64, PREEMPTED_MAX = 3 };
 #define QUIET_US (1800 * US_PER_S) /* T_quiet: so long it is no victim again */
 
 void preempt_lease(struct core *c, struct lease *l, const char *cause, int64_t wall_us,
@@ -246,6 +246,21 @@ static bool is_its_own(const struct taking *t)
     return !quota_is_withheld_with(t->core, t->taker->leaf, t->taker->shape, cores, mem);
 }
 
+/* With the victims gone by then, bookings let it in: tried on their ends. */
+static bool is_let_in(const struct taking *t)
+{
+    int64_t at_us = t->core->policy_us + RECLAIM_KILL_US, ends_us[VICTIMS_MAX];
+    size_t n = t->n_chosen < VICTIMS_MAX ? t->n_chosen : VICTIMS_MAX;
+    for (size_t i = 0; i < n; i++) {
+        ends_us[i] = t->victims[i].lease->end_us;
+        t->victims[i].lease->end_us = ends_us[i] < at_us ? ends_us[i] : at_us;
+    }
+    bool yes = calendar_allows_at(t->core, t->taker->shape, t->worker, at_us);
+    for (size_t i = 0; i < n; i++)
+        t->victims[i].lease->end_us = ends_us[i];
+    return yes;
+}
+
 static bool choose(struct taking *t)
 {
     struct quota_block block;
@@ -264,8 +279,7 @@ static bool choose(struct taking *t)
     leave_out_the_needless(t);
     for (size_t i = 0; i < t->n_chosen; i++)
         t->cost += t->victims[i].lost_core_us;
-    /* With room already it is a hold that keeps it from starting, or a booking. */
-    return is_its_own(t) && (t->n_chosen > 0 || calendar_allows(t->core, s, t->worker, NULL));
+    return is_its_own(t) && is_let_in(t);
 }
 
 static bool is_cheaper(const struct taking *a, const struct taking *b)

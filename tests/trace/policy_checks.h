@@ -267,18 +267,6 @@ static bool is_anything_late(const struct core *c)
     return false;
 }
 
-/* Holds and bookings are each planned beside leases, not beside each other: where both are on a
- * machine a hold may be put off. */
-static bool is_beside_bookings(const struct core *c, const struct hold *h)
-{
-    const struct tokens *need = &h->job->class->shape->tokens;
-    for (size_t i = 0; i < need->n; i++)
-        for (size_t k = 0; k < c->calendar.n; k++)
-            if (tokens_of(&c->calendar.items[k]->tokens, need->items[i].feature) > 0)
-                return true;
-    return *h->job->class->shape->reservation || calendar_line(c, h->worker->name);
-}
-
 static void check_promises(struct play *p)
 {
     struct core *c = p->w.core;
@@ -287,15 +275,15 @@ static void check_promises(struct play *p)
     for (size_t i = p->n_promises; i-- > 0;) {
         const struct job *job = job_find(c, p->promises[i].job);
         const struct hold *h = job ? holds_of(c, job) : NULL;
-        bool is_same = h && h->promised_us == p->promises[i].first_us /* not dropped since */
-                       && !is_beside_bookings(c, h);
+        bool is_same = h && h->promised_us == p->promises[i].first_us; /* not dropped since */
         check_promise(p, &p->promises[i], is_same ? h : NULL);
         if (!is_same || h->is_reclaim)
             p->promises[i] = p->promises[--p->n_promises];
     }
     for (size_t i = 0; i < c->holds.n; i++) {
         const struct hold *h = &c->holds.items[i];
-        bool known = h->is_reclaim || waits_for_server(h) || is_beside_bookings(c, h);
+        /* One whose victims did not go in time is late already. */
+        bool known = h->is_reclaim || h->at_us < c->policy_us || waits_for_server(h);
         if (h->is_reclaim && h->planned_us == c->policy_us)
             play_disturb(p); /* guarantees go before promises */
         for (size_t k = 0; k < p->n_promises; k++)
