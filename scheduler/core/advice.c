@@ -5,7 +5,6 @@
 #include "scheduler/core/core_state.h"
 #include "scheduler/core/explain.h"
 #include "scheduler/core/placement.h"
-#include "scheduler/core/policy.h"
 
 #define SAY(field, ...) (void)snprintf((field), sizeof(field), __VA_ARGS__)
 #define MINUTE_US       (60 * US_PER_S)
@@ -127,29 +126,6 @@ static uint64_t *limit_of(struct settings *s, enum setting which)
     return which == SETTING_MAX_RUNNING ? &s->max_running : NULL;
 }
 
-static bool is_below(const struct share_node *n, const struct share_node *above)
-{
-    while (n && n != above)
-        n = n->parent;
-    return n != NULL;
-}
-
-/* Seniors go before all others, the oldest first. */
-static bool has_older_senior(const struct core *c, const struct job *job,
-                             const struct share_node *node)
-{
-    bool is_senior = policy_starves(c, job);
-    void *item;
-    for (size_t i = 0; !c->config.is_easy && map_next(&c->queue.by_class, &i, &item);)
-        for (const struct class *k = item; k; k = k->next_same_hash) {
-            const struct job *head = queue_class_head(k);
-            if (head && head != job && is_below(k->leaf, node) && policy_starves(c, head)
-                && (!is_senior || head->waiting_us <= job->waiting_us))
-                return true;
-        }
-    return false;
-}
-
 /* What a higher limit of `node` lets through goes to this job, and to none that waits beside it. */
 static bool is_first_parked(const struct core *c, const struct job *job,
                             const struct share_node *node)
@@ -160,7 +136,7 @@ static bool is_first_parked(const struct core *c, const struct job *job,
         if (k && k != job->class && queue_class_before(m, k, job->class))
             return false;
     }
-    return queue_class_head(job->class) == job && !has_older_senior(c, job, node);
+    return queue_class_head(job->class) == job;
 }
 
 /* Raises the limit that decides for the time of the question. */

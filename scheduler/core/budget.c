@@ -111,7 +111,8 @@ int64_t budget_next_us(const struct core *c)
     for (size_t i = 0; s->has_budgets && i < s->n_all; i++) {
         const struct share_node *n = s->all[i];
         int64_t end_us = s->periods[n->settings.budget_period].end_us;
-        if (n->settings.budget_core_us != NO_LIMIT && n->parked && end_us < next_us)
+        if (n->settings.budget_core_us != NO_LIMIT && (n->parked || c->queue.withheld)
+            && end_us < next_us)
             next_us = end_us;
     }
     return next_us;

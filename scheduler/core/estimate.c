@@ -47,6 +47,7 @@ static int64_t usual_end_us(const struct core *c, const struct lease *l)
         return c->policy_us;
     if (mean == 0)
         mean = (int64_t)job_usual_us(l->queue[0].job);
+    mean = mean < INT64_MAX / (8 * LEASE_JOBS_MAX) ? mean : INT64_MAX / (8 * LEASE_JOBS_MAX);
     end_us = l->head_since_us + mean * (int64_t)l->n;
     return end_us > c->policy_us ? end_us : c->policy_us;
 }

@@ -29,9 +29,9 @@ static void assign(struct plan *p, struct lease *l, const struct job *job, uint3
                                                   .attempt = (t ? t->attempt : 0) + 1u,
                                                   .at_us = p->wall_us,
                                                   .policy_us = p->core->policy_us};
+    holds_begun(p->core, job, l->worker);
     core_emit(p->core, p->out, r);
     oracle_assigned(p->core, l->leaf);
-    holds_begun(p->core, job);
     l->queue[l->n - 1].is_unsent = true;
     if (l->is_listed)
         return;

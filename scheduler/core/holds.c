@@ -400,6 +400,7 @@ static bool is_needed(const struct core *c, const struct hold *h)
     struct quota_block block;
     const struct class *k = h->job->class;
     return h->job->ready > 0 && !quota_blocks(k->leaf, k->shape, &block)
+           && (h->is_reclaim || !quota_is_withheld(c, k->leaf, k->shape))
            && worker_takes_work(h->worker)
            && !quota_blocks_machine(c, k->leaf, k->shape, h->worker, &block);
 }
@@ -444,12 +445,12 @@ static void review_late(struct core *c)
             drop_at(c, i);
 }
 
-void holds_begun(struct core *c, const struct job *job)
+void holds_begun(struct core *c, const struct job *job, const struct worker *w)
 {
     const struct hold *h = holds_of(c, job);
     if (h == NULL)
         return;
-    if (lateness(c, h) > 0)
+    if (h->worker == w && lateness(c, h) > 0)
         put_off(c, lateness(c, h));
     drop_at(c, (size_t)(h - c->holds.items));
 }

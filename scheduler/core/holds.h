@@ -59,8 +59,9 @@ bool holds_may_have(const struct core *c, const struct job *job);
 bool holds_may_reclaim(struct core *c,
                        const struct job *job); /* false: claims have all there are */
 void holds_reclaim(struct core *c, struct job *job, struct worker *w, int64_t at_us);
-void holds_begun(struct core *c, const struct job *job); /* started; late, it puts others off */
-void holds_drop(struct core *c, const struct job *job);  /* over, or held back otherwise */
+/* It starts on `w`; late, it puts others off. Before its record. */
+void holds_begun(struct core *c, const struct job *job, const struct worker *w);
+void holds_drop(struct core *c, const struct job *job); /* over, or held back otherwise */
 
 /* Before a pass: drops those that are not needed, plans anew those that may start earlier. */
 void holds_review(struct core *c);

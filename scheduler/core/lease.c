@@ -78,7 +78,7 @@ static void lease_enter(struct core *c, struct lease *l)
     l->end_us = c->policy_us;
     worker_take(c, l->worker, l);
     licence_take(c, &l->tokens);
-    quota_take(l);
+    quota_take(c, l);
     struct enterprise *e = people_enterprise(c, l->enterprise);
     e->counts.cores_used += l->n_cores;
     mark_changed(c, l);
@@ -140,6 +140,7 @@ static void set_class(struct lease *l, const struct job *job)
     l->class = job->class;
     l->class->refs++;
     l->class->n_leases++;
+    quota_lend(l);
 }
 
 static int64_t sooner(int64_t a, int64_t b)

@@ -85,11 +85,19 @@ struct feature *licence_blocks(const struct tokens *t)
     return NULL;
 }
 
+/* Holds count tokens of a lease as free from its end on: what a server still shows, or shows before
+ * we take it, is told apart. */
+static void use(struct core *c, struct feature *f, int64_t count)
+{
+    int64_t before = feature_left(f);
+    f->used += (uint64_t)count;
+    holds_change_free(c, f, feature_left(f) - before + count);
+}
+
 void licence_take(struct core *c, const struct tokens *t)
 {
-    (void)c;
     for (size_t i = 0; i < t->n; i++)
-        t->items[i].feature->used += t->items[i].count;
+        use(c, t->items[i].feature, (int64_t)t->items[i].count);
 }
 
 void licence_give_back(struct core *c, const struct tokens *t)
@@ -97,7 +105,7 @@ void licence_give_back(struct core *c, const struct tokens *t)
     for (size_t i = 0; i < t->n; i++) {
         struct feature *f = t->items[i].feature;
         assert(f->used >= t->items[i].count);
-        f->used -= t->items[i].count;
+        use(c, f, -(int64_t)t->items[i].count);
     }
     for (size_t i = 0; i < t->n; i++)
         queue_wake_licence(c, t->items[i].feature);

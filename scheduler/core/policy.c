@@ -25,7 +25,7 @@ static bool try_holder(struct core *c, const struct shape *s, struct decision *d
         struct job *job = c->holds.items[i].job;
         const struct class *k = job->class;
         if (k->shape == s && job->ready > 0 && !quota_blocks(k->leaf, s, &block)
-            && placement_choose(c, s, job, &d->at, &why))
+            && !quota_is_withheld(c, k->leaf, s) && placement_choose(c, s, job, &d->at, &why))
             return take(d, job);
     }
     return false;
@@ -145,28 +145,6 @@ static struct job *oldest_senior(const struct core *c, senior_fn will_do)
     return NULL;
 }
 
-/* Whoever runs something does not: else a backlog that is old enough would have all. */
-bool policy_starves(const struct core *c, const struct job *job)
-{
-    return queue_is_senior(c, job) && job->class->leaf->running == 0;
-}
-
-static bool may_go_first(const struct core *c, const struct job *job)
-{
-    return policy_starves(c, job) && !job->class->shape->is_shut;
-}
-
-static bool next_senior(struct core *c, struct decision *d)
-{
-    struct job *job;
-    if (preempt_is_due(c))
-        return false; /* what it takes would be taken back at once */
-    while ((job = oldest_senior(c, may_go_first)))
-        if (try_class(c, job->class, d))
-            return true;
-    return false;
-}
-
 static bool may_be_held_for(const struct core *c, const struct job *job)
 {
     const struct shape *s = job->class->shape;
@@ -186,8 +164,6 @@ struct class *policy_senior_to_hold(struct core *c)
 bool policy_next(struct core *c, struct decision *d)
 {
     struct class *k;
-    if (next_senior(c, d))
-        return true;
     while ((k = queue_pick(c))) {
         if (c->config.no_backfill && c->holds.n > 0 && c->holds.items[0].job->class != k)
             return try_class(c, c->holds.items[0].job->class, d);
@@ -246,8 +222,10 @@ static bool is_rival(const void *arg, const struct shape *s)
 /* With what the lease gives back, no limit and no guarantee of others holds it back. */
 static bool may_come_instead(const struct core *c, const struct class *k, const struct lease *l)
 {
+    struct given_back g = {0};
+    quota_add_given_back(&g, l);
     return !quota_blocks_instead(k->leaf, k->shape, l)
-           && !quota_is_withheld_with(c, k->leaf, k->shape, l->n_cores, l->mem_mib);
+           && !quota_is_withheld_with(c, k->leaf, k->shape, &g);
 }
 
 /* Would be picked if the lease were over; who may not start then either is parked on the way. */
@@ -274,9 +252,10 @@ static bool outdoes(struct core *c, const struct lease *l)
            && free_rival(c, l, true) == NULL;
 }
 
-enum { PARKED_MAX = 256 };
+enum { PARKED_MAX = 256, SEARCHES_MAX = 4 }; /* searches of all machines: for elsewhere */
 
-static bool comes_instead(struct core *c, const struct class *k, const struct lease *l)
+static bool comes_instead(struct core *c, const struct class *k, const struct lease *l,
+                          unsigned *searches)
 {
     enum wait_reason why;
     bool enough;
@@ -285,15 +264,16 @@ static bool comes_instead(struct core *c, const struct class *k, const struct le
         return false;
     return (might_take(c, k->shape, l, &enough) && enough && placement_fits(k->shape, l->worker, l))
            || (licence_blocks(&k->shape->tokens) == NULL && calendar_lacks(c, k->shape) == NULL
-               && calendar_is_open(c, k->shape)
+               && calendar_is_open(c, k->shape) && (*searches)++ < SEARCHES_MAX
                && placement_find(c, k->shape, queue_class_head(k), &why));
 }
 
 static bool is_awaited_in(struct core *c, struct seat *parked, const struct lease *l)
 {
     size_t looked = 0;
+    unsigned searches = 0;
     for (struct seat *t = parked; t && looked < PARKED_MAX; t = t->next_parked, looked++)
-        if (comes_instead(c, queue_best_below(c, t), l))
+        if (comes_instead(c, queue_best_below(c, t), l, &searches))
             return true;
     return false;
 }

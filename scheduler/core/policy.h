@@ -1,6 +1,6 @@
 /* The policy: which task starts next, and where. docs/POLICY.md says it in words.
  *
- *   seniors (they wait too long and run nothing), then the share tree's pick; each candidate passes limits,
+ *   the share tree's pick; each candidate passes limits,
  *   guarantees, licences, holds and placement, or is parked at what stops it and wakes with that.
  */
 #ifndef CHIPQ_POLICY_H
@@ -24,9 +24,6 @@ bool policy_next(struct core *c, struct decision *d);
 struct class *policy_first_waiting(struct core *c, struct shape *const *shapes, size_t n);
 /* The same of the oldest job that waits longer than any should and may have a hold. */
 struct class *policy_senior_to_hold(struct core *c);
-
-/* It waits longer than any should, and its leaf runs nothing: it goes before others. */
-bool policy_starves(const struct core *c, const struct job *job);
 
 /* Does the lease go on with its class, or has somebody else the better claim to what it has? */
 bool policy_keeps(struct core *c, const struct lease *l);

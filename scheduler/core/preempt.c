@@ -39,6 +39,11 @@ struct victim {
     uint64_t lost_core_us;
 };
 
+/* Cores or memory that other claims on the machine still wait for. */
+struct claimed {
+    uint64_t cores, mem_mib;
+};
+
 struct taking {
     struct core *core;
     const struct share_node *claimant; /* whose guarantee it is */
@@ -47,6 +52,7 @@ struct taking {
     struct victim *victims; /* chosen ones come first */
     size_t n, n_chosen;
     uint64_t cost;
+    struct claimed others; /* what other claims on the machine wait for */
 };
 
 static bool is_below(const struct share_node *n, const struct share_node *above)
@@ -148,11 +154,6 @@ static void list_victims(struct taking *t)
         qsort(t->victims, t->n, sizeof *t->victims, by_rank);
 }
 
-/* Cores or memory that other claims on the machine still wait for. */
-struct claimed {
-    uint64_t cores, mem_mib;
-};
-
 static uint64_t less(uint64_t a, uint64_t b)
 {
     return a > b ? a - b : 0;
@@ -181,7 +182,6 @@ static bool fits_without(const struct taking *t, size_t n, size_t but)
 {
     const struct shape *s = t->taker->shape;
     const struct worker *w = t->worker;
-    const struct claimed others = claimed_on(t->core, w);
     uint64_t cores = w->n_free, mem = less(w->mem_mib, w->mem_used_mib);
     size_t leases = w->n_leases;
     for (size_t i = 0; i < n; i++) {
@@ -191,8 +191,8 @@ static bool fits_without(const struct taking *t, size_t n, size_t but)
         mem += t->victims[i].lease->mem_mib;
         leases--;
     }
-    return less(cores, others.cores) >= s->cores && less(mem, others.mem_mib) >= s->mem_mib
-           && !(s->exclusive && (leases > 0 || others.cores > 0));
+    return less(cores, t->others.cores) >= s->cores && less(mem, t->others.mem_mib) >= s->mem_mib
+           && !(s->exclusive && (leases > 0 || t->others.cores > 0));
 }
 
 /* With those chosen before it gone too, no node of its side falls under its guarantee. */
@@ -238,12 +238,10 @@ static void leave_out_the_needless(struct taking *t)
 /* What is free then is not kept for other guarantees either. */
 static bool is_its_own(const struct taking *t)
 {
-    uint64_t cores = 0, mem = 0;
-    for (size_t i = 0; i < t->n_chosen; i++) {
-        cores += t->victims[i].lease->n_cores;
-        mem += t->victims[i].lease->mem_mib;
-    }
-    return !quota_is_withheld_with(t->core, t->taker->leaf, t->taker->shape, cores, mem);
+    struct given_back g = {0};
+    for (size_t i = 0; i < t->n_chosen; i++)
+        quota_add_given_back(&g, t->victims[i].lease);
+    return !quota_is_withheld_with(t->core, t->taker->leaf, t->taker->shape, &g);
 }
 
 /* With the victims gone by then, bookings let it in: tried on their ends. */
@@ -270,6 +268,7 @@ static bool choose(struct taking *t)
         || quota_blocks_machine(t->core, t->taker->leaf, s, t->worker, &block))
         return false;
     list_victims(t);
+    t->others = claimed_on(t->core, t->worker);
     if (!take_until_it_fits(t)) {
         if (t->n > 0)
             qsort(t->victims, t->n, sizeof *t->victims, by_size);
@@ -378,6 +377,8 @@ static void take_back(struct core *c, struct share_node *n, struct shapes *l, in
                           wall_us, out);
         holds_reclaim(c, job, t.worker, c->policy_us + RECLAIM_KILL_US);
         n->reclaim_since_us = 0;
+    } else {
+        n->reclaim_next_us = c->policy_us + US_PER_S; /* it costs a look at all machines */
     }
     free(t.victims);
 }
@@ -402,20 +403,11 @@ void preempt_run(struct core *c, int64_t wall_us, struct effects *out)
             n->reclaim_since_us = 0;
         else if (n->reclaim_since_us == 0)
             n->reclaim_since_us = c->policy_us;
-        if (l.n > 0 && c->policy_us - n->reclaim_since_us >= c->config.reclaim_grace_us)
+        if (l.n > 0 && c->policy_us - n->reclaim_since_us >= c->config.reclaim_grace_us
+            && c->policy_us >= n->reclaim_next_us)
             take_back(c, n, &l, wall_us, out);
         free(l.items);
     }
-}
-
-bool preempt_is_due(const struct core *c)
-{
-    for (size_t i = 0; i < c->share.n_guaranteed; i++) {
-        int64_t since_us = c->share.guaranteed[i]->reclaim_since_us;
-        if (since_us != 0 && c->policy_us - since_us >= c->config.reclaim_grace_us)
-            return true;
-    }
-    return false;
 }
 
 int64_t preempt_next_us(const struct core *c)

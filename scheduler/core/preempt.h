@@ -15,9 +15,6 @@ struct lease;
 void preempt_run(struct core *c, int64_t wall_us, struct effects *out);
 int64_t preempt_next_us(const struct core *c); /* policy time; INT64_MAX = nobody waits for it */
 
-/* A claim has waited for its grace and could take nothing back: it goes before seniors. */
-bool preempt_is_due(const struct core *c);
-
 /* Calls back all attempts of a lease: they run again, and its charge is given back. */
 void preempt_lease(struct core *c, struct lease *l, const char *cause, int64_t wall_us,
                    struct effects *out);

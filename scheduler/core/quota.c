@@ -232,51 +232,86 @@ static uint64_t less(uint64_t a, uint64_t b)
     return a > b ? a - b : 0;
 }
 
-/* What must stay free for a guarantee; a borrower may take what its owner lends. */
-static uint64_t kept(uint64_t min, uint64_t used, uint64_t lend, bool may_borrow)
+/* It can be called back, or is soon over. */
+static bool may_borrow(const struct shape *shape)
 {
-    return less(may_borrow ? less(min, lend) : min, used);
+    return shape->is_preemptible || shape->time_us <= (uint64_t)BORROW_SHORT_US;
+}
+
+/* What is kept for guarantees: its owners' part that nobody may borrow, and all of it; and what is
+ * on loan, as far as it can be had back for them. */
+struct kept {
+    uint64_t hard, all, on_loan;
+};
+
+static void keep(struct kept *k, uint64_t min, uint64_t lend, uint64_t used, uint64_t lent,
+                 bool is_own)
+{
+    uint64_t above = less(used, min);
+    k->hard += is_own ? 0 : less(less(min, lend), used);
+    k->all += is_own ? 0 : less(min, used);
+    k->on_loan -= less(lent, above);
+}
+
+/* A borrower must leave what nobody may borrow; the others all of it, free or on loan. */
+static bool is_too_much(const struct kept *k, bool may_borrow, uint64_t need, uint64_t free_now)
+{
+    if (k->hard > 0 && k->hard + need > free_now)
+        return true;
+    return !may_borrow && k->all > 0 && k->all + need > free_now + k->on_loan;
 }
 
 static bool is_withheld(const struct core *c, const struct share_node *own,
-                        const struct shape *shape, uint64_t free_cores, uint64_t free_mem)
+                        const struct shape *shape, const struct given_back *g)
 {
-    bool may_borrow = shape->is_preemptible || shape->time_us <= (uint64_t)BORROW_SHORT_US;
-    uint64_t kept_cores = 0, kept_mem = 0;
+    const struct share_node *root = &c->share.root;
+    struct kept cores = {.on_loan = less(root->lent_cores, g->lent_cores)};
+    struct kept mem = {.on_loan = less(root->lent_mem_mib, g->lent_mem_mib)};
     for (size_t i = 0; i < c->share.n_guaranteed; i++) {
         const struct share_node *n = c->share.guaranteed[i];
-        if (n->level != SHARE_ENTERPRISE || n == own)
-            continue;
         const struct settings *s = &n->settings;
-        kept_cores += kept(s->min_cores, n->cores, s->lend_cores, may_borrow);
-        kept_mem += kept(s->min_mem_mib, n->mem_mib, s->lend_mem_mib, may_borrow);
+        if (n->level != SHARE_ENTERPRISE)
+            continue;
+        keep(&cores, s->min_cores, s->lend_cores, n->cores, n->lent_cores, n == own);
+        keep(&mem, s->min_mem_mib, s->lend_mem_mib, n->mem_mib, n->lent_mem_mib, n == own);
     }
-    return (kept_cores > 0 && kept_cores + shape->least_cores > free_cores)
-           || (kept_mem > 0 && kept_mem + shape->least_mem_mib > free_mem);
+    bool borrows = may_borrow(shape);
+    return is_too_much(&cores, borrows, shape->least_cores, c->pool.free_cores + g->cores)
+           || is_too_much(&mem, borrows, shape->least_mem_mib, c->pool.free_mem_mib + g->mem_mib);
 }
 
 bool quota_is_withheld_with(const struct core *c, const struct share_node *leaf,
-                            const struct shape *shape, uint64_t cores, uint64_t mem_mib)
+                            const struct shape *shape, const struct given_back *g)
 {
     const struct share_node *own = leaf->parent->parent;
     if (c->share.n_guaranteed == 0 || quota_is_guaranteed(own, shape))
         return false;
-    return is_withheld(c, own, shape, c->pool.free_cores + cores, c->pool.free_mem_mib + mem_mib);
+    return is_withheld(c, own, shape, g);
 }
 
 bool quota_is_withheld(const struct core *c, const struct share_node *leaf,
                        const struct shape *shape)
 {
-    return quota_is_withheld_with(c, leaf, shape, 0, 0);
+    return quota_is_withheld_with(c, leaf, shape, &(struct given_back){0});
+}
+
+void quota_add_given_back(struct given_back *g, const struct lease *l)
+{
+    bool is_lent = l->class && may_borrow(l->class->shape);
+    g->cores += l->n_cores;
+    g->mem_mib += l->mem_mib;
+    g->lent_cores += is_lent ? l->n_cores : 0;
+    g->lent_mem_mib += is_lent ? l->mem_mib : 0;
 }
 
 bool quota_lease_is_withheld(const struct core *c, const struct lease *l)
 {
     const struct share_node *own = l->leaf->parent->parent;
+    struct given_back g = {0};
     if (c->share.n_guaranteed == 0 || quota_is_within(own))
         return false;
-    return is_withheld(c, own, l->class->shape, c->pool.free_cores + l->n_cores,
-                       c->pool.free_mem_mib + l->mem_mib);
+    quota_add_given_back(&g, l);
+    return is_withheld(c, own, l->class->shape, &g);
 }
 
 /* ---- books ---- */
@@ -303,7 +338,15 @@ void quota_recall(const struct lease *l)
     }
 }
 
-void quota_take(const struct lease *l)
+void quota_lend(const struct lease *l)
+{
+    for (struct share_node *n = l->leaf; n && may_borrow(l->class->shape); n = n->parent) {
+        n->lent_cores += l->n_cores;
+        n->lent_mem_mib += l->mem_mib;
+    }
+}
+
+void quota_take(struct core *c, const struct lease *l)
 {
     for (struct share_node *n = l->leaf; n; n = n->parent) {
         n->cores += l->n_cores;
@@ -313,11 +356,16 @@ void quota_take(const struct lease *l)
     }
     if (l->is_recalled)
         quota_recall(l);
+    if (has_guarantee(l->leaf->parent->parent))
+        queue_wake_withheld(c); /* less is kept for it */
 }
 
 void quota_give_back(struct core *c, const struct lease *l)
 {
+    bool is_lent = l->class && may_borrow(l->class->shape);
     for (struct share_node *n = l->leaf; n; n = n->parent) {
+        n->lent_cores -= is_lent ? l->n_cores : 0;
+        n->lent_mem_mib -= is_lent ? l->mem_mib : 0;
         n->cores -= l->n_cores;
         n->mem_mib -= l->mem_mib;
         n->recalled_cores -= l->is_recalled ? l->n_cores : 0;

@@ -45,14 +45,19 @@ double quota_claim(const struct share_node *n);   /* max of used / min: the smal
 /* Free capacity that is kept for other enterprises' guarantees would be touched. */
 bool quota_is_withheld(const struct core *c, const struct share_node *leaf,
                        const struct shape *shape);
-/* The same with so much more free. */
+/* The same when leases have given back what they have. */
+struct given_back {
+    uint64_t cores, mem_mib, lent_cores, lent_mem_mib; /* lent: part of them that may borrow */
+};
+void quota_add_given_back(struct given_back *g, const struct lease *l);
 bool quota_is_withheld_with(const struct core *c, const struct share_node *leaf,
-                            const struct shape *shape, uint64_t cores, uint64_t mem_mib);
+                            const struct shape *shape, const struct given_back *g);
 /* The same of what a lease holds, had it to be taken anew: a guarantee came later. */
 bool quota_lease_is_withheld(const struct core *c, const struct lease *l);
 
 /* Books of leases on the whole path; the share_charge that follows brings seats up to date. */
-void quota_take(const struct lease *l);
+void quota_take(struct core *c, const struct lease *l);
+void quota_lend(const struct lease *l);   /* its class is known now */
 void quota_recall(const struct lease *l); /* it was called back: it counts until it is gone */
 void quota_give_back(struct core *c, const struct lease *l);
 void quota_waiting(struct share_node *leaf, int64_t tasks); /* added to what waits */

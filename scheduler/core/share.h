@@ -71,6 +71,7 @@ struct share_node {
     /* books of open leases */
     uint64_t cores, mem_mib, running;
     uint64_t recalled_cores, recalled_mem_mib; /* part of them that was called back */
+    uint64_t lent_cores, lent_mem_mib;         /* part that may borrow: it can be had back soon */
     uint64_t *tokens;                          /* by feature index */
     size_t n_tokens;
     uint64_t waiting; /* tasks of live jobs that have not started */
@@ -83,6 +84,7 @@ struct share_node {
     unsigned n_ready;    /* below it, with something that may start */
     int64_t
         reclaim_since_us; /* policy time since which it is held back under its guarantee; 0 = not */
+    int64_t reclaim_next_us; /* before that no machine is looked for: there was none */
     bool is_changed, is_settings_changed, is_new; /* since the last view of entities */
 };
 

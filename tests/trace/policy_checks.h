@@ -117,9 +117,9 @@ static bool could_take(const struct core *c, const struct share_node *claimant,
     struct quota_block block;
     size_t n = 0;
     if (!placement_could_fit(s, w) || !worker_takes_work(w) || is_claimed(c, w)
-        || !calendar_could_allow(c, s, w) || quota_blocks_machine(c, k->leaf, s, w, &block)
-        || (placement_fits(s, w, NULL) && !calendar_allows(c, s, w, NULL)))
-        return false; /* or a booking keeps it out, not others */
+        || calendar_line(c, w->name) || !calendar_is_open(c, s) || calendar_lacks(c, s)
+        || quota_blocks_machine(c, k->leaf, s, w, &block))
+        return false; /* or it may be a booking that keeps it out */
     uint64_t cores = w->n_free, mem = w->mem_mib - w->mem_used_mib;
     for (size_t i = 0; i < w->n_leases && n < HELD_MAX; i++)
         if (may_give(c, claimant, s, w->leases[i])) {
@@ -244,13 +244,18 @@ static void keep_promises(struct play *p)
     }
 }
 
-/* Tokens that a licence server shows are free when it says so, some time after their jobs end. */
-static bool waits_for_server(const struct hold *h)
+/* Tokens that a licence server shows are free when it says so, some time after their jobs end;
+ * those that are booked may be taken by jobs in the booking. */
+static bool has_doubtful_tokens(const struct core *c, const struct hold *h)
 {
     const struct tokens *need = &h->job->class->shape->tokens;
-    for (size_t i = 0; i < need->n; i++)
+    for (size_t i = 0; i < need->n; i++) {
         if (need->items[i].feature->external > 0)
             return true;
+        for (size_t k = 0; k < c->calendar.n; k++)
+            if (tokens_of(&c->calendar.items[k]->tokens, need->items[i].feature) > 0)
+                return true;
+    }
     return false;
 }
 
@@ -275,7 +280,8 @@ static void check_promises(struct play *p)
     for (size_t i = p->n_promises; i-- > 0;) {
         const struct job *job = job_find(c, p->promises[i].job);
         const struct hold *h = job ? holds_of(c, job) : NULL;
-        bool is_same = h && h->promised_us == p->promises[i].first_us; /* not dropped since */
+        bool is_same = h && h->promised_us == p->promises[i].first_us /* not dropped since */
+                       && !has_doubtful_tokens(c, h);
         check_promise(p, &p->promises[i], is_same ? h : NULL);
         if (!is_same || h->is_reclaim)
             p->promises[i] = p->promises[--p->n_promises];
@@ -283,7 +289,7 @@ static void check_promises(struct play *p)
     for (size_t i = 0; i < c->holds.n; i++) {
         const struct hold *h = &c->holds.items[i];
         /* One whose victims did not go in time is late already. */
-        bool known = h->is_reclaim || h->at_us < c->policy_us || waits_for_server(h);
+        bool known = h->is_reclaim || h->at_us < c->policy_us || has_doubtful_tokens(c, h);
         if (h->is_reclaim && h->planned_us == c->policy_us)
             play_disturb(p); /* guarantees go before promises */
         for (size_t k = 0; k < p->n_promises; k++)

@@ -490,3 +490,93 @@ Test(quota, a_lease_that_fills_max_licence_makes_way_below_it)
     add_vcs();
     share_below("max-licence", "vcs:1");
 }
+
+/* ---- what is on loan ---- */
+
+static void add_core_with_guarantee(const char *cores)
+{
+    world_add_enterprise(&world, "core");
+    world_add_user(&world, "core", "cat", ROLE_DESIGNER);
+    set("enterprise", "core", "min-cores", cores);
+}
+
+/* Short tasks of others have all that is guaranteed and idle: it can be had back, so whoever comes
+ * next in turn need not wait until so much is free at once. */
+Test(quota, a_long_job_does_not_wait_for_what_is_on_loan)
+{
+    uint64_t bob[20];
+    add_core_with_guarantee("2");
+    hello("n1", "0-7");
+    for (unsigned i = 0; i < 20; i++)
+        bob[i] = SUBMIT("bob", .cores = 1, .time_us = 10 * MINUTE);
+    uint64_t ann = SUBMIT("ann", .cores = 1, .time_us = HOUR);
+    cr_assert_not(runs("acme", ann));
+    go_on(MINUTE);
+    end_after("brix", bob[0], MINUTE);
+    cr_expect(runs("acme", ann), "%s", cq_str_text(&world.log));
+}
+
+/* But what nobody could give back in time stays kept. */
+Test(quota, a_long_job_leaves_what_is_kept)
+{
+    add_core_with_guarantee("2");
+    hello("n1", "0-3");
+    uint64_t bob = SUBMIT("bob", .cores = 1, .time_us = 10 * HOUR);
+    uint64_t other = SUBMIT("bob", .cores = 1, .time_us = 10 * HOUR);
+    uint64_t ann = SUBMIT("ann", .cores = 1, .time_us = HOUR);
+    cr_expect(runs("brix", bob) && runs("brix", other));
+    cr_expect_not(runs("acme", ann));
+    uint64_t cat = SUBMIT("cat", .cores = 1, .time_us = 10 * HOUR);
+    uint64_t last = SUBMIT("cat", .cores = 1, .time_us = 10 * HOUR);
+    cr_expect(runs("core", cat) && runs("core", last));
+}
+
+/* A hold gives no right to what is kept for another. */
+Test(quota, a_hold_gives_way_to_a_guarantee)
+{
+    uint64_t bob[8];
+    world_add_enterprise(&world, "core");
+    world_add_user(&world, "core", "cat", ROLE_DESIGNER);
+    hello("n1", "0-7");
+    for (unsigned i = 0; i < 8; i++)
+        bob[i] = SUBMIT("bob", .cores = 1, .time_us = (i < 4 ? 1 : 5) * HOUR);
+    uint64_t cat = SUBMIT("cat", .cores = 4, .time_us = 10 * HOUR);
+    cr_assert(holds_of(world.core, job_of("core", cat)));
+    set("enterprise", "acme", "min-cores", "4");
+    uint64_t ann = SUBMIT("ann", .cores = 4, .time_us = 10 * HOUR);
+    for (unsigned i = 0; i < 4; i++)
+        end_after("brix", bob[i], MINUTE);
+    cr_expect_not(runs("core", cat));
+    cr_expect(runs("acme", ann));
+}
+
+/* ---- holds and licence servers ---- */
+
+static void feed_vcs(int64_t used)
+{
+    const struct in_licence_sample sample = {"vcs", used};
+    struct input in = {.type = INPUT_LICENCE_FEED};
+    world.now.wall_us += US_PER_S;
+    world.now.mono_us += US_PER_S;
+    in.u.licence_feed = (struct in_licence_feed){&sample, 1, NULL};
+    (void)world_step(&world, &in);
+}
+
+/* A token that is given back and then shown as free is one token more, not two. */
+Test(quota, a_hold_counts_a_token_once)
+{
+    add_vcs();
+    set("licence", "vcs", "count", "3");
+    hello("n1", "0-7");
+    (void)SUBMIT("ann", .licences = "vcs:1", .time_us = 10 * HOUR);
+    uint64_t second = SUBMIT("ann", .licences = "vcs:1", .time_us = HOUR);
+    feed_vcs(0);
+    feed_vcs(2);
+    uint64_t all = SUBMIT("ann", .licences = "vcs:3");
+    uint64_t one = SUBMIT("bob", .licences = "vcs:1", .time_us = 24 * HOUR);
+    cr_assert(holds_of(world.core, job_of("acme", all)));
+    go_on(MINUTE);
+    end_after("acme", second, MINUTE);
+    feed_vcs(1);
+    cr_expect_not(runs("brix", one));
+}
