@@ -118,7 +118,7 @@ static bool could_take(const struct core *c, const struct share_node *claimant,
     size_t n = 0;
     if (!placement_could_fit(s, w) || !worker_takes_work(w) || is_claimed(c, w)
         || calendar_line(c, w->name) || !calendar_is_open(c, s) || calendar_lacks(c, s)
-        || quota_blocks_machine(c, k->leaf, s, w, &block))
+        || !calendar_could_allow(c, s, w) || quota_blocks_machine(c, k->leaf, s, w, &block))
         return false; /* or it may be a booking that keeps it out */
     uint64_t cores = w->n_free, mem = w->mem_mib - w->mem_used_mib;
     for (size_t i = 0; i < w->n_leases && n < HELD_MAX; i++)
