@@ -103,8 +103,9 @@ bool core_expect_start(const struct core *c, struct job_id id, struct now now,
     const struct hold *h = holds_of((struct core *)c, job);
     usual = later_by(usual, w.usual_core_us / due);
     limit = later_by(limit, w.limit_core_us / due);
-    if (h && h->promised_us > c->policy_us)
-        limit = h->promised_us;
+    int64_t held_us = h && h->at_us > h->promised_us ? h->at_us : h ? h->promised_us : 0;
+    if (held_us > c->policy_us)
+        limit = held_us;
     int64_t guaranteed = guaranteed_us(c, job);
     if (guaranteed < limit)
         limit = guaranteed;
