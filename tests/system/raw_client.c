@@ -31,6 +31,7 @@ struct client {
     uint64_t answers;
     bool is_last_answered, is_refused, is_connected, is_quiet, is_counting;
     uint64_t jobs, errors; /* while counting */
+    uint64_t n_watches;    /* asked for */
     char error[128];       /* the newest */
 };
 
@@ -271,17 +272,19 @@ static void send_msg(struct client *c, const struct msg *m)
     cq_str_fini(&frame);
 }
 
-/* Returns when this many more have been answered. */
+/* Returns when so many more answers have come. One that lost its place before its turn is told so
+ * at once, and hears nothing of the job. */
 static void take_watches(struct client *c, uint64_t job, uint64_t n)
 {
-    uint64_t wanted = c->jobs + n, before = c->jobs;
+    uint64_t wanted = c->jobs + c->errors + n, before = c->n_watches;
+    c->n_watches += n;
     int64_t until_us = clock_mono_us() + PATIENCE_US;
     for (uint64_t i = 1; i <= n; i++) {
         struct msg m = {.code = MSG_WATCH, .request = before + i};
         m.u.watch = (struct msg_watch){.numbers = &job, .n_numbers = 1};
         send_msg(c, &m);
     }
-    while (c->jobs < wanted && clock_mono_us() < until_us)
+    while (c->jobs + c->errors < wanted && clock_mono_us() < until_us)
         loop_turn(c->loop, until_us);
 }
 
