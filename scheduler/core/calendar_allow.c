@@ -127,6 +127,17 @@ static void add_leases(struct timeline *t, const struct query *q)
     }
 }
 
+static struct amount taken_on(const struct worker *w, const struct shape *s)
+{
+    return s->exclusive ? (struct amount){w->n_cores, w->mem_mib}
+                        : (struct amount){s->cores, s->mem_mib};
+}
+
+static struct amount wanted_of(const struct query *q)
+{
+    return taken_on(q->worker, q->shape);
+}
+
 /* ---- holds ---- */
 
 /* A job in a booking has its place there. A claim goes before promises. */
@@ -151,11 +162,8 @@ static void add_holds(struct timeline *t, const struct query *q)
 {
     for (size_t i = 0; i < q->core->holds.n; i++) {
         const struct hold *h = &q->core->holds.items[i];
-        const struct shape *s = h->job->class->shape;
         if (keeps_place(q, h) && h->worker == q->worker)
-            add_hold(t, q, h,
-                     s->exclusive ? (struct amount){q->worker->n_cores, q->worker->mem_mib}
-                                  : (struct amount){s->cores, s->mem_mib});
+            add_hold(t, q, h, taken_on(q->worker, h->job->class->shape));
     }
 }
 
@@ -170,13 +178,6 @@ static void add_token_holds(struct timeline *t, const struct query *q, const str
 }
 
 /* ---- what a start leaves ---- */
-
-static struct amount wanted_of(const struct query *q)
-{
-    const struct shape *s = q->shape;
-    return s->exclusive ? (struct amount){q->worker->n_cores, q->worker->mem_mib}
-                        : (struct amount){s->cores, s->mem_mib};
-}
 
 /* With so much more, no booking has too little of it at any moment until the limit. */
 static bool leaves_room(const struct query *q, struct amount more)

@@ -3,6 +3,7 @@
 
 #include "common/base/pure/mem.h"
 #include "scheduler/core/core_state.h"
+#include "scheduler/core/holds_plan.h"
 #include "scheduler/core/placement.h"
 #include "scheduler/core/quota.h"
 
@@ -55,18 +56,11 @@ struct taking {
     struct claimed others; /* what other claims on the machine wait for */
 };
 
-static bool is_below(const struct share_node *n, const struct share_node *above)
-{
-    while (n && n != above)
-        n = n->parent;
-    return n != NULL;
-}
-
 /* The victim's side where its path leaves the claimant's: an enterprise, or a sibling project. */
 static const struct share_node *side_of(const struct share_node *leaf,
                                         const struct share_node *claimant)
 {
-    while (!is_below(claimant, leaf->parent))
+    while (!share_is_below(claimant, leaf->parent))
         leaf = leaf->parent;
     return leaf;
 }
@@ -97,7 +91,7 @@ static bool can_spare(const struct share_node *n, uint64_t cores, uint64_t mem_m
  * takes from others while it borrows itself. */
 static bool may_take_from(const struct taking *t, const struct lease *l)
 {
-    for (const struct share_node *n = t->claimant; !is_below(l->leaf, n); n = n->parent)
+    for (const struct share_node *n = t->claimant; !share_is_below(l->leaf, n); n = n->parent)
         if (!quota_is_guaranteed(n, t->taker->shape))
             return false;
     return true;
@@ -107,7 +101,7 @@ static bool may_take_from(const struct taking *t, const struct lease *l)
 static bool may_be_victim(const struct taking *t, const struct lease *l)
 {
     return l->class && l->class->shape->is_preemptible && !l->is_recalled && l->n > 0
-           && !l->is_listed && !is_below(l->leaf, t->claimant) && !is_quiet(t->core, l)
+           && !l->is_listed && !share_is_below(l->leaf, t->claimant) && !is_quiet(t->core, l)
            && !calendar_has(t->core, l) && may_take_from(t, l);
 }
 
@@ -167,7 +161,7 @@ static struct claimed claimed_on(const struct core *c, const struct worker *w)
         const struct shape *s = h->job->class->shape;
         if (!h->is_reclaim || h->worker != w)
             continue;
-        all.cores += s->exclusive ? w->n_cores : s->cores;
+        all.cores += plan_cores_wanted(s, w);
         all.mem_mib += s->mem_mib;
     }
     for (size_t i = 0; i < w->n_leases; i++) {
@@ -198,12 +192,12 @@ static bool fits_without(const struct taking *t, size_t n, size_t but)
 /* With those chosen before it gone too, no node of its side falls under its guarantee. */
 static bool can_go_too(const struct taking *t, const struct lease *l)
 {
-    for (const struct share_node *n = l->leaf; !is_below(t->claimant, n); n = n->parent) {
+    for (const struct share_node *n = l->leaf; !share_is_below(t->claimant, n); n = n->parent) {
         uint64_t cores = l->n_cores, mem = l->mem_mib;
         for (size_t i = 0; i < t->n_chosen; i++) {
             const struct lease *other = t->victims[i].lease;
-            cores += is_below(other->leaf, n) ? other->n_cores : 0;
-            mem += is_below(other->leaf, n) ? other->mem_mib : 0;
+            cores += share_is_below(other->leaf, n) ? other->n_cores : 0;
+            mem += share_is_below(other->leaf, n) ? other->mem_mib : 0;
         }
         if (!can_spare(n, cores, mem))
             return false;

@@ -49,16 +49,9 @@ struct in_use {
     const struct tokens *given_back; /* NULL: none */
 };
 
-static bool is_below(const struct share_node *n, const struct share_node *above)
-{
-    while (n && n != above)
-        n = n->parent;
-    return n != NULL;
-}
-
 static struct in_use in_use(const struct share_node *n, const struct lease *without)
 {
-    if (without == NULL || !is_below(without->leaf, n))
+    if (without == NULL || !share_is_below(without->leaf, n))
         return (struct in_use){n->cores, n->mem_mib, n->running, NULL};
     return (struct in_use){n->cores - without->n_cores, n->mem_mib - without->mem_mib,
                            n->running - 1, &without->tokens};

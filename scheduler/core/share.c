@@ -103,6 +103,13 @@ struct share_node *share_leaf_of(const struct core *c, uint64_t project, uint64_
     return NULL;
 }
 
+bool share_is_below(const struct share_node *n, const struct share_node *above)
+{
+    while (n && n != above)
+        n = n->parent;
+    return n != NULL;
+}
+
 void share_path(const struct share_node *n, struct cq_str *out)
 {
     if (n->enterprise)

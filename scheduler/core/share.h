@@ -112,6 +112,8 @@ void share_fini(struct core *c);
 
 struct share_node *share_node_find(const struct core *c, uint64_t id); /* NULL: none */
 struct share_node *share_leaf_of(const struct core *c, uint64_t project, uint64_t principal);
+/* `n` is `above` or below it; false for NULL. */
+bool share_is_below(const struct share_node *n, const struct share_node *above);
 /* "acme", "acme/uart", "acme/uart/ann"; appended. */
 void share_path(const struct share_node *n, struct cq_str *out);
 
