@@ -16,7 +16,9 @@ struct log_read {
     uint64_t number, task, attempt, offset, max;
     bool follow;
     uint64_t id;                  /* request id at the worker; 0 = not asked yet */
-    struct job_id waits;          /* not started: looked at again when this job changes */
+    struct job_id job;            /* not over when it was looked up; else 0 */
+    bool waits;                   /* not started: looked at again when the job changes */
+    bool has_changed;             /* the job, since the store was asked: the answer may be old */
     uint64_t worker;              /* principal of the worker that was asked */
     uint64_t tried[MACHINES_MAX]; /* of a task that no row tells the machine of */
     size_t n_tried;
@@ -234,14 +236,15 @@ static bool has_task(const struct stored_job *j, const struct record *submit, ui
 }
 
 /* Not started: an answer without bytes, or for a follower no answer yet. */
-static void not_started(struct daemon *d, struct log_read *r, struct job_id id)
+static void not_started(struct daemon *d, struct log_read *r, bool is_over)
 {
-    if (r->follow && id.v != 0) {
-        r->waits = id;
-        return;
-    }
-    answer(d, r, 0, (struct wire_bin){"", 0}, id.v == 0);
+    if (r->follow && !is_over)
+        r->waits = true;
+    else
+        answer(d, r, 0, (struct wire_bin){"", 0}, is_over);
 }
+
+static void look_up(struct daemon *d, struct log_read *r);
 
 static void choose(struct daemon *d, struct log_read *r, const struct store_query *q)
 {
@@ -261,8 +264,10 @@ static void choose(struct daemon *d, struct log_read *r, const struct store_quer
         if (r->attempt == 0)
             r->attempt = q->n_earlier ? q->earlier[q->n_earlier - 1].attempt + 1 : 1;
         ask_node(d, r, q->jobs[0].is_array ? "" : q->jobs[0].node);
+    } else if (r->has_changed) {
+        look_up(d, r);
     } else {
-        not_started(d, r, id);
+        not_started(d, r, id.v == 0);
     }
 }
 
@@ -291,7 +296,7 @@ static void on_dropped(void *data)
     r->is_looking = false;
     r->asker.request = 0; /* nobody gets an answer; logs_note sweeps it */
     r->id = 0;
-    r->waits = (struct job_id){0};
+    r->waits = false;
 }
 
 static void look_up(struct daemon *d, struct log_read *r)
@@ -302,7 +307,8 @@ static void look_up(struct daemon *d, struct log_read *r)
     q->numbers[0] = r->number;
     q->n_numbers = 1;
     ranges_add(&q->wanted, (uint32_t)r->task, (uint32_t)r->task);
-    r->waits = (struct job_id){0};
+    r->job = core_find_job(d->core, r->enterprise, r->number);
+    r->waits = r->has_changed = false;
     r->is_looking = true;
     (void)ask_store(d, &r->asker, q, on_found, false, r, on_dropped);
 }
@@ -325,7 +331,10 @@ void logs_note(struct daemon *d, struct job_id id)
 {
     for (struct log_read *r = d->logs->first, *next; r != NULL; r = next) {
         next = r->next;
-        if (r->waits.v == id.v && !r->is_looking)
+        if (r->job.v != id.v)
+            continue;
+        r->has_changed = true;
+        if (r->waits)
             look_up(d, r);
     }
     sweep(d);

@@ -125,6 +125,7 @@ static void do_query(struct store *s, struct work *w)
     int rc = query_step(s, w->query, QUERY_BUDGET_US, &err);
     if (rc < 0)
         die(s, &err);
+    (void)CQ_FP("chipqd.query.after_read");
     if (rc == 0)
         put_back(s, w);
     else

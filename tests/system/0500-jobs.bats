@@ -238,3 +238,22 @@ teardown() {
     run -0 chipq wait "$block" "$a" "$b" "$c" "$d"
     [ "$(tr '\n' ' ' <"$order")" = "high first second low " ]
 }
+
+@test "logs -f prints the output of a job that starts and ends while the store is asked for it" {
+    chipqd --list-failpoints | grep -qx chipqd.query.after_read || skip "failpoints are not compiled in"
+    unset CHIPQ_DIR
+    pool_dir
+    mkfifo "$T/acts"
+    exec 8<>"$T/acts"
+    CQ_FAILPOINTS_LOG=$T/acts CQ_FAILPOINTS='chipqd.query.after_read=delay(500)' pool_up 8>&-
+    job=$(chipq submit --hold -- echo hello)
+    while IFS= read -r -t 0.1 _ <&8; do :; done
+    chipq logs -f "$job" >"$T/out" 3>&- 8>&- &
+    reader=$!
+    IFS= read -r -t 10 _ <&8 # the store has read: the job is held
+    chipq release "$job"
+    wait "$reader"
+    [ "$(cat "$T/out")" = hello ]
+    exec 8>&-
+    BATS_TEST_COMPLETED=1 pool_down
+}
