@@ -40,6 +40,7 @@ static int64_t policy_time_of(const struct record *r)
         TIMED(LEASE_CLOSE, lease_close_rec)
         TIMED(NODE_SETTINGS, node_settings)
         TIMED(RESERVATION_EDGE, reservation_edge)
+        TIMED(PLANS, plans)
 #undef TIMED
     default:
         return 0;
@@ -106,6 +107,9 @@ int core_apply(struct core *c, const struct record *r, struct cq_err *err)
         return config_apply(c, r, err);
     case RECORD_DAY_BEGIN:
         budget_see(c, r->u.day_begin.at_us);
+        return 0;
+    case RECORD_PLANS:
+        holds_apply(c, &r->u.plans);
         return 0;
     case RECORD_FEATURE_SET:
     case RECORD_FEATURE_EXTERNAL:

@@ -73,6 +73,7 @@ void core_free(struct core *c)
     config_fini(c);
     people_fini(&c->people);
     usage_fini(&c->usage);
+    free(c->holds.told.data);
     free(c);
 }
 
@@ -255,6 +256,7 @@ void core_load_done(struct core *c, struct now now, struct effects *out)
     r->u.epoch_start = (struct epoch_start){.epoch = c->epoch + 1, .at_us = now.wall_us};
     core_emit(c, out, r);
     workers_load_done(c);
+    holds_load_done(c);
     grant_load_done(c);
     depend_settle(c, now.wall_us, out);
     job_flush_dirty(c, out);

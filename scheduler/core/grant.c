@@ -207,6 +207,7 @@ void grant_plan(struct core *c, int64_t wall_us, struct effects *out)
     if (c->queue.open.n > 0)
         passes(&p); /* a claim moved holds: who they kept out may start */
     oracle_books(c);
+    holds_tell(c, out);
     for (size_t i = 0; i < p.n; i++)
         send_one(c, p.unsent[i], out);
     free(p.unsent);

@@ -18,17 +18,17 @@ enum { PLAN_PAUSE_US = 1 };
 /* Part of a lease that is still taken when the hold begins. */
 static int64_t taken_cores(const struct hold *h, const struct lease *l)
 {
-    return l && l->worker == h->worker && l->end_us > h->at_us ? (int64_t)l->n_cores : 0;
+    return l && l->worker == h->worker && !plan_is_over(h, l) ? (int64_t)l->n_cores : 0;
 }
 
 static int64_t taken_mem(const struct hold *h, const struct lease *l)
 {
-    return l && l->worker == h->worker && l->end_us > h->at_us ? (int64_t)l->mem_mib : 0;
+    return l && l->worker == h->worker && !plan_is_over(h, l) ? (int64_t)l->mem_mib : 0;
 }
 
 static int64_t taken_tokens(const struct hold *h, const struct lease *l, const struct feature *f)
 {
-    return l && l->end_us > h->at_us ? (int64_t)tokens_of(&l->tokens, f) : 0;
+    return l && !plan_is_over(h, l) ? (int64_t)tokens_of(&l->tokens, f) : 0;
 }
 
 /* A start: what of, where, in place of which lease and of which hold. */
@@ -178,6 +178,7 @@ static bool plan(struct core *c, struct hold *h)
     if (h->promised_us == 0)
         h->promised_us = h->at_us;
     h->is_draining = is_drained_cheaply(c, h);
+    c->holds.is_changed = true;
     return true;
 }
 
@@ -254,6 +255,7 @@ static void drop_at(struct core *c, size_t i)
     count_hold(c, &all->items[i], -1);
     memmove(all->items + i, all->items + i + 1, (all->n - i - 1) * sizeof *all->items);
     all->n--;
+    all->is_changed = true;
     wake_held(c);
 }
 
@@ -366,12 +368,18 @@ bool holds_may_reclaim(struct core *c, const struct job *job)
     return make_way(c);
 }
 
+/* A claim's place is its victims'; that of a machine which may yet come back stays as promised. */
+static bool may_move(const struct hold *h)
+{
+    return !h->is_reclaim && !h->worker->is_settling;
+}
+
 /* Guarantees go before promises: who was to have that place is given another. */
 static void give_way(struct core *c)
 {
     for (size_t i = c->holds.n; i-- > 0;) {
         struct hold *h = &c->holds.items[i];
-        if (h->is_reclaim)
+        if (!may_move(h))
             continue;
         if (!replan(c, h)) {
             drop_at(c, i);
@@ -388,6 +396,7 @@ void holds_reclaim(struct core *c, struct job *job, struct worker *w, int64_t at
     h->at_us = h->promised_us = at_us;
     h->is_reclaim = true;
     h->is_senior = false;
+    c->holds.is_changed = true;
     plan_fill_spare(c, h);
     count_hold(c, h, 1);
     give_way(c);
@@ -418,6 +427,7 @@ static bool is_stale(const struct core *c, const struct hold *h)
 /* All are later alike, so that each keeps its place among the others. */
 static void put_off(struct core *c, int64_t by_us)
 {
+    c->holds.is_changed = true;
     for (size_t i = 0; i < c->holds.n; i++)
         c->holds.items[i].at_us += c->holds.items[i].is_reclaim ? 0 : by_us;
     for (size_t i = 0; i < c->holds.n; i++)
@@ -426,7 +436,8 @@ static void put_off(struct core *c, int64_t by_us)
 
 static int64_t lateness(const struct core *c, const struct hold *h)
 {
-    return h->is_reclaim || c->config.is_easy ? 0 : c->policy_us - h->at_us;
+    bool is_due = !h->is_reclaim && !h->worker->is_settling && !c->config.is_easy;
+    return is_due ? c->policy_us - h->at_us : 0;
 }
 
 /* What runs beyond its limit puts off those that wait for it. */
@@ -441,7 +452,7 @@ static void review_late(struct core *c)
         return;
     put_off(c, late_us);
     for (size_t i = c->holds.n; i-- > 0;)
-        if (!c->holds.items[i].is_reclaim && !replan(c, &c->holds.items[i]))
+        if (may_move(&c->holds.items[i]) && !replan(c, &c->holds.items[i]))
             drop_at(c, i);
 }
 
@@ -458,9 +469,9 @@ void holds_begun(struct core *c, const struct job *job, const struct worker *w)
 /* Its time has come: it looks, even if nothing has ended. */
 static void begin(struct core *c, struct hold *h)
 {
-    if (h->is_due || c->policy_us + 1 < h->at_us || c->config.is_easy)
+    if (h->is_due || c->policy_us + 1 < h->at_us || c->config.is_easy || h->worker->is_settling)
         return;
-    h->is_due = true;
+    h->is_due = c->holds.is_changed = true;
     if (h->job->class->shape->is_shut)
         queue_open(c, h->job->class->shape);
 }
@@ -477,21 +488,26 @@ static void end_reclaim(struct core *c, struct hold *h)
 {
     count_hold(c, h, -1);
     h->is_reclaim = false;
+    c->holds.is_changed = true;
     count_hold(c, h, 1);
 }
 
 /* A job of the same class with a better rank takes the place over. */
-static void pass_on(const struct core *c, struct hold *h)
+static void pass_on(struct core *c, struct hold *h)
 {
     struct job *head = queue_class_head(h->job->class);
-    if (h->job->ready > 0 && head != h->job && !holds_of((struct core *)c, head))
-        h->job = head;
+    if (h->job->ready == 0 || head == h->job || holds_of(c, head))
+        return;
+    h->job = head;
+    c->holds.is_changed = true;
 }
 
 void holds_review(struct core *c)
 {
     for (size_t i = c->holds.n; i-- > 0;) {
         struct hold *h = &c->holds.items[i];
+        if (h->worker->is_settling)
+            continue; /* after a restart: what was promised there is kept */
         if (h->is_reclaim && c->policy_us > h->at_us)
             end_reclaim(c, h);
         pass_on(c, h);
@@ -547,7 +563,7 @@ int64_t holds_next_us(const struct core *c)
     int64_t next_us = c->holds.sweep_us;
     for (size_t i = 0; i < c->holds.n; i++) {
         const struct hold *h = &c->holds.items[i];
-        if (!h->is_due && h->at_us < next_us)
+        if (!h->is_due && !h->worker->is_settling && h->at_us < next_us)
             next_us = h->at_us;
     }
     return next_us;

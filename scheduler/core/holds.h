@@ -24,6 +24,7 @@ struct hold {
     int64_t at_us;       /* policy time at which it fits at the latest */
     int64_t promised_us; /* the first such time */
     int64_t planned_us;  /* when `at_us` was computed */
+    int64_t counted_us;  /* when its spare was: what is late then was taken to end a moment after */
     unsigned key;        /* resource class: one hold for each */
     bool is_draining;    /* what ends on its machine is kept for it: it costs little */
     bool is_reclaim;     /* victims are being stopped for it */
@@ -38,6 +39,9 @@ struct holds {
     size_t n;
     int64_t next_us;  /* policy time before which none is planned: a plan costs more than a start */
     int64_t sweep_us; /* policy time of the next sweep */
+    bool is_changed;  /* since the last PLANS record: a hold, or since when a guarantee waits */
+    struct record_bytes told; /* the newest such record */
+    bool is_told;             /* it is in the store's rows */
 };
 
 /* Would a start of `shape` on `w` now leave every hold its place? `job` is whose start it is: its
@@ -70,6 +74,12 @@ void holds_drop_parked(struct core *c);
 /* After a pass: looks for jobs that no pick has met because all of their shape waits. */
 void holds_sweep(struct core *c);
 int64_t holds_next_us(const struct core *c); /* policy time of the next look; INT64_MAX = none */
+
+/* After a plan: a PLANS record, if what is kept has changed. */
+void holds_tell(struct core *c, struct effects *out);
+void holds_apply(struct core *c, const struct plans *r);
+void holds_view_entity(struct core *c, entity_view_fn fn, void *arg);
+void holds_load_done(struct core *c); /* takes up what was told, when all else is loaded */
 
 /* A lease's end by limits; `l->end_us` is kept by these. */
 void holds_set_end(struct core *c, struct lease *l, int64_t end_us);

@@ -271,38 +271,57 @@ int64_t plan_room(const struct core *c, const struct shape *s, const struct work
 
 /* ---- what is left ---- */
 
+bool plan_is_over(const struct hold *h, const struct lease *l)
+{
+    int64_t end_us = l->end_us > h->counted_us ? l->end_us : h->counted_us + 1;
+    return l->end_us == LEASE_UNCOUNTED || end_us <= h->at_us;
+}
+
+static void add_given_back(struct hold *h, const struct lease *l)
+{
+    const struct tokens *need = &h->job->class->shape->tokens;
+    if (!plan_is_over(h, l))
+        return;
+    for (size_t i = 0; i < need->n; i++)
+        h->spare_tokens[i] += (int64_t)tokens_of(&l->tokens, need->items[i].feature);
+}
+
 static void fill_spare_tokens(const struct core *c, struct hold *h)
 {
     const struct tokens *need = &h->job->class->shape->tokens;
-    struct plan_endings e;
-    plan_token_endings(c, h->job->class->shape, &e);
-    const struct plan_ending back = given_back(&e, h->at_us);
     for (size_t i = 0; i < need->n; i++) {
         const struct feature *f = need->items[i].feature;
-        h->spare_tokens[i] =
-            feature_left(f) + (int64_t)back.tokens[i] - (int64_t)need->items[i].count;
+        h->spare_tokens[i] = feature_left(f) - (int64_t)need->items[i].count;
         for (size_t k = 0; k < c->holds.n; k++)
-            if (&c->holds.items[k] != h)
+            if (c->holds.items[k].job != h->job)
                 h->spare_tokens[i] -= plan_tokens_taken(h, &c->holds.items[k], f);
     }
-    free(e.items);
+    for (size_t i = 0; need->n > 0 && i < c->pool.n; i++)
+        for (size_t k = 0; k < c->pool.workers[i]->n_leases; k++)
+            add_given_back(h, c->pool.workers[i]->leases[k]);
 }
 
-void plan_fill_spare(const struct core *c, struct hold *h)
+void plan_count_spare(const struct core *c, struct hold *h)
 {
     const struct shape *s = h->job->class->shape;
     const struct worker *w = h->worker;
     h->spare_cores = (int64_t)w->n_free - (int64_t)plan_cores_wanted(s, w);
     h->spare_mem_mib = free_mem(w) - (int64_t)s->mem_mib;
     for (size_t i = 0; i < w->n_leases; i++) {
-        bool is_over = end_of(c, w->leases[i]) <= h->at_us;
+        bool is_over = plan_is_over(h, w->leases[i]);
         h->spare_cores += is_over ? (int64_t)w->leases[i]->n_cores : 0;
         h->spare_mem_mib += is_over ? (int64_t)w->leases[i]->mem_mib : 0;
     }
     for (size_t i = 0; i < c->holds.n; i++) {
         const struct hold *other = &c->holds.items[i];
-        h->spare_cores -= other != h ? plan_cores_taken(h, other) : 0;
-        h->spare_mem_mib -= other != h ? plan_mem_taken(h, other) : 0;
+        h->spare_cores -= other->job != h->job ? plan_cores_taken(h, other) : 0;
+        h->spare_mem_mib -= other->job != h->job ? plan_mem_taken(h, other) : 0;
     }
     fill_spare_tokens(c, h);
+}
+
+void plan_fill_spare(const struct core *c, struct hold *h)
+{
+    h->counted_us = c->policy_us;
+    plan_count_spare(c, h);
 }

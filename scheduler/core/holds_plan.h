@@ -30,8 +30,12 @@ typedef int64_t (*lease_end_fn)(const struct core *c, const struct lease *l);
 int64_t plan_room(const struct core *c, const struct shape *shape, const struct worker *w,
                   lease_end_fn end);
 
-/* What `h` leaves at its time, beside the others. */
+/* What `h` leaves at its time, beside the others: as of now, or again as of when it was counted. */
 void plan_fill_spare(const struct core *c, struct hold *h);
+void plan_count_spare(const struct core *c, struct hold *h);
+
+/* The lease is over when `h` begins, as its spare counts. */
+bool plan_is_over(const struct hold *h, const struct lease *l);
 
 /* What `other` takes of what `h` counts, at the time of `h`. */
 int64_t plan_cores_taken(const struct hold *h, const struct hold *other);

@@ -75,7 +75,7 @@ static void lease_enter(struct core *c, struct lease *l)
     map_put(&c->leases.by_id, l->id, l);
     core_saw_id(c, l->id);
     l->n_cores = bitset_count(&l->cores);
-    l->end_us = c->policy_us;
+    l->end_us = LEASE_UNCOUNTED;
     worker_take(c, l->worker, l);
     licence_take(c, &l->tokens);
     quota_take(c, l);
@@ -265,7 +265,7 @@ static int apply_start(struct core *c, const struct attempt_start_rec *r, struct
 static struct budget_use use_of(const struct lease *l, const struct attempt_end_rec *r)
 {
     struct budget_use use = {.held_core_us = lease_core_us(l), .cores = l->n_cores};
-    if (r == NULL || r->verdict == VERDICT_LOST || r->start_us <= 0)
+    if (r->verdict == VERDICT_LOST || r->start_us <= 0)
         return use;
     int64_t run_us = r->run_us < INT64_MAX / 2 ? (int64_t)r->run_us : INT64_MAX / 2;
     use.to_us = r->at_us;
@@ -309,12 +309,12 @@ static int apply_end(struct core *c, const struct record *record, struct cq_err 
     struct job *job = l->queue[i].job;
     struct task *t = l->queue[i].task;
     enum verdict v = (enum verdict)r->verdict;
-    drop_item(c, l, i, r);
     if (tells_duration(v)) {
         uint64_t run_us = r->run_us < INT64_MAX / 8 ? r->run_us : INT64_MAX / 8;
         l->mean_run_us = aged_mean(l->mean_run_us, run_us);
         job->mean_run_us = aged_mean(job->mean_run_us, run_us);
     }
+    drop_item(c, l, i, r); /* whose next end is by the new mean */
     if (job->start_us == 0 && r->start_us > 0)
         job->start_us = r->start_us;
     if (t->start_us == 0)

@@ -26,6 +26,8 @@ struct lease_item {
     bool is_unsent; /* joins the grant or extension that this plan sends */
 };
 
+#define LEASE_UNCOUNTED INT64_MIN
+
 struct lease {
     uint64_t id;
     struct worker *worker;
@@ -35,9 +37,9 @@ struct lease {
     int64_t rate, inner_rate; /* of its charge, in RATE_ONE */
     int64_t opened_us;        /* policy time */
     struct tokens tokens;
-    uint64_t booking;            /* that it runs in, or 0 */
-    int64_t head_since_us;       /* policy time since which its first attempt may run */
-    int64_t end_us;              /* policy time of its end by limits: holds.h */
+    uint64_t booking;      /* that it runs in, or 0 */
+    int64_t head_since_us; /* policy time since which its first attempt may run */
+    int64_t end_us; /* policy time of its end by limits: holds.h; LEASE_UNCOUNTED: none yet */
     uint64_t first_epoch, epoch; /* of its grant; as re-stamped */
     struct cq_uuid incarnation;
     struct bitset cores;

@@ -6,6 +6,7 @@
 
 #include "common/base/pure/mem.h"
 #include "scheduler/core/calendar_state.h"
+#include "scheduler/core/holds_plan.h"
 #include "scheduler/core/machine.h"
 #include "scheduler/core/placement.h"
 #include "scheduler/core/quota.h"
@@ -351,6 +352,25 @@ static void check_feature(const struct core *c, const struct feature *f)
          used);
 }
 
+static bool is_spare(const struct hold *a, const struct hold *b)
+{
+    bool same = a->spare_cores == b->spare_cores && a->spare_mem_mib == b->spare_mem_mib;
+    for (size_t i = 0; i < a->job->class->shape->tokens.n; i++)
+        same = same && a->spare_tokens[i] == b->spare_tokens[i];
+    return same;
+}
+
+static void check_hold(const struct core *c, const struct hold *h)
+{
+    struct hold again = *h;
+    plan_count_spare(c, &again);
+    MUST(is_spare(h, &again),
+         "the hold of job %" PRIu64 " on %s keeps %" PRId64 " cores and %" PRId64
+         " MiB for others, a count %" PRId64 " and %" PRId64,
+         h->job->id, h->worker->name, h->spare_cores, h->spare_mem_mib, again.spare_cores,
+         again.spare_mem_mib);
+}
+
 void oracle_books(const struct core *c)
 {
     uint64_t leases = c->leases.by_id.n;
@@ -361,6 +381,8 @@ void oracle_books(const struct core *c)
     check_node(c, &c->share.root);
     for (size_t i = 0; i < c->share.n_all; i++)
         check_node(c, c->share.all[i]);
+    for (size_t i = 0; i < c->holds.n; i++)
+        check_hold(c, &c->holds.items[i]);
     for (size_t i = 0; leases > 0 && i < c->features.n; i++)
         check_feature(c, c->features.items[i]);
 }

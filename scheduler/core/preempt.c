@@ -360,6 +360,12 @@ static struct taking first_taking(struct core *c, struct share_node *n, struct s
     return t;
 }
 
+static void set_since(struct core *c, struct share_node *n, int64_t since_us)
+{
+    c->holds.is_changed |= n->reclaim_since_us != since_us;
+    n->reclaim_since_us = since_us;
+}
+
 static void take_back(struct core *c, struct share_node *n, struct shapes *l, int64_t wall_us,
                       struct effects *out)
 {
@@ -370,7 +376,7 @@ static void take_back(struct core *c, struct share_node *n, struct shapes *l, in
             preempt_lease(c, t.victims[i].lease, "called back: what it had is another's guarantee",
                           wall_us, out);
         holds_reclaim(c, job, t.worker, c->policy_us + RECLAIM_KILL_US);
-        n->reclaim_since_us = 0;
+        set_since(c, n, 0);
     } else {
         n->reclaim_next_us = c->policy_us + US_PER_S; /* it costs a look at all machines */
     }
@@ -390,14 +396,16 @@ static bool is_reclaiming(const struct core *c, const struct share_node *n)
 
 void preempt_run(struct core *c, int64_t wall_us, struct effects *out)
 {
+    bool is_settling = workers_are_settling(&c->pool);
+    bool is_early = is_settling && c->policy_us - c->pool.loaded_us < c->config.reclaim_grace_us;
     for (size_t i = 0; i < c->share.n_guaranteed; i++) {
         struct share_node *n = c->share.guaranteed[i];
         struct shapes l = is_reclaiming(c, n) ? (struct shapes){0} : held_back(n);
-        if (l.n == 0)
-            n->reclaim_since_us = 0;
-        else if (n->reclaim_since_us == 0)
-            n->reclaim_since_us = c->policy_us;
-        if (l.n > 0 && c->policy_us - n->reclaim_since_us >= c->config.reclaim_grace_us
+        if (l.n > 0 && n->reclaim_since_us == 0)
+            set_since(c, n, c->policy_us);
+        else if (l.n == 0 && !is_settling)
+            set_since(c, n, 0);
+        if (l.n > 0 && !is_early && c->policy_us - n->reclaim_since_us >= c->config.reclaim_grace_us
             && c->policy_us >= n->reclaim_next_us)
             take_back(c, n, &l, wall_us, out);
         free(l.items);

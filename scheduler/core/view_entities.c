@@ -157,6 +157,7 @@ void core_view_entities(struct core *c, entity_view_fn fn, void *arg)
     give_leases(c, &g);
     share_view_entities(c, fn, arg);
     calendar_view_entities(c, fn, arg);
+    holds_view_entity(c, fn, arg);
 }
 
 /* ---- workers ---- */

@@ -226,6 +226,8 @@ int64_t workers_wake_at_us(const struct core *c)
 
 void workers_load_done(struct core *c)
 {
+    c->pool.is_settling = true;
+    c->pool.loaded_us = c->policy_us;
     for (size_t i = 0; i < c->pool.n; i++) {
         struct worker *w = c->pool.workers[i];
         w->has_session = w->is_suspect = false;
@@ -235,6 +237,15 @@ void workers_load_done(struct core *c)
         if (w->is_up)
             set_due(c, w);
     }
+}
+
+bool workers_are_settling(struct pool *p)
+{
+    bool some = false;
+    for (size_t i = 0; p->is_settling && !some && i < p->n; i++)
+        some = p->workers[i]->is_settling;
+    p->is_settling = some;
+    return some;
 }
 
 /* What it runs is over when its leases have run out: nothing proves its processes dead. */

@@ -58,6 +58,8 @@ struct pool {
     struct heap due;
     struct worker **grown;
     size_t n_grown, cap_grown;
+    bool is_settling;  /* some may be */
+    int64_t loaded_us; /* policy time of the restart */
 };
 
 void workers_init(struct pool *p);
@@ -82,6 +84,7 @@ void worker_heard(struct core *c, struct worker *w);       /* renews its leases 
 bool worker_takes_work(const struct worker *w);
 
 void workers_load_done(struct core *c);
+bool workers_are_settling(struct pool *p); /* some have not come back since the restart */
 void workers_timer(struct core *c, struct now now, struct effects *out);
 int64_t workers_wake_at_us(const struct core *c);
 

@@ -71,15 +71,10 @@ static void end_first(const struct play *p, struct core *c, const struct machine
     feed(c, &in, now, out);
 }
 
-/* What is not durable and decides: places that are held, and since when one waits to take back. A
- * restart plans the former anew, machine by machine as they come back, and counts the latter from
- * its own begin. */
-static bool has_plans(const struct core *c)
+/* Places are kept anew, or for others: after a restart with the machines that are back by then. */
+static bool has_planned(const struct cq_str *out)
 {
-    for (size_t i = 0; i < c->share.n_guaranteed; i++)
-        if (c->share.guaranteed[i]->reclaim_since_us != 0)
-            return true;
-    return c->holds.n > 0;
+    return strstr(cq_str_text(out), "\"PLANS\"") != NULL;
 }
 
 enum { BACK, RETURNED, ENDED, HOUR_PARTS };
@@ -104,17 +99,17 @@ static void pass_part(struct play *p, struct core *c, size_t part, size_t at, st
 }
 
 /* The same hour for each core; with `until_plans` only until it plans. Of the live one it ends
- * before it begins when the new wall alone lets it start something, which a restart starts where
- * the first machine comes back. */
+ * before it begins when the new wall alone lets it start or plan something, which a restart does
+ * where the first machine comes back. */
 static char *next_hour(struct play *p, struct core *c, struct now now, bool until_plans)
 {
     struct cq_str out = {0};
     begin(p, c, now, &out);
-    bool goes_on = !until_plans || (out.len == 0 && !has_plans(c));
+    bool goes_on = !until_plans || out.len == 0;
     size_t told = 0;
     for (size_t i = 0; i < HOUR_PARTS * p->pool.n && goes_on; i++) {
         pass_part(p, c, i / p->pool.n, i % p->pool.n, &now, &out);
-        goes_on = !until_plans || !has_plans(c);
+        goes_on = !until_plans || !has_planned(&out);
         told = goes_on ? out.len : told;
     }
     cq_str_truncate(&out, told);
@@ -201,7 +196,7 @@ static char *live_hour(struct play *p, struct now now)
     return cq_str_take(&out);
 }
 
-/* The live core goes on as one that is made anew, as long as neither has planned anything. The wall
+/* The live core goes on as one that is made anew, as long as neither plans anything. The wall
  * is the policy time in this hour: what a restart takes from the wall, the live one has counted. */
 static void check_live(struct play *p)
 {
@@ -210,8 +205,6 @@ static void check_live(struct play *p)
     now.wall_us = c->policy_us + now.mono_us - c->now_mono_us;
     now.wall_us += 60 * US_PER_S; /* sweeps are due in both */
     now.mono_us += 60 * US_PER_S;
-    if (has_plans(c))
-        return;
     struct core *a = from_journal(p);
     char *live = live_hour(p, now);
     must_decide_alike(p, live, next_hour(p, a, now, true), true,

@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 
 #include "scheduler/core/core_state.h"
+#include "scheduler/core/holds_plan.h"
 #include "tests/trace/world.h"
 
 #define MINUTE (60 * US_PER_S)
@@ -287,6 +288,8 @@ Test(quota, a_claim_is_served_where_all_holds_are_taken)
                                                  .at_us = world.core->policy_us + HOUR,
                                                  .promised_us = world.core->policy_us + HOUR,
                                                  .planned_us = world.core->policy_us};
+        for (size_t k = 0; k < all->n; k++)
+            plan_fill_spare(world.core, &all->items[k]);
     }
     cr_assert_eq(all->n, (size_t)HOLDS_ORDINARY_MAX);
     (void)SUBMIT("ann", .cores = 2);

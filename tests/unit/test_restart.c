@@ -1,29 +1,6 @@
 // LINK: cq_core
 /* What a core goes on from when it is made anew from the journal or from the store's rows. */
-#include <criterion/criterion.h>
-
-#include "scheduler/core/core_state.h"
-#include "tests/trace/world.h"
-
-#define HOUR (3600 * US_PER_S)
-#define DAY  (24 * HOUR)
-
-static struct world world;
-
-static void set_up(void)
-{
-    const struct core_config config = {0};
-    world = (struct world){.config = config, .now = {.wall_us = 20000 * DAY}};
-    world.core = core_new(&config);
-    world_start(&world);
-    world_add_enterprise(&world, "acme");
-    world_add_user(&world, "acme", "ann", ROLE_DESIGNER);
-}
-
-static void tear_down(void)
-{
-    world_fini(&world);
-}
+#include "tests/unit/calendar_fixture.h"
 
 TestSuite(restart, .init = set_up, .fini = tear_down);
 
@@ -59,4 +36,53 @@ Test(restart, policy_time_goes_on_from_the_newest_record)
     cr_expect_eq(world.core->policy_us, then_us);
     effects_fini(&fx);
     core_free(replayed);
+}
+
+static void restart_after(int64_t us)
+{
+    world_advance(&world, world.now.mono_us + us);
+    world_restart(&world);
+}
+
+Test(restart, what_was_promised_is_kept)
+{
+    cr_assert(SUBMIT(.cores = 8, .time_us = HOUR) && SUBMIT(.cores = 8, .time_us = 2 * HOUR)
+              && SUBMIT(.cores = 8, .time_us = 3 * HOUR));
+    cr_assert(SUBMIT(.user = "bob", .cores = 16, .time_us = HOUR));
+    cr_assert_eq(world.core->holds.n, 1);
+    const struct hold then = world.core->holds.items[0];
+    uint64_t worker = then.worker->id;
+    restart_after(20 * MINUTE);
+    cr_assert_eq(world.core->holds.n, 1, "kept while its machine has not come back");
+    hello_all();
+    cr_assert_eq(world.core->holds.n, 1);
+    const struct hold *now = &world.core->holds.items[0];
+    cr_expect_eq(now->promised_us, then.promised_us);
+    cr_expect_leq(now->at_us, then.at_us);
+    cr_expect_eq(now->worker->id, worker);
+    cr_expect(SUBMIT(.cores = 4, .time_us = 9 * HOUR));
+    cr_expect_eq(world.core->holds.items[0].at_us, now->at_us);
+}
+
+static void set_minimum(const char *enterprise, const char *cores)
+{
+    const struct in_config_row row = {CONFIG_SET, "enterprise", enterprise, "min-cores", cores};
+    struct input in = {.type = INPUT_CONFIG_APPLY};
+    in.u.config = (struct in_config){&row, 1, false};
+    (void)world_step(&world, &in);
+}
+
+Test(restart, since_when_a_guarantee_waits_is_kept)
+{
+    set_minimum("acme", "8");
+    cr_assert(SUBMIT(.user = "bob", .cores = 16, .time_us = 9 * HOUR, .is_preemptible = true));
+    cr_assert(SUBMIT(.user = "bob", .cores = 8, .time_us = 9 * HOUR, .is_preemptible = true));
+    cr_assert(SUBMIT(.cores = 8, .time_us = HOUR));
+    cr_assert_eq(world.core->share.n_guaranteed, 1);
+    int64_t since_us = world.core->share.guaranteed[0]->reclaim_since_us;
+    cr_assert_neq(since_us, 0);
+    restart_after(US_PER_S);
+    cr_expect_eq(world.core->share.guaranteed[0]->reclaim_since_us, since_us);
+    hello_all();
+    cr_expect_eq(world.core->share.guaranteed[0]->reclaim_since_us, since_us);
 }
