@@ -313,7 +313,7 @@ static bool lacks(const struct query *q, const struct token *need)
         add_holders(&t, f, q);
         add_token_holds(&t, q, f);
         timeline_add(&t, q->from_us, q->until_us, (struct amount){want, 0});
-        yes = timeline_peak(&t).cores > feature_free(f) + f->used;
+        yes = timeline_peak(&t).cores > feature_ours(f);
     }
     timeline_fini(&t);
     return yes;

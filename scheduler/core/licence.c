@@ -68,6 +68,12 @@ uint64_t feature_free(const struct feature *f)
     return left > 0 ? (uint64_t)left : 0;
 }
 
+uint64_t feature_ours(const struct feature *f)
+{
+    uint64_t strangers = f->external > f->used_then ? f->external - f->used_then : 0;
+    return f->is_removed || strangers > f->count ? 0 : f->count - strangers;
+}
+
 bool licence_is_exceeded(const struct tokens *held)
 {
     for (size_t i = 0; i < held->n; i++)

@@ -42,6 +42,9 @@ bool feature_is_visible(const struct feature *f,
  * token of ours is not in it when it was taken later, nor before the number rose for it or 120 s
  * passed. */
 uint64_t feature_free(const struct feature *f);
+/* Tokens that we may take in all: those that strangers have, as the server said last, are not ours.
+ * What we hold does not change it. */
+uint64_t feature_ours(const struct feature *f);
 int64_t feature_left(const struct feature *f); /* below 0: more is taken than there is */
 
 /* The first feature of the bundle that has too few free now, or NULL. */

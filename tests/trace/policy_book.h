@@ -152,7 +152,7 @@ static uint64_t total_of(const struct play *p, struct what x)
 {
     if (x.kind == TOKENS) {
         const struct feature *f = feature_named(p->w.core, feature_names[x.at]);
-        return f ? feature_free(f) + f->used : 0;
+        return f ? feature_ours(f) : 0;
     }
     const struct machine *m = &p->pool.machines[x.at];
     return x.kind == CORES ? m->cores : m->mem_mib;

@@ -124,6 +124,22 @@ Test(licence, tokens_of_strangers_are_gone_at_once)
     world_fini(&w);
 }
 
+Test(licence, what_is_ours_does_not_depend_on_what_we_hold)
+{
+    struct world w;
+    set_up(&w);
+    struct tokens four = bundle(&w, "vcs:4");
+    cr_expect_eq(feature_ours(feature(&w, "vcs")), 10u);
+    licence_take(w.core, &four);
+    feed_one(&w, "vcs", 7);
+    cr_expect_eq(feature_ours(feature(&w, "vcs")), 7u);
+    licence_give_back(w.core, &four);
+    cr_expect_eq(feature_ours(feature(&w, "vcs")), 7u);
+    feed_one(&w, "vcs", 25);
+    cr_expect_eq(feature_ours(feature(&w, "vcs")), 0u);
+    world_fini(&w);
+}
+
 /* ---- jobs wait for tokens and start with them ---- */
 
 static void add_worker(struct world *w)
