@@ -296,6 +296,7 @@ static int apply_add(struct core *c, const struct reservation_add *r, struct cq_
     for (size_t i = 0; i < b->n_pieces; i++)
         add_slot(k, b, &b->pieces[i]);
     core_saw_id(c, b->id);
+    c->holds.is_overbooked = true;
     set_changed(k);
     return 0;
 }

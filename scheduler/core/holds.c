@@ -414,14 +414,25 @@ static bool is_needed(const struct core *c, const struct hold *h)
            && !quota_blocks_machine(c, k->leaf, k->shape, h->worker, &block);
 }
 
+/* What it counts on is there no more: a machine shrank, what was queued ahead is long. Tokens that a
+ * server still shows come back. */
+static bool is_short(const struct hold *h)
+{
+    return h->spare_cores < 0 || h->spare_mem_mib < 0;
+}
+
 /* One whose time has come waits for what is late. */
 static bool is_stale(const struct core *c, const struct hold *h)
 {
     if (c->config.is_easy)
         return true; /* as published: at each event */
+    if (h->is_reclaim || c->policy_us >= h->at_us)
+        return false;
+    if (c->holds.is_overbooked || is_short(h))
+        return true;
     int64_t every_us = (h->at_us - h->planned_us) / 32;
     every_us = every_us > c->config.replan_us ? every_us : c->config.replan_us;
-    return !h->is_reclaim && c->policy_us < h->at_us && c->policy_us - h->planned_us >= every_us;
+    return c->policy_us - h->planned_us >= every_us;
 }
 
 /* All are later alike, so that each keeps its place among the others. */
@@ -514,6 +525,7 @@ void holds_review(struct core *c)
         if (!is_needed(c, h) || (is_stale(c, h) && !replan(c, h)))
             drop_at(c, i);
     }
+    c->holds.is_overbooked = false;
     review_late(c);
     for (size_t i = 0; i < c->holds.n; i++)
         begin(c, &c->holds.items[i]);

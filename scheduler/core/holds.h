@@ -39,7 +39,8 @@ struct holds {
     size_t n;
     int64_t next_us;  /* policy time before which none is planned: a plan costs more than a start */
     int64_t sweep_us; /* policy time of the next sweep */
-    bool is_changed;  /* since the last PLANS record: a hold, or since when a guarantee waits */
+    bool is_overbooked; /* a booking came since the last review */
+    bool is_changed;    /* since the last PLANS record: a hold, or since when a guarantee waits */
     struct record_bytes told; /* the newest such record */
     bool is_told;             /* it is in the store's rows */
 };

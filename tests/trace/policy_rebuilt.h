@@ -98,9 +98,15 @@ static void pass_part(struct play *p, struct core *c, size_t part, size_t at, st
     }
 }
 
-/* The same hour for each core; with `until_plans` only until it plans. Of the live one it ends
- * before it begins when the new wall alone lets it start or plan something, which a restart does
- * where the first machine comes back. */
+/* The live one, before any run has ended. */
+static bool decides_early(const struct play *p, const struct core *c, size_t i, size_t told)
+{
+    return c == p->w.core && i < ENDED * p->pool.n && told > 0;
+}
+
+/* The same hour for each core; with `until_plans` only until it plans. Of the live one it ends when
+ * the new wall or a machine's word alone lets it decide something, which a restart does where the
+ * first machine comes back, or waits with until all are there. */
 static char *next_hour(struct play *p, struct core *c, struct now now, bool until_plans)
 {
     struct cq_str out = {0};
@@ -109,7 +115,7 @@ static char *next_hour(struct play *p, struct core *c, struct now now, bool unti
     size_t told = 0;
     for (size_t i = 0; i < HOUR_PARTS * p->pool.n && goes_on; i++) {
         pass_part(p, c, i / p->pool.n, i % p->pool.n, &now, &out);
-        goes_on = !until_plans || !has_planned(&out);
+        goes_on = !until_plans || !(has_planned(&out) || decides_early(p, c, i, out.len));
         told = goes_on ? out.len : told;
     }
     cq_str_truncate(&out, told);
