@@ -10,6 +10,8 @@
 
 #define DRAIN_COST_MAX 0.05 /* idle core time for one that is drained for, of what it will use */
 
+#define REPLAN_MOST_US (60 * US_PER_S)
+
 /* A plan looks at every lease, which takes a tenth of this for each. */
 enum { PLAN_PAUSE_US = 1 };
 
@@ -404,18 +406,23 @@ void holds_reclaim(struct core *c, struct job *job, struct worker *w, int64_t at
 
 /* ---- upkeep ---- */
 
-static bool is_needed(const struct core *c, const struct hold *h)
+/* While machines have not come back after a restart, all that is there may seem to be others'. */
+static bool is_withheld(struct core *c, const struct class *k)
+{
+    return !workers_are_settling(&c->pool) && quota_is_withheld(c, k->leaf, k->shape);
+}
+
+static bool is_needed(struct core *c, const struct hold *h)
 {
     struct quota_block block;
     const struct class *k = h->job->class;
     return h->job->ready > 0 && !quota_blocks(k->leaf, k->shape, &block)
-           && (h->is_reclaim || !quota_is_withheld(c, k->leaf, k->shape))
-           && worker_takes_work(h->worker)
+           && (h->is_reclaim || !is_withheld(c, k)) && worker_takes_work(h->worker)
            && !quota_blocks_machine(c, k->leaf, k->shape, h->worker, &block);
 }
 
-/* What it counts on is there no more: a machine shrank, what was queued ahead is long. Tokens that a
- * server still shows come back. */
+/* What it counts on is there no more: a machine shrank, what was queued ahead is long. Tokens that
+ * a server still shows come back. */
 static bool is_short(const struct hold *h)
 {
     return h->spare_cores < 0 || h->spare_mem_mib < 0;
@@ -431,6 +438,7 @@ static bool is_stale(const struct core *c, const struct hold *h)
     if (c->holds.is_overbooked || is_short(h))
         return true;
     int64_t every_us = (h->at_us - h->planned_us) / 32;
+    every_us = every_us < REPLAN_MOST_US ? every_us : REPLAN_MOST_US;
     every_us = every_us > c->config.replan_us ? every_us : c->config.replan_us;
     return c->policy_us - h->planned_us >= every_us;
 }
@@ -489,7 +497,7 @@ static void begin(struct core *c, struct hold *h)
 
 void holds_drop_parked(struct core *c)
 {
-    for (size_t i = c->holds.n; i-- > 0;)
+    for (size_t i = c->holds.n; i-- > 0 && !workers_are_settling(&c->pool);)
         if (queue_is_parked(c->holds.items[i].job->class))
             drop_at(c, i);
 }
