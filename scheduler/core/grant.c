@@ -44,10 +44,11 @@ static void start(struct plan *p, const struct decision *d)
 {
     struct core *c = p->core;
     const struct class *k = d->job->class;
-    struct cq_str cores = {0}, tokens = {0};
+    struct cq_str cores = {0}, tokens = {0}, numa_mem = {0};
     int64_t rate, inner_rate;
     bitset_format(&d->at.cores, &cores);
     tokens_format(&k->shape->tokens, &tokens);
+    domain_memory_format(&d->at.numa_mem, &numa_mem);
     calendar_rates(c, k->shape, &d->at, &rate, &inner_rate);
     uint64_t id = core_new_id(c);
     struct record *r = record_new(RECORD_LEASE_OPEN);
@@ -56,6 +57,7 @@ static void start(struct plan *p, const struct decision *d)
                                           .epoch = c->epoch,
                                           .cores = cq_str_take(&cores),
                                           .mem_mib = d->at.mem_mib,
+                                          .numa_mem = numa_mem.len ? cq_str_take(&numa_mem) : NULL,
                                           .enterprise = d->job->enterprise->id,
                                           .project = d->job->project->id,
                                           .principal = d->job->principal->id,
@@ -66,6 +68,7 @@ static void start(struct plan *p, const struct decision *d)
                                           .licences = tokens.len ? cq_str_take(&tokens) : NULL,
                                           .reservation = calendar_id(c, k->shape)};
     cq_str_fini(&tokens);
+    cq_str_fini(&numa_mem);
     core_emit(c, p->out, r);
     struct lease *l = lease_find(c, id);
     l->is_unsent = true;

@@ -36,6 +36,10 @@ static int check_hello(const struct core *c, const struct input *in, struct bits
         return cq_wrap(err, "cores of node %s", h->node);
     if (bitset_count(cores) == 0 || h->mem_mib == 0)
         return cq_fail(err, CQ_E_INVALID, "node %s offers no cores or no memory", h->node);
+    struct layout layout;
+    if (layout_parse(h->topology, cores, h->mem_mib, &layout, err) != 0)
+        return cq_wrap(err, "node %s", h->node);
+    layout_fini(&layout);
     return 0;
 }
 

@@ -15,6 +15,7 @@ void lease_free(struct lease *l)
     if (l == NULL)
         return;
     bitset_fini(&l->cores);
+    domain_memory_fini(&l->numa_mem);
     map_fini(&l->heard);
     free(l->cores_text);
     free(l->queue);
@@ -122,6 +123,7 @@ static int apply_open(struct core *c, const struct lease_open *r, struct cq_err 
     l->incarnation = l->worker->incarnation;
     l->leaf = share_leaf_of(c, r->project, r->principal);
     if (l->leaf == NULL || bitset_parse(l->cores_text, &l->cores, err) != 0
+        || !domain_memory_parse(r->numa_mem ? r->numa_mem : "", &l->numa_mem)
         || check_room(l, err) != 0
         || tokens_parse(c, l->leaf->enterprise, r->licences ? r->licences : "", &l->tokens, err)
                != 0) {
@@ -405,7 +407,7 @@ static int apply_adopt(struct core *c, const struct lease_adopt *r, struct cq_er
 /* ---- snapshot ---- */
 
 enum {
-    LEASE_SNAPSHOT_VERSION = 2,
+    LEASE_SNAPSHOT_VERSION = 3, /* 2: no NUMA nodes; 1: nothing of what is charged */
     LEASE_QUEUE_MAX = 1 << 16,
     CORES_TEXT_MAX = 1 << 16,
     LICENCES_TEXT_MAX = 1024
@@ -420,6 +422,9 @@ static void put_books(const struct lease *l, struct cq_str *out)
         flat_put_i64(out, books[i]);
     tokens_format(&l->tokens, &tokens);
     flat_put_text(out, cq_str_text(&tokens));
+    flat_put_u64(out, l->numa_mem.n);
+    for (size_t i = 0; i < l->numa_mem.n; i++)
+        flat_put_u64(out, l->numa_mem.mib[i]);
 }
 
 struct record *lease_snapshot(const struct lease *l)
@@ -445,8 +450,17 @@ struct record *lease_snapshot(const struct lease *l)
     return r;
 }
 
-/* What is charged and held; version 1 knew nothing of it. */
-static bool get_books(const struct core *c, struct lease *l, struct flat_reader *in)
+static void get_numa_mem(struct lease *l, struct flat_reader *in)
+{
+    size_t n = flat_get_count(in, LAYOUT_UNITS_MAX);
+    l->numa_mem = (struct domain_memory){cq_calloc(n, sizeof(uint64_t)), n};
+    for (size_t i = 0; i < n; i++)
+        l->numa_mem.mib[i] = flat_get_u64(in);
+}
+
+/* What is charged and held. */
+static bool get_books(const struct core *c, struct lease *l, struct flat_reader *in,
+                      uint64_t version)
 {
     int64_t *const books[] = {&l->rate, &l->inner_rate, &l->opened_us, &l->head_since_us};
     for (size_t i = 0; i < CQ_COUNT(books); i++)
@@ -455,6 +469,8 @@ static bool get_books(const struct core *c, struct lease *l, struct flat_reader 
     l->recalled_from_us = flat_get_i64(in);
     l->is_recalled = l->recalled_from_us != 0;
     char *tokens CQ_CLEANUP(cq_free_ptr) = flat_get_text(in, LICENCES_TEXT_MAX);
+    if (version >= 3)
+        get_numa_mem(l, in);
     return !in->failed && tokens_parse(c, l->leaf->enterprise, tokens, &l->tokens, NULL) == 0;
 }
 
@@ -496,7 +512,7 @@ static struct lease *lease_from(const struct core *c, uint64_t id, struct flat_r
     l->cores_text = flat_get_text(in, CORES_TEXT_MAX);
     l->leaf = share_leaf_of(c, l->project, l->principal);
     bool ok = head[0] >= 1 && head[0] <= LEASE_SNAPSHOT_VERSION && !in->failed && l->leaf;
-    ok = ok && (head[0] < 2 || get_books(c, l, in));
+    ok = ok && (head[0] < 2 || get_books(c, l, in, head[0]));
     if (ok && bitset_parse(l->cores_text, &l->cores, NULL) == 0)
         return l;
     lease_free(l);

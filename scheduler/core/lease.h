@@ -5,6 +5,7 @@
 
 #include "common/base/pure/bitset.h"
 #include "common/base/pure/map.h"
+#include "scheduler/core/domains.h"
 #include "scheduler/core/effects.h"
 #include "scheduler/core/settings.h"
 
@@ -45,7 +46,8 @@ struct lease {
     struct bitset cores;
     char *cores_text;
     uint64_t mem_mib, n_cores;
-    struct lease_item *queue; /* the first one runs */
+    struct domain_memory numa_mem; /* which of mem_mib is of which NUMA node */
+    struct lease_item *queue;      /* the first one runs */
     size_t n, cap;
     struct map heard;     /* ids of jobs whose run order went out in this reign */
     uint64_t mean_run_us; /* of attempts that passed here */

@@ -1,13 +1,17 @@
-/* Placement: best fit by free cores, then id; lowest free cores on the machine. */
+/* Placement: the machine with the unit that fits most tightly; then the fullest, then the lowest
+ * id. */
 #include "scheduler/core/placement.h"
 
+#include <assert.h>
 #include <ctype.h>
 
+#include "common/base/pure/mem.h"
 #include "scheduler/core/quota.h"
 
 void placement_fini(struct placement *p)
 {
     bitset_fini(&p->cores);
+    domain_memory_fini(&p->numa_mem);
 }
 
 /* ---- features ---- */
@@ -85,37 +89,45 @@ bool placement_feature_is_valid(const char *wanted)
     return true;
 }
 
-/* ---- topology wishes ---- */
-
-static bool is_one_of(const char *text, size_t n, const char *const *words)
-{
-    for (; *words; words++)
-        if (strlen(*words) == n && memcmp(text, *words, n) == 0)
-            return true;
-    return false;
-}
-
-bool placement_topo_is_valid(const char *topo)
-{
-    static const char *const ways[] = {"pack", "spread", "any", NULL};
-    static const char *const domains[] = {"core", "l3", "numa", "socket", "node", NULL};
-    size_t n = strlen(topo);
-    if (n == 0)
-        return true;
-    if (topo[n - 1] == '!')
-        n--;
-    const char *colon = memchr(topo, ':', n);
-    size_t n_way = colon ? (size_t)(colon - topo) : n;
-    if (!is_one_of(topo, n_way, ways))
-        return false;
-    return colon == NULL || is_one_of(colon + 1, n - n_way - 1, domains);
-}
-
 /* ---- fits ---- */
 
 static uint64_t mem_free(const struct worker *w)
 {
     return w->mem_mib > w->mem_used_mib ? w->mem_mib - w->mem_used_mib : 0;
+}
+
+/* Cores of the machine that are free, or would be without the lease. */
+static void free_cores(const struct worker *w, const struct lease *l, struct bitset *out)
+{
+    bitset_copy(out, &w->cores);
+    bitset_and_not(out, &w->used);
+    if (l)
+        bitset_or(out, &l->cores);
+}
+
+/* Its cores and memory are there as it insists on having them. */
+static bool is_granted(const struct layout_wish *wish, const struct worker *w,
+                       const struct bitset *cores, const uint64_t *mem_free)
+{
+    struct layout_rank rank;
+    return layout_choose(&w->layout, cores, mem_free, wish, &rank, NULL, NULL);
+}
+
+static bool fits_strictly(const struct shape *s, const struct worker *w, const struct lease *l)
+{
+    uint64_t mem[LAYOUT_UNITS_MAX];
+    struct bitset cores CQ_CLEANUP(bitset_fini) = {0};
+    free_cores(w, l, &cores);
+    domains_free(w, l, mem);
+    return is_granted(&s->wish, w, &cores, mem);
+}
+
+static bool could_fit_strictly(const struct shape *s, const struct worker *w)
+{
+    uint64_t mem[LAYOUT_UNITS_MAX];
+    for (size_t i = 0; i < w->layout.n[LEVEL_NUMA]; i++)
+        mem[i] = w->layout.units[LEVEL_NUMA][i].mem_mib;
+    return is_granted(&s->wish, w, &w->cores, mem);
 }
 
 bool placement_fits(const struct shape *s, const struct worker *w, const struct lease *l)
@@ -125,14 +137,18 @@ bool placement_fits(const struct shape *s, const struct worker *w, const struct 
         return false;
     if (s->exclusive && w->n_leases > (l ? 1u : 0u))
         return false;
-    return placement_has_features(w->features, s->node_has);
+    return placement_has_features(w->features, s->node_has)
+           && (!s->wish.is_strict || fits_strictly(s, w, l));
 }
 
 bool placement_could_fit(const struct shape *s, const struct worker *w)
 {
     return w->n_cores >= s->cores && w->mem_mib >= s->mem_mib
-           && placement_has_features(w->features, s->node_has);
+           && placement_has_features(w->features, s->node_has)
+           && (!s->wish.is_strict || could_fit_strictly(s, w));
 }
+
+/* ---- the machine ---- */
 
 static size_t first_with(const struct pool *p, uint64_t cores)
 {
@@ -145,20 +161,6 @@ static size_t first_with(const struct pool *p, uint64_t cores)
             high = mid;
     }
     return low;
-}
-
-static void take_lowest(const struct shape *s, const struct worker *w, struct placement *p)
-{
-    struct bitset left = {0};
-    uint64_t want = s->exclusive ? w->n_cores : s->cores, got = 0;
-    *p = (struct placement){.worker = (struct worker *)w,
-                            .mem_mib = s->exclusive ? w->mem_mib : s->mem_mib};
-    bitset_copy(&left, &w->cores);
-    bitset_and_not(&left, &w->used);
-    for (size_t bit = bitset_next(&left, 0); bit != SIZE_MAX && got < want;
-         bit = bitset_next(&left, bit + 1), got++)
-        bitset_set(&p->cores, bit);
-    bitset_fini(&left);
 }
 
 static enum wait_reason why_not(const struct core *c, const struct shape *s,
@@ -181,35 +183,143 @@ static enum wait_reason why_not(const struct core *c, const struct shape *s,
     return settling ? WAIT_SETTLING : WAIT_NO_NODE;
 }
 
+/* Memory-hungry jobs that are spread have at most half of a machine, so that whole domains stay for
+ * others; beyond it they are packed. */
+static bool is_spread_out(const struct worker *w, uint64_t cores)
+{
+    for (size_t i = 0; i < w->n_leases; i++) {
+        const struct lease *l = w->leases[i];
+        bool is_spread = l->class && l->class->shape->wish.way == WAY_SPREAD;
+        cores += is_spread ? l->n_cores : 0;
+    }
+    return cores > w->n_cores / 2;
+}
+
+static struct layout_wish wish_on(const struct shape *s, const struct worker *w)
+{
+    struct layout_wish wish = s->wish;
+    if (wish.way == WAY_SPREAD && is_spread_out(w, s->cores))
+        wish.way = WAY_PACK;
+    return wish;
+}
+
+/* All its machines are alike to it but for how full they are. */
+static bool is_flat_for(const struct shape *s, const struct worker *w)
+{
+    enum layout_level level = s->wish.level;
+    return s->exclusive || s->wish.way == WAY_ANY || level == LEVEL_CORE || level == LEVEL_NODE
+           || (s->wish.way == WAY_PACK && w->layout.n[level] <= 1);
+}
+
+static struct layout_rank rank_of(const struct shape *s, const struct worker *w)
+{
+    struct layout_rank rank = {.left_over = w->n_free - s->cores, .is_untouched = w->n_leases == 0};
+    if (is_flat_for(s, w))
+        return rank;
+    uint64_t mem[LAYOUT_UNITS_MAX];
+    struct bitset cores CQ_CLEANUP(bitset_fini) = {0};
+    const struct layout_wish wish = wish_on(s, w);
+    free_cores(w, NULL, &cores);
+    domains_free(w, NULL, mem);
+    bool ok = layout_choose(&w->layout, &cores, mem, &wish, &rank, NULL, NULL);
+    assert(ok); /* it fits */
+    (void)ok;
+    if (s->wish.way == WAY_SPREAD) { /* the emptiest; packed only where nothing else is left */
+        rank.is_split = wish.way != WAY_SPREAD;
+        rank.left_over = BITSET_MAX - w->n_free;
+    }
+    return rank;
+}
+
+/* What the search has seen. */
+struct search {
+    struct worker *best;
+    struct layout_rank rank;
+    enum wait_reason withheld;
+    bool is_too_large; /* a free machine, for limits that hold back only this class */
+};
+
+static void consider(const struct core *c, const struct shape *s, struct worker *w,
+                     const struct job *job, struct search *x)
+{
+    struct quota_block block;
+    const struct layout_rank rank = rank_of(s, w);
+    if (x->best && !layout_rank_before(&rank, &x->rank))
+        return;
+    /* A hold is named first: shapes that it keeps out look again more often. */
+    if (!calendar_allows(c, s, w, NULL)) {
+        x->withheld = x->withheld == WAIT_NONE ? WAIT_BOOKED : x->withheld;
+    } else if (!holds_allow(c, s, w, NULL, job)) {
+        x->withheld = WAIT_RESERVED;
+    } else if (job && quota_blocks_machine(c, job->class->leaf, s, w, &block)) {
+        x->is_too_large = true;
+    } else {
+        x->best = w;
+        x->rank = rank;
+    }
+}
+
+/* None that comes later, with more free, can be better. */
+static bool is_best(const struct core *c, const struct search *x)
+{
+    bool is_perfect = !x->rank.is_split && x->rank.left_over == 0 && !x->rank.is_untouched;
+    return x->best && (c->pool.n_layered == 0 || is_perfect);
+}
+
 struct worker *placement_find(const struct core *c, const struct shape *s, const struct job *job,
                               enum wait_reason *why)
 {
-    enum wait_reason withheld = WAIT_NONE;
-    struct quota_block block;
-    bool is_too_large = false; /* a free machine, for limits that hold back only this class */
-    for (size_t i = first_with(&c->pool, s->cores); i < c->pool.n_fit; i++) {
-        struct worker *w = c->pool.fit[i];
-        if (!placement_fits(s, w, NULL))
-            continue;
-        /* A hold is named first: shapes that it keeps out look again more often. */
-        if (!calendar_allows(c, s, w, NULL))
-            withheld = withheld == WAIT_NONE ? WAIT_BOOKED : withheld;
-        else if (!holds_allow(c, s, w, NULL, job))
-            withheld = WAIT_RESERVED;
-        else if (job && quota_blocks_machine(c, job->class->leaf, s, w, &block))
-            is_too_large = true;
-        else
-            return w;
-    }
-    *why = is_too_large ? WAIT_LIMIT : why_not(c, s, withheld);
-    return NULL;
+    struct search x = {.withheld = WAIT_NONE};
+    for (size_t i = first_with(&c->pool, s->cores); i < c->pool.n_fit && !is_best(c, &x); i++)
+        if (placement_fits(s, c->pool.fit[i], NULL))
+            consider(c, s, c->pool.fit[i], job, &x);
+    if (x.best == NULL)
+        *why = x.is_too_large ? WAIT_LIMIT : why_not(c, s, x.withheld);
+    return x.best;
+}
+
+/* ---- the cores ---- */
+
+static void take_lowest(const struct shape *s, const struct worker *w, struct bitset *cores)
+{
+    struct bitset left CQ_CLEANUP(bitset_fini) = {0};
+    uint64_t want = s->exclusive ? w->n_cores : s->cores, got = 0;
+    free_cores(w, NULL, &left);
+    for (size_t bit = bitset_next(&left, 0); bit != SIZE_MAX && got < want;
+         bit = bitset_next(&left, bit + 1), got++)
+        bitset_set(cores, bit);
+}
+
+/* The cores and the memory of each NUMA node. */
+static void take_layered(const struct shape *s, const struct worker *w, struct placement *p)
+{
+    uint64_t mem[LAYOUT_UNITS_MAX];
+    struct layout_rank rank;
+    struct layout_wish wish = wish_on(s, w);
+    struct bitset left CQ_CLEANUP(bitset_fini) = {0};
+    size_t n = w->layout.n[LEVEL_NUMA];
+    if (s->exclusive)
+        wish = (struct layout_wish){.way = WAY_ANY, .cores = w->n_cores, .mem_mib = w->mem_mib};
+    p->numa_mem = (struct domain_memory){cq_calloc(n, sizeof(uint64_t)), n};
+    free_cores(w, NULL, &left);
+    domains_free(w, NULL, mem);
+    bool ok = layout_choose(&w->layout, &left, mem, &wish, &rank, &p->cores, p->numa_mem.mib);
+    assert(ok); /* it fits */
+    (void)ok;
+    if (n == 1)
+        domain_memory_fini(&p->numa_mem);
 }
 
 bool placement_choose(const struct core *c, const struct shape *s, const struct job *job,
                       struct placement *p, enum wait_reason *why)
 {
     struct worker *w = placement_find(c, s, job, why);
-    if (w)
-        take_lowest(s, w, p);
-    return w != NULL;
+    if (w == NULL)
+        return false;
+    *p = (struct placement){.worker = w, .mem_mib = s->exclusive ? w->mem_mib : s->mem_mib};
+    if (layout_is_flat(&w->layout))
+        take_lowest(s, w, &p->cores);
+    else
+        take_layered(s, w, p);
+    return true;
 }

@@ -8,12 +8,13 @@ struct placement {
     struct worker *worker;
     struct bitset cores; /* caller releases with placement_fini */
     uint64_t mem_mib;
+    struct domain_memory numa_mem;
 };
 void placement_fini(struct placement *p);
 
-/* Best fit: of the workers that take work and have room now, and where neither a hold nor a booking
- * stands in the way, the one with the fewest free cores, then the lowest id; there the lowest free
- * cores. `job` is whose start it is (for its own hold). NULL: nowhere, and why. */
+/* Of the workers that take work and have room now, and where neither a hold nor a booking stands in
+ * the way, the one that suits best (layout.h), then the fullest, then the lowest id. `job` is whose
+ * start it is (for its own hold). NULL: nowhere, and why. */
 struct worker *placement_find(const struct core *c, const struct shape *shape,
                               const struct job *job, enum wait_reason *why);
 /* The same, with the cores it would get there. */
@@ -29,8 +30,5 @@ bool placement_could_fit(const struct shape *shape, const struct worker *w);
  * line: "gpu", "tool=verilator", "tool=verilator>=5"). */
 bool placement_has_features(const char *features, const char *wanted);
 bool placement_feature_is_valid(const char *wanted);
-
-/* "pack|spread|any[:core|l3|numa|socket|node][!]", or empty. */
-bool placement_topo_is_valid(const char *topo);
 
 #endif

@@ -168,6 +168,8 @@ static struct shape *shape_ref(struct core *c, const struct job *job)
                             .index = SIZE_MAX,
                             .hash = hash,
                             .next_same_hash = first};
+        s->wish = (struct layout_wish){.cores = s->cores, .mem_mib = s->mem_mib};
+        (void)layout_read_wish(s->topo, &s->wish); /* checked at submit */
         machine_size_shape(c, s);
         map_put(&q->by_shape, hash, s);
     }

@@ -10,6 +10,7 @@
 
 #include "common/base/pure/heap.h"
 #include "common/base/pure/map.h"
+#include "scheduler/core/layout.h"
 #include "scheduler/core/settings.h"
 #include "scheduler/core/tournament.h"
 #include "scheduler/core/view.h"
@@ -39,6 +40,7 @@ struct shape {
     uint64_t least_cores, least_mem_mib;         /* a start takes: of a whole machine, all it has */
     bool exclusive, is_preemptible, has_machine; /* of which least_* are */
     char *topo, *node_has;                       /* node_has: one feature a line */
+    struct layout_wish wish;                     /* of `topo` */
     struct tokens tokens;
     char *reservation;              /* the booking that it runs in; "" = none */
     const struct enterprise *owner; /* whose booking that is; else NULL */

@@ -46,7 +46,8 @@ static int check_texts(const struct in_job *j, struct cq_err *err)
                        NAME_BYTES_MAX);
     if (strlen(j->tool) > 127 || strlen(j->stage_of) > NAME_BYTES_MAX)
         return cq_fail(err, CQ_E_INVALID, "tool or stage_of is too long");
-    if (!placement_topo_is_valid(j->topo))
+    struct layout_wish wish = {0};
+    if (!layout_read_wish(j->topo, &wish))
         return cq_fail(err, CQ_E_INVALID,
                        "'%.63s' is no topology wish; write pack, spread or any, with ':l3', "
                        "':numa', ':socket' or ':node', and '!' to insist",

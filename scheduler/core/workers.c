@@ -32,6 +32,7 @@ void workers_fini(struct pool *p)
         bitset_fini(&w->used);
         free(w->name);
         free(w->cores_text);
+        domains_fini(w);
         free(w->topology);
         free(w->features);
         free(w->drain_why);
@@ -265,6 +266,7 @@ void worker_take(struct core *c, struct worker *w, struct lease *l)
 {
     bitset_or(&w->used, &l->cores);
     w->mem_used_mib += l->mem_mib;
+    domains_take(w, l);
     cq_grow(&w->leases, &w->cap_leases, w->n_leases);
     size_t at = w->n_leases++;
     for (; at > 0 && w->leases[at - 1]->id > l->id; at--)
@@ -283,6 +285,7 @@ void worker_give_back(struct core *c, struct worker *w, struct lease *l)
     bitset_and_not(&w->used, &l->cores);
     assert(w->mem_used_mib >= l->mem_mib);
     w->mem_used_mib -= l->mem_mib;
+    domains_give_back(w, l);
     worker_update(c, w);
     if (worker_takes_work(w))
         workers_mark_grown(c, w);
@@ -360,9 +363,11 @@ static void set_text(char **to, const char *from)
 static void count_pool(struct pool *p)
 {
     p->n_cores = p->mem_mib = 0;
+    p->n_layered = 0;
     for (size_t i = 0; i < p->n; i++) {
         p->n_cores += p->workers[i]->is_up ? p->workers[i]->n_cores : 0;
         p->mem_mib += p->workers[i]->is_up ? p->workers[i]->mem_mib : 0;
+        p->n_layered += p->workers[i]->is_up && !layout_is_flat(&p->workers[i]->layout);
     }
 }
 
@@ -379,6 +384,7 @@ static int apply_up(struct core *c, struct worker *w, const struct worker_up *r,
     w->boot_id = r->boot_id;
     w->n_cores = bitset_count(&w->cores);
     w->mem_mib = r->mem_mib;
+    domains_renew(w);
     w->is_up = true;
     count_pool(&c->pool);
     machine_changed(c, w, old);

@@ -5,6 +5,7 @@
 #include "common/base/pure/bitset.h"
 #include "common/base/pure/heap.h"
 #include "common/base/pure/map.h"
+#include "scheduler/core/domains.h"
 #include "scheduler/core/effects.h"
 
 struct core;
@@ -25,9 +26,11 @@ struct worker {
     struct bitset cores;
     uint64_t n_cores, mem_mib;
     char *cores_text, *topology, *features, *drain_why;
+    struct layout layout; /* of `topology` */
     /* books */
     struct bitset used;
     uint64_t n_free, mem_used_mib;
+    struct domain_memory numa_used;
     struct lease **leases; /* by id */
     size_t n_leases, cap_leases;
     struct accepted *accepted; /* a ring of the newest */
@@ -51,6 +54,7 @@ struct worker {
 struct pool {
     struct worker **workers; /* by id */
     size_t n, cap;
+    size_t n_layered;    /* of those that are up, with more than one unit on some level */
     struct worker **fit; /* those that take work, sorted by (free cores, id) */
     size_t n_fit, cap_fit;
     uint64_t n_cores, mem_mib;         /* of those that are up */

@@ -47,14 +47,3 @@ Test(policy, features_are_checked_before_they_are_queued)
         cr_expect_not(placement_feature_is_valid(bad[i]), "%s", bad[i]);
 }
 
-Test(policy, topology_wishes_are_three_words_with_a_domain)
-{
-    const char *const good[] = {"",         "pack",  "spread", "any",          "pack:numa",
-                                "pack:l3!", "pack!", "any!",   "spread:socket"};
-    const char *const bad[] = {"packed", "pack:",     "pack:numa!!", ":numa",
-                               "!",      "pack:rack", "any:numa "};
-    for (size_t i = 0; i < CQ_COUNT(good); i++)
-        cr_expect(placement_topo_is_valid(good[i]), "%s", good[i]);
-    for (size_t i = 0; i < CQ_COUNT(bad); i++)
-        cr_expect_not(placement_topo_is_valid(bad[i]), "%s", bad[i]);
-}
