@@ -9,36 +9,12 @@
 #include <unistd.h>
 
 enum {
-    KEY_SWF = 0x2001,
-    KEY_TSV,
-    KEY_EDA,
-    KEY_SATURATE,
-    KEY_CORES,
-    KEY_NODES,
-    KEY_NODE_CORES,
-    KEY_COMPAT,
-    KEY_ORDER,
-    KEY_LIMITS,
-    KEY_WINDOW,
-    KEY_WINDOWS,
-    KEY_ENTERPRISES,
-    KEY_WEIGHTS,
-    KEY_SLOTS,
-    KEY_HOURS,
-    KEY_RUN,
-    KEY_JITTER,
-    KEY_SEED,
-    KEY_BETA,
-    KEY_HALF_LIFE,
-    KEY_ARRAY_STEP,
-    KEY_CARRY,
-    KEY_PLAIN_CHARGE,
-    KEY_MIN_SHARE,
-    KEY_RECLAIM_GRACE,
-    KEY_ROWS,
-    KEY_CSV,
-    KEY_WRITE_TSV,
-    KEY_QUIET,
+    KEY_NONE = 0x2000,
+#define SIM_GROUP(heading)
+#define SIM_OPTION(KEY, name, arg, help) KEY_##KEY,
+#include "scheduler/sim/options.def"
+#undef SIM_GROUP
+#undef SIM_OPTION
     KEY_HISTORY, /* from here on: of this program, not of chipq-sim */
     KEY_FROM,
     KEY_TO,
@@ -46,42 +22,12 @@ enum {
     KEY_WITH,
 };
 
-/* Up to --quiet each is an option of chipq-sim too, under the same name. */
 static const struct argp_option options[] = {
-    {"swf", KEY_SWF, "FILE", 0, "run a trace in the Standard Workload Format, plain or .gz", 0},
-    {"tsv", KEY_TSV, "FILE", 0, "run a workload that --write-tsv wrote", 0},
-    {"eda", KEY_EDA, "SPEC", 0,
-     "run made jobs of chip designers: seed=1,enterprises=40,days=2,load=0.85", 0},
-    {"saturate", KEY_SATURATE, NULL, 0, "run enterprises that always want more than there is", 0},
-    {"cores", KEY_CORES, "N", 0, "cores of the pool (as the trace says)", 0},
-    {"nodes", KEY_NODES, "N", 0, "machines of the pool (as few as can be)", 0},
-    {"node-cores", KEY_NODE_CORES, "N", 0, "cores of each of the --nodes", 0},
-    {"compat", KEY_COMPAT, "RULE", 0, "easy or fcfs: in order of arrival, no fair share", 0},
-    {"order", KEY_ORDER, "ORDER", 0,
-     "event: each event of a second has its own pass; batch: one for all (event)", 0},
-    {"limits", KEY_LIMITS, "WHICH", 0, "user: as in the trace; exact: the run time (user)", 0},
-    {"window", KEY_WINDOW, "START:COUNT", 0, "only these jobs of the trace, counted from 0", 0},
-    {"windows", KEY_WINDOWS, "FILE", 0, "one START:COUNT a line; prints the means as well", 0},
-    {"enterprises", KEY_ENTERPRISES, "N", 0, "of --saturate, with weights 1 2 4 8 in turn (20)", 0},
-    {"weights", KEY_WEIGHTS, "LIST", 0, "of --saturate: one enterprise for each, 50,30,20", 0},
-    {"slots", KEY_SLOTS, "N", 0, "of --saturate: cores of the pool (64)", 0},
-    {"hours", KEY_HOURS, "N", 0, "of --saturate: how long (1)", 0},
-    {"run", KEY_RUN, "TIME", 0, "of --saturate: how long each job runs (60s)", 0},
-    {"jitter", KEY_JITTER, "F", 0, "of --saturate: a job runs 1-F to 1+F times that (0)", 0},
-    {"seed", KEY_SEED, "N", 0, "of the jitter (1)", 0},
-    {"beta", KEY_BETA, "X", 0, "weight of what runs now against history (3)", 0},
-    {"half-life", KEY_HALF_LIFE, "TIME", 0, "of usage (1d)", 0},
-    {"array-step", KEY_ARRAY_STEP, "TIME", 0, "how much later an array's next task ranks (1s)", 0},
-    {"carry", KEY_CARRY, "X", 0, "gain of the rounding carry, per second; negative: none", 0},
-    {"plain-licence-charge", KEY_PLAIN_CHARGE, NULL, 0,
-     "charge tokens against their own number alone", 0},
-    {"min-share", KEY_MIN_SHARE, "F", 0, "guarantee each enterprise this part of its share", 0},
-    {"reclaim-grace", KEY_RECLAIM_GRACE, "TIME", 0, "wait before a guarantee preempts (60s)", 0},
-    {"config-rows", KEY_ROWS, "FILE", 0,
-     "configuration to run it with: op, kind, path, key, value a line, tabs between", 0},
-    {"csv", KEY_CSV, "FILE", 0, "write the result of every job there", 0},
-    {"write-tsv", KEY_WRITE_TSV, "FILE", 0, "write the workload there", 0},
-    {"quiet", KEY_QUIET, NULL, 0, "show no progress on a terminal", 0},
+#define SIM_GROUP(heading)
+#define SIM_OPTION(KEY, name, arg, help) {name, KEY_##KEY, arg, 0, help, 0},
+#include "scheduler/sim/options.def"
+#undef SIM_GROUP
+#undef SIM_OPTION
     {"history", KEY_HISTORY, NULL, 0, "run what this instance ran, as it is configured now", 0},
     {"with", KEY_WITH, "FILE", 0,
      "of --history: settings as chipq admin export prints them; they win over the instance's", 0},
@@ -95,6 +41,7 @@ struct opts {
     struct sim_history_opts history;
     char **words; /* for chipq-sim; owned */
     size_t n, cap;
+    bool has_source; /* one of chipq-sim's */
 };
 
 static void add_word(struct opts *o, char *word)
@@ -124,6 +71,7 @@ static int set(void *p, int key, const char *arg, struct cq_err *err)
         set_history(&((struct opts *)p)->history, key, arg);
         return 0;
     }
+    ((struct opts *)p)->has_source |= key <= KEY_SATURATE;
     for (const struct argp_option *o = options; o->name; o++)
         if (o->key == key)
             add_word(p, arg ? path_format("--%s=%s", o->name, arg) : path_format("--%s", o->name));
@@ -148,6 +96,9 @@ static int add_history(struct cli *c, struct opts *o, struct cq_err *err)
                        "simulate: --from, --to, --enterprise and --with go with --history");
     if (!h->is_wanted)
         return 0;
+    if (o->has_source)
+        return cq_fail(err, CQ_E_INVALID,
+                       "simulate: choose one of --swf, --tsv, --eda, --saturate and --history");
     if (sim_history_make(c, h, &files, err) != 0)
         return -1;
     add_word(o, path_format("--tsv=%s", files.workload));
@@ -165,7 +116,7 @@ static int run(struct cli *c, void *p, size_t n_args, char **args, struct cq_err
     CQ_CLEANUP(cq_free_ptr) char *program = path_format("%s/chipq-sim", bin);
     CQ_CLEANUP(cq_free_ptr) char **argv = cq_calloc(o->n + 3, sizeof *argv);
     size_t n = 0;
-    argv[n++] = program;
+    argv[n++] = (char *)"chipq"; /* in whose name it speaks of errors */
     for (size_t i = 0; i < o->n; i++)
         argv[n++] = o->words[i];
     if (c->output == CLI_JSON)
@@ -179,15 +130,17 @@ const struct command cmd_simulate = {
     .name = "simulate",
     .args = "",
     .summary = "Run a workload through the scheduler in virtual time",
-    .text = "Needs no pool. The same core that schedules a pool runs the jobs of a trace, or\n"
-            "made ones, and prints how long they waited and how evenly the pool was shared:\n"
-            "waits by class, bounded slowdown (10 s), utilisation, Jain's index over windows\n"
-            "of an hour and a day, the largest lag behind an ideal division.\n"
-            "\n"
-            "Say what to run with one of --swf, --tsv, --eda, --saturate and --history.\n"
-            "--history asks the pool, with the admin's key: each attempt that ran is a job\n"
-            "again, submitted when it was; --with FILE tells what would have happened with\n"
-            "other shares, limits or licences.",
+    .text =
+        "Needs no pool. The same core that schedules a pool runs the jobs of a trace, or\n"
+        "made ones, and prints how long they waited and how evenly the pool was shared:\n"
+        "waits by class, bounded slowdown (10 s), utilisation, Jain's index over windows\n"
+        "of an hour and a day, the largest lag behind an ideal division.\n"
+        "\n"
+        "Say what to run with one of --swf, --tsv, --eda, --saturate and --history.\n"
+        "--history asks the pool, with the admin's key: each attempt that ran is a job\n"
+        "again, submitted when it was; --with FILE tells what would have happened with\n"
+        "other shares, limits or licences. Of each enterprise is told what was due to it, what\n"
+        "it got, and how long it waited.",
     .examples = "chipq simulate --swf KTH-SP2.swf.gz --compat easy\n"
                 "chipq simulate --eda seed=1,enterprises=40,days=2,load=0.85 --json\n"
                 "chipq simulate --eda seed=1 --min-share 0.5 --csv jobs.csv\n"

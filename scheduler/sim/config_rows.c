@@ -4,7 +4,7 @@
 #include "common/base/pure/mem.h"
 #include "scheduler/sim/lines.h"
 
-enum { FIELDS = 5 };
+enum { FIELDS = 6 };
 
 static int op_of(const char *name, enum config_op *op, struct cq_err *err)
 {
@@ -24,9 +24,9 @@ static int op_of(const char *name, enum config_op *op, struct cq_err *err)
     return cq_fail(err, CQ_E_INVALID, "'%.40s' is not add, put, clear, set or remove", name);
 }
 
-static int read_row(char *line, struct in_config_row *row, struct cq_err *err)
+static int read_row(char *line, struct in_config_row *row, const char **place, struct cq_err *err)
 {
-    const char *fields[FIELDS] = {"", "", "", "", ""};
+    const char *fields[FIELDS] = {"", "", "", "", "", ""};
     size_t n = 0;
     for (char *p = line; p; n++) {
         if (n == FIELDS)
@@ -41,6 +41,7 @@ static int read_row(char *line, struct in_config_row *row, struct cq_err *err)
     row->path = fields[2];
     row->key = fields[3];
     row->value = fields[4];
+    *place = fields[5];
     return 0;
 }
 
@@ -53,7 +54,8 @@ static int add_row(struct config_rows *r, const char *line, struct cq_err *err)
     cq_grow(&r->lines, &r->cap_lines, r->n_lines);
     r->lines[r->n_lines] = cq_strdup(line);
     cq_grow(&r->items, &r->cap, r->n);
-    if (read_row(r->lines[r->n_lines++], &r->items[r->n], err) != 0)
+    cq_grow(&r->places, &r->cap_places, r->n);
+    if (read_row(r->lines[r->n_lines++], &r->items[r->n], &r->places[r->n], err) != 0)
         return -1;
     r->n++;
     return 0;
@@ -81,5 +83,6 @@ void config_rows_fini(struct config_rows *r)
         free(r->lines[i]);
     free(r->lines);
     free(r->items);
+    free(r->places);
     *r = (struct config_rows){0};
 }

@@ -1,6 +1,7 @@
 /* Rows of configuration as text: "op kind path key value" a line with tabs between them; op is add,
- * put, clear, set or remove; what a row does not need is empty. Lines that start with '#' and empty
- * ones are skipped. */
+ * put, clear, set or remove; what a row does not need is empty. A sixth field says where the row
+ * was written ("pool.yaml:3:5"), for errors. Lines that start with '#' and empty ones are skipped.
+ */
 #ifndef CHIPQ_SIM_CONFIG_ROWS_H
 #define CHIPQ_SIM_CONFIG_ROWS_H
 
@@ -11,7 +12,8 @@ enum { CONFIG_ROWS_MAX = 100000 };
 
 struct config_rows {
     struct in_config_row *items;
-    size_t n, cap;
+    const char **places; /* as many as items; "" = not said */
+    size_t n, cap, cap_places;
     char **lines; /* what the rows point into */
     size_t n_lines, cap_lines;
 };

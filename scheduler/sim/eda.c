@@ -6,6 +6,7 @@
 
 #include "common/base/pure/mem.h"
 #include "common/base/pure/parse.h"
+#include "common/base/pure/str.h"
 #include "scheduler/sim/dice.h"
 
 enum { NAME_BYTES = 64, ENTERPRISES_MAX = 1000, DAYS_MAX = 60 };
@@ -43,6 +44,15 @@ static const struct model models[] = {
 
 /* ---- parameters ---- */
 
+static int fail_parameter(const char *name, struct cq_err *err)
+{
+    static const char *const known[] = {"seed", "enterprises", "days", "load", NULL};
+    const char *meant = cq_closest(name, known);
+    if (meant)
+        return cq_fail(err, CQ_E_INVALID, "there is no such parameter; did you mean '%s'?", meant);
+    return cq_fail(err, CQ_E_INVALID, "it is none of seed, enterprises, days, load");
+}
+
 static int set_parameter(struct eda *e, const char *name, const char *value, struct cq_err *err)
 {
     if (strcmp(name, "seed") == 0)
@@ -52,7 +62,7 @@ static int set_parameter(struct eda *e, const char *name, const char *value, str
     if (strcmp(name, "days") == 0)
         return parse_u64(value, 1, DAYS_MAX, &e->days, err);
     if (strcmp(name, "load") != 0)
-        return cq_fail(err, CQ_E_INVALID, "it is none of seed, enterprises, days, load");
+        return fail_parameter(name, err);
     double load;
     if (parse_double(value, &load, err) != 0)
         return -1;

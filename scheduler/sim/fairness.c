@@ -23,6 +23,13 @@ void fairness_init(struct fairness *f, const double *weights, size_t n)
     window_init(&f->day, INT64_C(24) * 3600 * US_PER_S, n);
 }
 
+void fairness_set_absent(struct fairness *f, size_t tenant)
+{
+    if (!f->tenants[tenant].is_absent)
+        f->total_weight -= f->tenants[tenant].weight;
+    f->tenants[tenant].is_absent = true;
+}
+
 void fairness_fini(struct fairness *f)
 {
     free(f->tenants);

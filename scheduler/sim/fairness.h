@@ -19,6 +19,7 @@ struct fairness_tenant {
     double lag_us; /* pool-microseconds */
     double service_us;
     double ideal;
+    bool is_absent;
 };
 
 struct fairness_window {
@@ -40,6 +41,9 @@ struct fairness {
 };
 
 void fairness_init(struct fairness *f, const double *weights, size_t n);
+
+/* This one never has a job: it has no part in what is due to the others. Before time goes on. */
+void fairness_set_absent(struct fairness *f, size_t tenant);
 void fairness_fini(struct fairness *f);
 
 /* Time goes on to `us` with everything as it is. */

@@ -57,13 +57,13 @@ static void clear_progress(const struct run_options *run)
         (void)fprintf(stderr, "\r\033[K");
 }
 
-static void tell_stuck(const struct run_result *r)
+static void tell_stuck(const struct options *o, const struct run_result *r)
 {
     if (r->metrics.n_refused)
-        (void)fprintf(stderr, "chipq-sim: %" PRIu64 " jobs were refused at submission\n",
+        (void)fprintf(stderr, "%s: %" PRIu64 " jobs were refused at submission\n", o->program,
                       r->metrics.n_refused);
     if (*r->stuck)
-        (void)fprintf(stderr, "chipq-sim: %" PRIu64 " jobs did not end; %s\n",
+        (void)fprintf(stderr, "%s: %" PRIu64 " jobs did not end; %s\n", o->program,
                       r->metrics.n_unfinished, r->stuck);
 }
 
@@ -78,7 +78,7 @@ static int run_one(const struct options *o, const struct run_options *run,
     int rc = run_workload(w, run, r, err);
     clear_progress(run);
     if (rc == 0)
-        tell_stuck(r);
+        tell_stuck(o, r);
     return rc;
 }
 
@@ -100,7 +100,7 @@ static int run_whole(const struct options *o, const struct run_options *run,
     if (rc == 0 && o->as_json)
         print_json(report_json(&w, &r));
     else if (rc == 0)
-        report_table(stdout, &w, &r, o->source == SOURCE_SATURATE);
+        report_table(stdout, &w, &r);
     run_result_fini(&r);
     workload_fini(&w);
     return rc;
@@ -159,6 +159,7 @@ static int run_any(const struct options *o, struct cq_err *err)
         run.progress = show_progress;
     int rc = o->config_rows ? config_rows_read(o->config_rows, &rows, err) : 0;
     run.rows = rows.items;
+    run.row_places = rows.places;
     run.n_rows = rows.n;
     if (rc == 0)
         rc = o->n_windows > 1 ? run_windows(o, &run, err) : run_whole(o, &run, o->windows, err);
@@ -175,7 +176,7 @@ int main(int argc, char **argv)
     if (rc == 0 && fflush(stdout) != 0)
         rc = cq_fail(&err, CQ_E_IO, "cannot write the output");
     if (rc != 0)
-        (void)fprintf(stderr, "chipq-sim: %s\n", err.text);
+        report_error(o.program, o.as_json, &err);
     options_fini(&o);
     return rc == 0 ? 0 : cq_code_exit_status(err.code);
 }

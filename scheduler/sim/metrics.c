@@ -130,15 +130,20 @@ static void fill_use(struct metrics *m, const struct workload *w)
 static void fill_fairness(struct metrics *m, const struct workload *w, const struct fairness *f)
 {
     double total = 0, *x = cq_calloc(f->n, sizeof *x);
+    size_t n = 0;
     for (size_t i = 0; i < f->n; i++)
         total += f->tenants[i].service_us;
     for (size_t i = 0; i < f->n; i++) {
-        m->tenants[i].weight = f->tenants[i].weight;
-        m->tenants[i].due = f->tenants[i].weight / f->total_weight;
-        m->tenants[i].got = total > 0 ? f->tenants[i].service_us / total : 0;
-        x[i] = f->tenants[i].service_us / f->tenants[i].weight;
+        const struct fairness_tenant *t = &f->tenants[i];
+        m->tenants[i].weight = t->weight;
+        m->tenants[i].is_absent = t->is_absent;
+        if (t->is_absent)
+            continue;
+        m->tenants[i].due = t->weight / f->total_weight;
+        m->tenants[i].got = total > 0 ? t->service_us / total : 0;
+        x[n++] = t->service_us / t->weight;
     }
-    m->jain_total = fairness_jain(x, f->n);
+    m->jain_total = fairness_jain(x, n);
     free(x);
     m->n_hours = f->hour.n;
     m->n_days = f->day.n;

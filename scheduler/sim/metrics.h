@@ -14,6 +14,7 @@ struct wait_stats {
 
 struct tenant_stats {
     double weight, due, got; /* parts of all charged service, 0..1 */
+    bool is_absent;          /* it never had a job: nothing is due to it */
     double core_hours;
     struct wait_stats wait;
 };

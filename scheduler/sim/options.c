@@ -2,45 +2,24 @@
 #include "scheduler/sim/options.h"
 
 #include <argp.h>
+#include <errno.h>
 #include <inttypes.h>
+#include <stdarg.h>
 
 #include "common/base/pure/mem.h"
 #include "common/base/pure/parse.h"
 #include "scheduler/sim/lines.h"
+#include "scheduler/sim/report.h"
 
 enum key {
-    KEY_SWF = 0x100,
-    KEY_TSV,
-    KEY_EDA,
-    KEY_SATURATE,
-    KEY_CORES,
-    KEY_NODES,
-    KEY_NODE_CORES,
-    KEY_COMPAT,
-    KEY_ORDER,
-    KEY_LIMITS,
-    KEY_WINDOW,
-    KEY_WINDOWS,
-    KEY_WRITE_TSV,
-    KEY_CSV,
-    KEY_ROWS,
-    KEY_JSON,
-    KEY_QUIET,
-    KEY_WEIGHTS,
-    KEY_SLOTS,
-    KEY_HOURS,
-    KEY_RUN,
-    KEY_JITTER,
-    KEY_SEED,
-    KEY_BETA,
-    KEY_HALF_LIFE,
-    KEY_ARRAY_STEP,
-    KEY_CARRY,
-    KEY_PLAIN_CHARGE,
-    KEY_MIN_SHARE,
-    KEY_RECLAIM_GRACE,
+    KEY_NONE = 0xff,
+#define SIM_GROUP(heading)
+#define SIM_OPTION(KEY, name, arg, help) KEY_##KEY,
+#include "scheduler/sim/options.def"
+#undef SIM_GROUP
+#undef SIM_OPTION
+    KEY_JSON, /* from here on: not of chipq simulate */
     KEY_TASKS,
-    KEY_ENTERPRISES,
     KEY_PROJECTS,
     KEY_USERS,
     KEY_BUCKETS,
@@ -49,48 +28,19 @@ enum key {
     KEY_BATCH,
     KEY_REQUEST_BYTES,
     KEY_SINGLES,
+    KEY_END
 };
 
 enum { WINDOWS_MAX = 10000, HOURS_MAX = 24 * 366 };
 
+/* Group 0: in the order of the table. */
 static const struct argp_option table[] = {
-    {0, 0, 0, 0, "What to run (one of them):", 1},
-    {"swf", KEY_SWF, "FILE", 0, "a trace in the Standard Workload Format, plain or .gz", 1},
-    {"tsv", KEY_TSV, "FILE", 0, "a workload as --write-tsv writes it, plain or .gz", 1},
-    {"eda", KEY_EDA, "SPEC", 0, "made: seed=1,enterprises=40,days=2,load=0.85", 1},
-    {"saturate", KEY_SATURATE, 0, 0, "enterprises that always want more than there is", 1},
-    {0, 0, 0, 0, "The pool and the trace:", 2},
-    {"cores", KEY_CORES, "N", 0, "cores of the pool (as the source says)", 2},
-    {"nodes", KEY_NODES, "N", 0, "machines of the pool (as few as can be)", 2},
-    {"node-cores", KEY_NODE_CORES, "N", 0, "cores of each of the --nodes", 2},
-    {"compat", KEY_COMPAT, "RULE", 0, "easy or fcfs: in order of arrival, no fair share", 2},
-    {"order", KEY_ORDER, "ORDER", 0,
-     "event (each event of a second with its own pass) or batch (one pass for all)", 2},
-    {"limits", KEY_LIMITS, "WHICH", 0, "user (as in the trace) or exact (the run time)", 2},
-    {"window", KEY_WINDOW, "START:COUNT", 0, "only these jobs of the trace, from 0; may repeat", 2},
-    {"windows", KEY_WINDOWS, "FILE", 0, "one START:COUNT a line; prints the means too", 2},
-    {"config-rows", KEY_ROWS, "FILE", 0, "configuration: op kind path key value, tabs between", 2},
-    {0, 0, 0, 0, "--saturate:", 3},
-    {"enterprises", KEY_ENTERPRISES, "N", 0, "how many, with weights 1 2 4 8 in turn (20)", 3},
-    {"weights", KEY_WEIGHTS, "LIST", 0, "one enterprise for each: 50,30,20", 3},
-    {"slots", KEY_SLOTS, "N", 0, "cores of the pool (64)", 3},
-    {"hours", KEY_HOURS, "N", 0, "stop then (1)", 3},
-    {"run", KEY_RUN, "TIME", 0, "of each job (60s)", 3},
-    {"jitter", KEY_JITTER, "F", 0, "a job lasts --run times 1-F to 1+F (0)", 3},
-    {"seed", KEY_SEED, "N", 0, "of the jitter (1)", 3},
-    {0, 0, 0, 0, "The policy:", 4},
-    {"beta", KEY_BETA, "X", 0, "weight of what runs against history (3)", 4},
-    {"half-life", KEY_HALF_LIFE, "TIME", 0, "of usage (1d)", 4},
-    {"array-step", KEY_ARRAY_STEP, "TIME", 0, "ageing of an array's next task (1s)", 4},
-    {"carry", KEY_CARRY, "X", 0, "gain of the rounding carry, per second; negative: none", 4},
-    {"plain-licence-charge", KEY_PLAIN_CHARGE, 0, 0, "tokens count against their number alone", 4},
-    {"min-share", KEY_MIN_SHARE, "F", 0, "guarantee this part of each weighted share (0)", 4},
-    {"reclaim-grace", KEY_RECLAIM_GRACE, "TIME", 0, "before a guarantee preempts (60s)", 4},
-    {0, 0, 0, 0, "Output:", 5},
-    {"json", KEY_JSON, 0, 0, "one JSON object", 5},
-    {"csv", KEY_CSV, "FILE", 0, "results of every job", 5},
-    {"write-tsv", KEY_WRITE_TSV, "FILE", 0, "the workload, for --tsv", 5},
-    {"quiet", KEY_QUIET, 0, 0, "no progress on the terminal", 5},
+#define SIM_GROUP(heading)               {0, 0, 0, 0, heading, 0},
+#define SIM_OPTION(KEY, name, arg, help) {name, KEY_##KEY, arg, 0, help, 0},
+#include "scheduler/sim/options.def"
+#undef SIM_GROUP
+#undef SIM_OPTION
+    {"json", KEY_JSON, 0, 0, "print one JSON object", 0},
     {0, 0, 0, 0, "chipq-sim policy:", 6},
     {"tasks", KEY_TASKS, "N", 0, "waiting, at most (1000000)", 6},
     {"projects", KEY_PROJECTS, "N", 0, "of each of the --enterprises (5; 200 enterprises)", 6},
@@ -389,24 +339,47 @@ static int check_all(struct options *o)
     return 0;
 }
 
+/* Ends the program, in the words of chipq where chipq started it. */
+static void CQ_PRINTF(2, 3) refuse(const struct options *o, const char *fmt, ...)
+{
+    bool is_chipq = strcmp(o->program, "chipq") == 0;
+    struct cq_err why = {.code = CQ_E_INVALID};
+    va_list args;
+    va_start(args, fmt);
+    (void)vsnprintf(why.text, sizeof why.text, fmt, args);
+    va_end(args);
+    if (is_chipq)
+        (void)cq_wrap(&why, "simulate");
+    report_error(o->program, o->as_json, &why);
+    exit(cq_code_exit_status(why.code));
+}
+
 static error_t on_key(int key, char *arg, struct argp_state *state)
 {
     struct options *o = state->input;
     if (key == ARGP_KEY_ARG) {
         if (strcmp(arg, "policy") != 0 || o->source != SOURCE_NONE)
-            argp_error(state, "'%.40s' is one word too many", arg);
+            refuse(o, "'%.40s' is one word too many", arg);
         o->source = SOURCE_POLICY;
         return 0;
     }
     if (key == ARGP_KEY_END) {
         if (check_all(o) != 0)
-            argp_error(state, "%s", o->err.text);
+            refuse(o, "%s", o->err.text);
         return 0;
     }
-    int rc = key < KEY_SWF || key > KEY_SINGLES ? 1 : set_any(o, key, arg);
+    int rc = key <= KEY_NONE || key >= KEY_END ? 1 : set_any(o, key, arg);
     if (rc < 0)
-        argp_error(state, "--%s: %s", option_name(key), o->err.text);
+        refuse(o, "--%s: %s", option_name(key), o->err.text);
     return rc > 0 ? ARGP_ERR_UNKNOWN : 0;
+}
+
+static bool has_word(int argc, char **argv, const char *word)
+{
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], word) == 0)
+            return true;
+    return false;
 }
 
 void options_parse(struct options *o, int argc, char **argv)
@@ -422,7 +395,9 @@ void options_parse(struct options *o, int argc, char **argv)
                "  chipq-sim --eda seed=1,enterprises=40,days=2,load=0.85 --json\n"
                "  chipq-sim --saturate --weights 50,30,20 --slots 8 --hours 1\n"
                "  chipq-sim policy --tasks 1000000"};
-    *o = (struct options){.eda = {.seed = 1, .enterprises = 40, .days = 2, .load = 0.85},
+    *o = (struct options){.program = program_invocation_short_name,
+                          .as_json = has_word(argc, argv, "--json"), /* of errors before it too */
+                          .eda = {.seed = 1, .enterprises = 40, .days = 2, .load = 0.85},
                           .saturation = {.enterprises = 20,
                                          .slots = 64,
                                          .hours = 1,

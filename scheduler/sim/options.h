@@ -15,6 +15,7 @@ struct window {
 enum source { SOURCE_NONE, SOURCE_SWF, SOURCE_TSV, SOURCE_EDA, SOURCE_SATURATE, SOURCE_POLICY };
 
 struct options {
+    const char *program; /* "chipq" when that started us: errors speak in its name */
     enum source source;
     const char *path;                  /* of the trace; borrowed from argv, as all texts here */
     uint64_t cores, nodes, node_cores; /* 0 = as the source says */
@@ -32,7 +33,7 @@ struct options {
 };
 
 /* Parses argv; ends the program for --help and for wrong usage (status 2). Free with options_fini.
- */
+ * The options that chipq simulate hands on are in options.def, which its help is made of too. */
 void options_parse(struct options *o, int argc, char **argv);
 void options_fini(struct options *o);
 

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <inttypes.h>
 
+#include "common/base/pure/str.h"
+
 /* ---- table ---- */
 
 static void print_waits(FILE *out, const char *name, const struct wait_stats *s)
@@ -52,26 +54,33 @@ static void print_fairness(FILE *out, const struct metrics *m)
                   m->max_lag_tenant);
 }
 
+/* Nothing is due to who never wanted anything. */
+static void print_tenant(FILE *out, const char *name, const struct tenant_stats *t)
+{
+    (void)fprintf(out, "%-14s %8g ", name, t->weight);
+    if (t->is_absent)
+        (void)fprintf(out, "%8s %8s %8s %9d\n", "-", "-", "-", 0);
+    else
+        (void)fprintf(out, "%8.2f %8.2f %+8.2f %9" PRIu64 " %12.1f %12.1f %12.1f %12.1f\n",
+                      100 * t->due, 100 * t->got, 100 * (t->got - t->due), t->wait.n, t->core_hours,
+                      t->wait.mean_s, t->wait.p95_s, t->wait.max_s);
+}
+
 static void print_tenants(FILE *out, const struct workload *w, const struct metrics *m)
 {
-    (void)fprintf(out, "\n%-14s %8s %8s %8s %8s %9s %12s %12s\n", "enterprise", "weight", "due %",
-                  "got %", "off by", "jobs", "core-hours", "mean wait");
-    for (size_t i = 0; i < m->n_tenants; i++) {
-        const struct tenant_stats *t = &m->tenants[i];
-        (void)fprintf(out, "%-14s %8g %8.2f %8.2f %+8.2f %9" PRIu64 " %12.1f %12.1f\n",
-                      w->enterprises.items[i], t->weight, 100 * t->due, 100 * t->got,
-                      100 * (t->got - t->due), t->wait.n, t->core_hours, t->wait.mean_s);
-    }
+    (void)fprintf(out, "\n%-14s %8s %8s %8s %8s %9s %12s %12s %12s %12s\n", "enterprise", "weight",
+                  "due %", "got %", "off by", "jobs", "core-hours", "mean wait", "p95", "max");
+    for (size_t i = 0; i < m->n_tenants; i++)
+        print_tenant(out, w->enterprises.items[i], &m->tenants[i]);
     (void)fprintf(out, "\n%-26s %.6f\n", "Jain over all of it", m->jain_total);
 }
 
-void report_table(FILE *out, const struct workload *w, const struct run_result *r,
-                  bool with_tenants)
+void report_table(FILE *out, const struct workload *w, const struct run_result *r)
 {
     print_counts(out, &r->metrics);
     print_fairness(out, &r->metrics);
     print_all_waits(out, w, &r->metrics);
-    if (with_tenants)
+    if (r->metrics.n_tenants > 1)
         print_tenants(out, w, &r->metrics);
 }
 
@@ -229,4 +238,21 @@ json_t *report_window_mean_json(const struct window_mean *m)
     set_real(o, "mean_wait_seconds", m->wait_s / n);
     set_real(o, "utilisation", m->utilisation / n);
     return o;
+}
+
+/* ---- what went wrong ---- */
+
+void report_error(const char *program, bool as_json, const struct cq_err *err)
+{
+    struct cq_str line = {0};
+    cq_str_add_printable(&line, err->text, strlen(err->text));
+    (void)fprintf(stderr, "%s: %s\n", program, cq_str_text(&line));
+    if (as_json) {
+        json_t *why = json_pack("{s:{s:s, s:s}}", "error", "code", cq_code_name(err->code), "text",
+                                cq_str_text(&line));
+        (void)json_dumpf(why, stdout, JSON_INDENT(2));
+        (void)fputc('\n', stdout);
+        json_decref(why);
+    }
+    cq_str_fini(&line);
 }

@@ -6,9 +6,8 @@
 
 #include "scheduler/sim/run.h"
 
-/* with_tenants: one line for each enterprise as well. */
-void report_table(FILE *out, const struct workload *w, const struct run_result *r,
-                  bool with_tenants);
+/* With a line for each enterprise where there are several. */
+void report_table(FILE *out, const struct workload *w, const struct run_result *r);
 json_t *report_json(const struct workload *w, const struct run_result *r); /* caller decrefs */
 
 /* job, submit, wait, run, cores, enterprise, class, started; times in seconds, those of a job that
@@ -23,5 +22,8 @@ struct window_mean {
 void window_mean_add(struct window_mean *m, const struct metrics *one);
 void report_window_mean(FILE *out, const struct window_mean *m);
 json_t *report_window_mean_json(const struct window_mean *m);
+
+/* What went wrong, as chipq says it: a line on stderr, and with `as_json` an object on stdout. */
+void report_error(const char *program, bool as_json, const struct cq_err *err);
 
 #endif

@@ -471,7 +471,19 @@ static void run_init(struct run *r, struct workload *w, const struct run_options
     *r = (struct run){.w = w, .o = o, .live = cq_calloc(w->n_jobs, sizeof *r->live)};
     farm_init(&r->farm, &o->core);
     heap_init(&r->running, ends_before, set_place);
+}
+
+/* When the configuration has had its say about weights. */
+static void start_fairness(struct run *r)
+{
+    const struct workload *w = r->w;
+    CQ_CLEANUP(cq_free_ptr) bool *has_jobs = cq_calloc(w->enterprises.n, sizeof *has_jobs);
+    for (size_t i = 0; i < w->n_rows; i++)
+        has_jobs[w->leaves[w->rows[i].leaf].enterprise] = true;
     fairness_init(&r->fairness, w->weights, w->enterprises.n);
+    for (size_t i = 0; i < w->enterprises.n; i++)
+        if (!has_jobs[i])
+            fairness_set_absent(&r->fairness, i);
 }
 
 static void run_fini(struct run *r)
@@ -501,6 +513,8 @@ int run_workload(struct workload *w, const struct run_options *o, struct run_res
     struct run r;
     run_init(&r, w, o);
     int rc = setup_farm(&r.farm, w, o, &r.who, err);
+    if (rc == 0)
+        start_fairness(&r);
     for (size_t i = 0; rc == 0 && i < w->n_jobs; i++)
         r.live[i].rate = charge_of(w, w->jobs[i].request, o->core.has_plain_licence_charge);
     if (rc == 0)

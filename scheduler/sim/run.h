@@ -20,7 +20,8 @@ struct run_options {
     int64_t until_us;                 /* stop then; 0 = when all is done */
     const struct in_config_row *rows; /* further configuration, applied when all exist */
     size_t n_rows;
-    run_progress_fn progress; /* NULL: none */
+    const char *const *row_places; /* where each was written, for errors; "" = not known */
+    run_progress_fn progress;      /* NULL: none */
     void *progress_arg;
 };
 

@@ -97,6 +97,31 @@ static void take_feature_row(struct workload *w, const struct in_config_row *row
         f->count = count;
 }
 
+static void take_weight_row(struct workload *w, const struct in_config_row *row)
+{
+    bool is_weight = row->op == CONFIG_SET && strcmp(row->key, "weight") == 0;
+    uint32_t at = names_find(&w->enterprises, row->path);
+    double weight = 1;
+    if (strcmp(row->kind, "enterprise") != 0 || at == UINT32_MAX
+        || (!is_weight && row->op != CONFIG_CLEAR))
+        return;
+    if (!is_weight || *row->value == '\0' || parse_double(row->value, &weight, NULL) == 0)
+        w->weights[at] = weight;
+}
+
+/* "the configuration is refused: row 3 (set ...): reason" becomes "pool.yaml:2:7: reason". */
+static int fail_at(const struct run_options *o, struct cq_err *err)
+{
+    const struct cq_err given = *err;
+    const char *number = strstr(given.text, "row "), *reason;
+    uint64_t row = number ? strtoull(number + 4, NULL, 10) : 0;
+    if (row == 0 || row > o->n_rows || o->row_places == NULL || *o->row_places[row - 1] == '\0')
+        return -1;
+    reason = strstr(number, ": ");
+    return cq_fail(err, given.code, "%s: %s; nothing was simulated", o->row_places[row - 1],
+                   reason ? reason + 2 : number);
+}
+
 static int configure(struct farm *f, struct workload *w, const struct run_options *o,
                      struct cq_err *err)
 {
@@ -106,9 +131,11 @@ static int configure(struct farm *f, struct workload *w, const struct run_option
     int rc = r.n ? farm_configure(f, r.items, r.n, err) : 0;
     rows_fini(&r);
     if (rc == 0 && o->n_rows)
-        rc = farm_configure(f, o->rows, o->n_rows, err);
-    for (size_t i = 0; rc == 0 && i < o->n_rows; i++)
+        rc = farm_configure(f, o->rows, o->n_rows, err) == 0 ? 0 : fail_at(o, err);
+    for (size_t i = 0; rc == 0 && i < o->n_rows; i++) {
         take_feature_row(w, &o->rows[i]);
+        take_weight_row(w, &o->rows[i]);
+    }
     return rc;
 }
 

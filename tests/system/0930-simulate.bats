@@ -62,6 +62,8 @@ teardown() {
     [[ $stderr == *"choose one"* ]]
     run -2 --separate-stderr chipq simulate --eda seed=1,load=nan
     [[ $stderr == *"load"* ]]
+    run -2 --separate-stderr chipq simulate --eda sed=1
+    [[ $stderr == "chipq: simulate: --eda: "*"did you mean 'seed'?" ]]
     run -2 --separate-stderr chipq simulate --swf "$slice" --window 1100:50
     [[ $stderr == *"there are 1131"* ]]
     run -2 --separate-stderr chipq simulate --swf "$slice" --speed 3

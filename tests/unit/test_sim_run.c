@@ -262,6 +262,31 @@ Test(sim_run, backlogged_enterprises_get_their_weights)
     }
 }
 
+/* Rows of configuration change what is due; who sends no job has no part in it. */
+Test(sim_run, due_goes_by_the_weights_of_the_configuration_among_those_who_came)
+{
+    const struct in_config_row rows[] = {{CONFIG_SET, "enterprise", "acme", "weight", "3"}};
+    struct workload w = {.cores = 1, .mem_mib = 100};
+    struct run_options o = plain;
+    (void)workload_enterprise(&w, "acme", 1);
+    (void)workload_enterprise(&w, "idle", 4);
+    add(&w, 0, 10, 1, 0);
+    add(&w, 0, 10, 1, 0);
+    w.rows[0].leaf = workload_leaf(&w, "acme", "p", "u");
+    w.rows[1].leaf = workload_leaf(&w, "rival", "p", "u");
+    o.rows = rows;
+    o.n_rows = 1;
+    struct run_result r = run(&w, &o);
+    uint32_t acme = names_find(&w.enterprises, "acme"), idle = names_find(&w.enterprises, "idle");
+    uint32_t rival = names_find(&w.enterprises, "rival");
+    cr_expect_float_eq(r.metrics.tenants[acme].due, 0.75, 1e-9);
+    cr_expect_float_eq(r.metrics.tenants[rival].due, 0.25, 1e-9);
+    cr_expect(r.metrics.tenants[idle].is_absent && !r.metrics.tenants[rival].is_absent);
+    cr_expect_float_eq(r.metrics.tenants[idle].due, 0, 1e-9);
+    run_result_fini(&r);
+    workload_fini(&w);
+}
+
 /* The lender fills the pool; the other one is owed one core and gets it after the grace. */
 Test(sim_run, a_guarantee_takes_back_what_it_lent)
 {

@@ -185,7 +185,7 @@ Test(sim_tsv, configuration_rows)
 ParameterizedTestParameters(sim_tsv, broken_rows_are_named)
 {
     static struct bad_text cases[] = {
-        {"set\tenterprise\ta\tweight\t2\tmore\n", ":1: more than 5"},
+        {"set\tenterprise\ta\tweight\t2\tpool.yaml:1:2\tmore\n", ":1: more than 6"},
         {"# x\nsat\tenterprise\ta\n", ":2: 'sat' is not add"},
         {"set\tenterprise\n", ":1: the row has no kind or no path"},
     };
