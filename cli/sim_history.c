@@ -52,6 +52,12 @@ static FILE *open_memory(const char *name, char path[32], struct cq_err *err)
     return file;
 }
 
+struct parts {
+    struct history *history;
+    struct config_now now;
+    struct config_rows changes;
+};
+
 /* ---- configuration ---- */
 
 static bool fits(const struct history *h, const char *kind, const char *path)
@@ -61,9 +67,9 @@ static bool fits(const struct history *h, const char *kind, const char *path)
     return strcmp(kind, "user") != 0 || history_has_leaf(h, path);
 }
 
-static void write_row(FILE *out, const char *op, const struct setting_row *r)
+static void write_row(FILE *out, const char *op, const struct setting_row *r, const char *place)
 {
-    (void)fprintf(out, "%s\t%s\t%s\t%s\t%s\n", op, r->kind, r->path, r->key, r->value);
+    (void)fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\n", op, r->kind, r->path, r->key, r->value, place);
 }
 
 /* Things come before what is set of them, as CONFIG_ROWS gives them. */
@@ -71,17 +77,29 @@ static void write_now(FILE *out, const struct history *h, const struct config_no
 {
     for (size_t i = 0; i < now->n; i++)
         if (fits(h, now->rows[i].kind, now->rows[i].path))
-            write_row(out, *now->rows[i].key ? "set" : "put", &now->rows[i]);
+            write_row(out, *now->rows[i].key ? "set" : "put", &now->rows[i], "");
 }
 
-static void write_changes(FILE *out, const struct history *h, const struct config_rows *rows)
+/* "pool.yaml:3:5"; a name with a tab or a line's end in it could not stand in a row. */
+static void format_place(struct cq_str *out, const char *file, struct flow_at at)
 {
+    cq_str_clear(out);
+    cq_str_add_printable(out, file, strlen(file));
+    cq_str_printf(out, ":%zu:%zu", at.line, at.col);
+}
+
+static void write_changes(FILE *out, const struct history *h, const struct config_rows *rows,
+                          const char *file)
+{
+    struct cq_str place = {0};
     for (size_t i = 0; i < rows->n; i++) {
         const struct config_row *r = &rows->items[i];
         const struct setting_row as_row = {r->kind, r->path, r->key, r->value};
+        format_place(&place, file, rows->ats[i]);
         if (fits(h, r->kind, r->path))
-            write_row(out, ops[r->op], &as_row);
+            write_row(out, ops[r->op], &as_row, cq_str_text(&place));
     }
+    cq_str_fini(&place);
 }
 
 static int read_changes(struct cli *c, const char *path, struct config_rows *rows,
@@ -97,13 +115,49 @@ static int read_changes(struct cli *c, const char *path, struct config_rows *row
     return rc;
 }
 
-/* ---- both ---- */
+/* ---- what the file names and nobody knows ---- */
 
-struct parts {
-    struct history *history;
-    struct config_now now;
-    struct config_rows changes;
-};
+static bool is_configured(const struct config_now *now, const char *kind, const char *path)
+{
+    for (size_t i = 0; i < now->n; i++)
+        if (strcmp(now->rows[i].kind, kind) == 0 && strcmp(now->rows[i].path, path) == 0)
+            return true;
+    return false;
+}
+
+static const char *closest_of(const struct config_now *now, const char *kind, const char *path)
+{
+    CQ_CLEANUP(cq_free_ptr) const char **names = cq_calloc(now->n + 1, sizeof *names);
+    size_t n = 0;
+    for (size_t i = 0; i < now->n; i++)
+        if (strcmp(now->rows[i].kind, kind) == 0 && *now->rows[i].key == '\0')
+            names[n++] = now->rows[i].path;
+    return cq_closest(path, names);
+}
+
+/* It may be meant, so it is no error. */
+static void tell_unknown(const struct parts *p, size_t i, const char *file)
+{
+    const struct config_row *r = &p->changes.items[i];
+    const char *meant = closest_of(&p->now, r->kind, r->path);
+    cli_talk("%s:%zu:%zu: there is no %s '%s' here%s%s%s; %s", file, p->changes.ats[i].line,
+             p->changes.ats[i].col, r->kind, r->path, meant ? " (did you mean '" : "",
+             meant ? meant : "", meant ? "'?)" : "",
+             strcmp(r->kind, "user") == 0 ? "nothing of it ran: it is left out"
+                                          : "it is simulated as a new one");
+}
+
+static void tell_all_unknown(const struct parts *p, const char *file)
+{
+    for (size_t i = 0; i < p->changes.n; i++) {
+        const struct config_row *r = &p->changes.items[i];
+        if (r->op == ROW_PUT && !is_configured(&p->now, r->kind, r->path)
+            && !(strcmp(r->kind, "user") == 0 && history_has_leaf(p->history, r->path)))
+            tell_unknown(p, i, file);
+    }
+}
+
+/* ---- both ---- */
 
 static int fetch(struct cli *c, const struct history_options *o, struct parts *p,
                  struct cq_err *err)
@@ -116,14 +170,15 @@ static int fetch(struct cli *c, const struct history_options *o, struct parts *p
     return rc;
 }
 
-static int write_files(const struct parts *p, struct sim_history_files *files, struct cq_err *err)
+static int write_files(const struct parts *p, const char *with, struct sim_history_files *files,
+                       struct cq_err *err)
 {
     FILE *workload = open_memory("workload", files->workload, err);
     FILE *rows = workload ? open_memory("rows", files->rows, err) : NULL;
     if (rows == NULL || history_write(p->history, workload, err) != 0)
         return -1; /* they end with the program */
     write_now(rows, p->history, &p->now);
-    write_changes(rows, p->history, &p->changes);
+    write_changes(rows, p->history, &p->changes, with ? with : "");
     return fflush(rows) == 0 ? 0 : cq_fail_errno(err, CQ_E_IO, errno, "cannot write the rows");
 }
 
@@ -138,7 +193,9 @@ int sim_history_make(struct cli *c, const struct sim_history_opts *o,
     if (rc == 0)
         rc = fetch(c, &h, &p, err);
     if (rc == 0)
-        rc = write_files(&p, files, err);
+        rc = write_files(&p, o->with, files, err);
+    if (rc == 0 && o->with)
+        tell_all_unknown(&p, o->with);
     history_free(p.history);
     config_now_fini(&p.now);
     config_rows_fini(&p.changes);

@@ -38,6 +38,7 @@ teardown_file() {
     run -2 chipq simulate --eda seed=1 --from today
     [[ $output == *"--history"* ]]
     run -2 chipq simulate --history --saturate
+    [[ $output == *"choose one of"*"--history"* ]]
 }
 
 @test "a file of changes that is wrong is told with line and column" {
@@ -45,6 +46,10 @@ teardown_file() {
     run -2 chipq simulate --history --with "$BATS_TEST_TMPDIR/bad.yaml"
     [[ $output == *"bad.yaml:2:"*"nothing was simulated"* ]]
     run -3 chipq simulate --history --with "$BATS_TEST_TMPDIR/none.yaml"
+    printf 'enterprises:\n  local: {max-cores: many}\n' >"$BATS_TEST_TMPDIR/bad.yaml" # wrong to the core
+    run -2 --separate-stderr chipq simulate --history --with "$BATS_TEST_TMPDIR/bad.yaml" --json
+    [[ $stderr == "chipq: $BATS_TEST_TMPDIR/bad.yaml:2:22: max-cores: 'many'"*"nothing was simulated" ]]
+    [ "$(json error.code <<<"$output")" = INVALID ]
 }
 
 @test "with another limit than there was: what would have happened" {
@@ -64,4 +69,25 @@ teardown_file() {
     chipq submit --instrument palladium:4 --licence vcs:1 --wait -- true
     run -0 --separate-stderr chipq simulate --history --json
     [ "$(json jobs <<<"$output")" = 32 ]
+}
+
+@test "each company has its row: what was due, what it got, how long it waited" {
+    ann=$(pool_as acme/ann designer)
+    chipq --key "$CHIPQ_DIR/keys/admin.key" admin enterprise add idle >/dev/null
+    chipq --key "$ann" submit --wait -- true
+    run -0 --separate-stderr chipq simulate --history
+    [[ $output == *"due %"*"got %"*"mean wait"* ]]
+    [[ $output =~ acme\ +1\ +50\.00 ]]
+    [[ $output =~ idle\ +1\ +-\ +-\ +-\ +0 ]] # it sent nothing: nothing was due
+    printf 'enterprises:\n  acme: {weight: 3}\n' >"$BATS_TEST_TMPDIR/weights.yaml"
+    run -0 --separate-stderr chipq simulate --history --with "$BATS_TEST_TMPDIR/weights.yaml"
+    [[ $output =~ acme\ +3\ +75\.00 ]]
+    [ -z "$stderr" ]
+}
+
+@test "a company of the file that nobody knows is told, with what may have been meant" {
+    printf 'enterprises:\n  acmee: {weight: 3}\n  local: {projects: {default: {users: {zed: {}}}}}\n' >"$BATS_TEST_TMPDIR/with.yaml"
+    run -0 --separate-stderr chipq simulate --history --with "$BATS_TEST_TMPDIR/with.yaml"
+    [[ $stderr == *"chipq: "*"with.yaml:2:3: there is no enterprise 'acmee' here (did you mean 'acme'?)"* ]]
+    [[ $stderr == *"with.yaml:3:"*"no user 'local/default/zed'"*"left out"* ]]
 }
