@@ -134,7 +134,7 @@ static void add_words(struct work *w, size_t i, const struct action_result *r, s
     if (r->code)
         add_refusal(w, r, out);
     else
-        job_action_words(w->action, r->number, tasks, job_rows_find(w->before, r->number), out);
+        job_action_words(w->action, r, tasks, job_rows_find(w->before, r->number), out);
 }
 
 static int report(struct work *w, const struct msg_job_action_done *done, struct cq_err *err)

@@ -9,6 +9,8 @@
 
 enum job_action { JOB_ACTION_CANCEL, JOB_ACTION_HOLD, JOB_ACTION_RELEASE, JOB_ACTION_REQUEUE };
 
+struct action_result; /* of messages.def */
+
 struct job_action_opts {
     const char *flow; /* borrowed from argv; NULL = jobs are named */
 };
@@ -21,10 +23,10 @@ int job_action_set(void *opts, int key, const char *arg, struct cq_err *err);
 int job_action_run(struct cli *c, enum job_action action, const struct job_action_opts *opts,
                    size_t n_args, char **args, struct cq_err *err);
 
-/* What was done to a job, from its row of just before (NULL when it is not known): "job 40: 2
- * running tasks called back, they start again". */
-void job_action_words(enum job_action action, uint64_t number, const char *tasks, const json_t *row,
-                      struct cq_str *out);
+/* What was done to a job (all of it when `tasks` is ""), with its row of just before (NULL when it
+ * is not known): "job 40: 2 running tasks called back, they start again". */
+void job_action_words(enum job_action action, const struct action_result *r, const char *tasks,
+                      const json_t *row, struct cq_str *out);
 
 /* What to type to have a job that is over run once more, from its row and its command (quoted for
  * a shell, "" for a tool's task). */

@@ -3,16 +3,18 @@
 
 #include "cli/follow.h"
 
+#include "common/wire/message.h"
+
 #include <inttypes.h>
 
 enum { ARGV_SHOWN_MAX = 240 };
 
-static void add_running(struct cq_str *out, int64_t n, const char *one, const char *many)
+static void add_running(struct cq_str *out, uint64_t n, const char *one, const char *many)
 {
-    cq_str_printf(out, "%" PRId64 " running task%s %s", n, n == 1 ? "" : "s", n == 1 ? one : many);
+    cq_str_printf(out, "%" PRIu64 " running task%s %s", n, n == 1 ? "" : "s", n == 1 ? one : many);
 }
 
-static void add_requeued(struct cq_str *out, int64_t running)
+static void add_requeued(struct cq_str *out, uint64_t running)
 {
     if (running > 0)
         add_running(out, running, "called back, it starts again", "called back, they start again");
@@ -20,7 +22,7 @@ static void add_requeued(struct cq_str *out, int64_t running)
         cq_str_add(out, "called back, to start again");
 }
 
-static void add_cancelled(struct cq_str *out, const json_t *row, int64_t running)
+static void add_cancelled(struct cq_str *out, const json_t *row, uint64_t running)
 {
     if (row && job_has_ended(row)) {
         cq_str_printf(out, "it was over already (%s)", job_outcome(row));
@@ -31,28 +33,38 @@ static void add_cancelled(struct cq_str *out, const json_t *row, int64_t running
         add_running(out, running, "is stopped", "are stopped");
 }
 
-void job_action_words(enum job_action action, uint64_t number, const char *tasks, const json_t *row,
-                      struct cq_str *out)
+/* What a machine has already is not called back. */
+static void add_held(struct cq_str *out, const struct action_result *r)
 {
-    int64_t running = row && !*tasks ? row_number(row, "tasks_running") : 0;
-    cq_str_printf(out, "job %" PRIu64, number);
+    cq_str_add(out, "held");
+    if (r->running > 0) {
+        cq_str_add(out, "; ");
+        add_running(out, r->running, "goes on", "go on");
+    }
+    if (r->sent > 0)
+        cq_str_printf(out, "; %" PRIu64 " about to start %s sent already", r->sent,
+                      r->sent == 1 ? "was" : "were");
+}
+
+void job_action_words(enum job_action action, const struct action_result *r, const char *tasks,
+                      const json_t *row, struct cq_str *out)
+{
+    cq_str_printf(out, "job %" PRIu64, r->number);
     if (*tasks)
         cq_str_printf(out, "[%.60s]", tasks);
     cq_str_add(out, ": ");
     switch (action) {
     case JOB_ACTION_CANCEL:
-        add_cancelled(out, row, running);
+        add_cancelled(out, row, r->running);
         break;
     case JOB_ACTION_HOLD:
-        cq_str_add(out, running > 0 ? "held; " : "held");
-        if (running > 0)
-            add_running(out, running, "goes on", "go on");
+        add_held(out, r);
         break;
     case JOB_ACTION_RELEASE:
         cq_str_add(out, "released");
         break;
     case JOB_ACTION_REQUEUE:
-        add_requeued(out, running);
+        add_requeued(out, r->running);
         break;
     }
 }

@@ -14,6 +14,7 @@ struct action {
     bool all;
     int64_t wall_us;
     struct effects *out;
+    uint64_t n_running, n_sent; /* concerned: running; granted to a machine and not started */
 };
 
 static bool concerns(const struct action *a, uint32_t task)
@@ -183,6 +184,20 @@ static int requeue(struct action *a, struct cq_err *err)
 
 /* ---- */
 
+/* Before anything is done to them. */
+static void count_live(struct action *a)
+{
+    struct task **tasks = job_tasks(a->job);
+    for (size_t i = 0; i < a->job->tasks.n; i++) {
+        const struct task *t = tasks[i];
+        if (!concerns(a, t->number) || t->is_killing || !task_state_is_live(t->state))
+            continue;
+        a->n_running += t->state == TASK_RUNNING;
+        a->n_sent += t->state != TASK_RUNNING;
+    }
+    free(tasks);
+}
+
 static int run_action(struct action *a, struct cq_err *err)
 {
     const struct in_action *in = &a->in->u.action;
@@ -193,6 +208,7 @@ static int run_action(struct action *a, struct cq_err *err)
         return cq_fail(err, CQ_E_CONFLICT, "job %" PRIu64 " is over", in->number);
     if (parse_tasks(a, err) != 0)
         return -1;
+    count_live(a);
     switch (in->action) {
     case ACTION_CANCEL:
         return job_state_is_terminal(a->job->state) ? 0 : cancel(a, err);
@@ -215,5 +231,7 @@ void job_action_step(struct core *c, const struct input *in, struct now now, str
     struct out *o = effects_out(out, OUT_ACTION_DONE);
     o->request = in->request;
     o->code = err.code;
+    o->n_running = a.n_running;
+    o->n_sent = a.n_sent;
     o->text = err.code == CQ_OK ? NULL : cq_strdup(err.text);
 }

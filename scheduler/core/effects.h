@@ -47,6 +47,7 @@ struct out {
     size_t n_numbers;
     struct out_attempt *attempts; /* owned */
     size_t n_attempts, n_accepted;
+    uint64_t n_running, n_sent; /* ACTION_DONE: tasks concerned that ran, that were on their way */
 };
 
 struct effects {

@@ -37,15 +37,17 @@ void action_result_set(struct daemon *d, struct action_batch *b, size_t index, e
     free(b);
 }
 
-static void answer(struct daemon *d, const struct reply_to *to, enum cq_code code, const char *text)
+static void answer(struct daemon *d, const struct reply_to *to, const struct out *o)
 {
     if (to->batch != NULL) {
-        action_result_set(d, to->batch, to->index, code, text);
-    } else if (code == CQ_OK) {
+        to->batch->results[to->index].running = o->n_running;
+        to->batch->results[to->index].sent = o->n_sent;
+        action_result_set(d, to->batch, to->index, o->code, o->text);
+    } else if (o->code == CQ_OK) {
         reply_ok(d, &to->asker);
     } else {
-        struct cq_err err = {.code = code};
-        (void)cq_copy_text(err.text, sizeof err.text, text ? text : cq_code_text(code));
+        struct cq_err err = {.code = o->code};
+        (void)cq_copy_text(err.text, sizeof err.text, o->text ? o->text : cq_code_text(o->code));
         reply_error(d, &to->asker, &err);
     }
 }
@@ -90,7 +92,7 @@ static void send_reply(struct daemon *d, const struct out *o)
     else if (o->type == OUT_CONFIG_DONE && o->code == CQ_OK)
         config_send_done(d, to, o);
     else
-        answer(d, to, o->code, o->text);
+        answer(d, to, o);
     free(to);
 }
 

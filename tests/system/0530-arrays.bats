@@ -193,6 +193,18 @@ teardown() {
     run -0 chipq wait "$waits" --timeout 10s
 }
 
+@test "cancel tells as running what runs, not what waits on a machine for its turn" {
+    # shellcheck disable=SC2016
+    a=$(chipq submit --array 1-60 -- sh -c '[ "$CHIPQ_TASK" -le 30 ] || { echo up >"$1"; read -r _ <"$2"; }' sh "$T/said" "$T/go")
+    [ "$(heard "$T/said")" = up ]
+    for _ in $(seq 100); do # the scheduler hears of it
+        [[ $(chipq job "$a" --json) == *'"state": "running",'*'"state": "running",'* ]] && break
+    done
+    [ "$(field "$a" tasks_running)" -gt 2 ] # those that were sent ahead
+    run -0 --separate-stderr chipq cancel "$a"
+    [[ $stderr =~ "cancelled; "[12]" running task" ]]
+}
+
 @test "100 jobs from four shells, one submit each, all run" {
     seq 100 | xargs -P 4 -I{} chipq submit --project flood --name j{} -- true >"$T/numbers"
     [ "$(sort -u "$T/numbers" | wc -l)" = 100 ]

@@ -5,6 +5,7 @@
 #include "cli/run_report.h"
 #include "cli/run_view.h"
 #include "cli/job_action.h"
+#include "common/wire/message.h"
 
 #include <criterion/criterion.h>
 
@@ -117,30 +118,35 @@ Test(cli_report, failures_are_bucketed_and_metrics_merged)
     json_decref(report);
 }
 
-static void expect_words(enum job_action action, const char *tasks, const json_t *r,
-                         const char *expected)
+static void expect_words(enum job_action action, uint64_t running, const char *tasks,
+                         const json_t *row, const char *expected)
 {
+    const struct action_result r = {.number = 40, .running = running, .sent = running / 2};
     struct cq_str out = {0};
-    job_action_words(action, 40, tasks, r, &out);
+    job_action_words(action, &r, tasks, row, &out);
     cr_expect_str_eq(cq_str_text(&out), expected);
     cq_str_fini(&out);
 }
 
+/* Of how many tasks ran, and half as many were on their way. */
 Test(cli_report, actions_say_what_they_did)
 {
-    json_t *two = row("running", "", 1, 0, 2, 10), *one = row("running", "", 0, 0, 1, 1),
-           *over = row("failed", "fail", 0, 1, 0, 1);
-    expect_words(JOB_ACTION_REQUEUE, "", two,
+    json_t *live = row("running", "", 1, 0, 2, 10), *over = row("failed", "fail", 0, 1, 0, 1);
+    expect_words(JOB_ACTION_REQUEUE, 2, "", live,
                  "job 40: 2 running tasks called back, they start again");
-    expect_words(JOB_ACTION_REQUEUE, "", one,
+    expect_words(JOB_ACTION_REQUEUE, 1, "", live,
                  "job 40: 1 running task called back, it starts again");
-    expect_words(JOB_ACTION_REQUEUE, "3", two, "job 40[3]: called back, to start again");
-    expect_words(JOB_ACTION_CANCEL, "", two, "job 40: cancelled; 2 running tasks are stopped");
-    expect_words(JOB_ACTION_CANCEL, "", over, "job 40: it was over already (fail)");
-    expect_words(JOB_ACTION_HOLD, "", one, "job 40: held; 1 running task goes on");
-    expect_words(JOB_ACTION_RELEASE, "", NULL, "job 40: released");
-    json_decref(two);
-    json_decref(one);
+    expect_words(JOB_ACTION_REQUEUE, 0, "3", live, "job 40[3]: called back, to start again");
+    expect_words(JOB_ACTION_CANCEL, 2, "", live, "job 40: cancelled; 2 running tasks are stopped");
+    expect_words(JOB_ACTION_CANCEL, 1, "3-9", live,
+                 "job 40[3-9]: cancelled; 1 running task is stopped");
+    expect_words(JOB_ACTION_CANCEL, 0, "", live, "job 40: cancelled");
+    expect_words(JOB_ACTION_CANCEL, 0, "", over, "job 40: it was over already (fail)");
+    expect_words(JOB_ACTION_HOLD, 1, "", live, "job 40: held; 1 running task goes on");
+    expect_words(JOB_ACTION_HOLD, 2, "", live,
+                 "job 40: held; 2 running tasks go on; 1 about to start was sent already");
+    expect_words(JOB_ACTION_RELEASE, 0, "", NULL, "job 40: released");
+    json_decref(live);
     json_decref(over);
 }
 
