@@ -79,8 +79,11 @@ const struct command cmd_quota = {
     .name = "quota",
     .args = "[ENTERPRISE[/PROJECT[/USER]]]",
     .summary = "Show each limit with what is used of it",
-    .text = "A limit that is reached holds back what would go over it; chipq why JOB names it.\n"
-            "Without --all you see your own enterprise.",
+    .text =
+        "A limit that is reached holds back what would go over it; chipq why JOB names it. Of\n"
+        "borrow-cores is used what is above min-cores; nothing is counted of lend-cores, max-wall\n"
+        "and max-submit-rate.\n"
+        "Without --all you see your own enterprise.",
     .examples = "chipq quota\nchipq quota acme/uart\nchipq quota --all --format path,key,limit,used"
                 "\nchipq quota --json",
     .options = options,

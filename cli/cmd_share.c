@@ -36,6 +36,7 @@ static const struct column columns[] = {
     {"cores_used", "CORES", COLUMN_NUMBER, true},
     {"tasks_running", "RUNNING", COLUMN_NUMBER, true},
     {"tasks_waiting", "WAITING", COLUMN_NUMBER, true},
+    {"limit", "AT LIMIT", COLUMN_TEXT, true},
     {0},
 };
 
@@ -78,7 +79,9 @@ const struct command cmd_share = {
     .summary = "Show the share tree: weight, use, share due and share got",
     .text = "CORE-HOURS is recent use: it halves every day. DUE is the weighted part of the pool\n"
             "among those that want something now, GOT what is held now. Who has less than is due\n"
-            "is served first. Without --all you see your own enterprise.",
+            "is served first. AT LIMIT names a limit of it that holds more back: then it can have "
+            "less\n"
+            "than is due (chipq quota). Without --all you see your own enterprise.",
     .examples = "chipq share\nchipq share acme/uart\nchipq share --all\nchipq share --json",
     .options = options,
     .flags = COMMAND_HAS_ROWS,

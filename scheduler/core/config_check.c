@@ -333,15 +333,23 @@ static void warn_tokens(const struct plan_node *n, struct cq_str *out)
     }
 }
 
+/* What is held comes back when jobs end early; what is spent does not. */
 static void warn_budget(const struct plan_node *n, struct cq_str *out)
 {
-    const uint64_t hour = UINT64_C(3600000000);
-    uint64_t used = budget_used(n->node, n->settings.budget_period);
-    if (is_text_changed(n, SETTING_BUDGET) && used > n->settings.budget_core_us)
-        cq_str_printf(out,
-                      "%s: budget %s is below the %" PRIu64 " core-hours that are spent or held "
-                      "now: nothing new starts before the next period\n",
-                      n->path, text_of(n, SETTING_BUDGET), (used + hour - 1) / hour);
+    char used[32], spent[32], held[32];
+    const struct settings *s = &n->settings;
+    uint64_t spent_us = n->node->budget.spent_core_us[s->budget_period];
+    uint64_t used_us = budget_used(n->node, s->budget_period);
+    if (!is_text_changed(n, SETTING_BUDGET) || used_us <= s->budget_core_us)
+        return;
+    cq_str_printf(
+        out,
+        "%s: budget %s is below the %s core-hours used now, %s spent and %s held: nothing new "
+        "starts before %s\n",
+        n->path, text_of(n, SETTING_BUDGET), budget_format(used_us, used, sizeof used),
+        budget_format(spent_us, spent, sizeof spent),
+        budget_format(n->node->budget.held_core_us, held, sizeof held),
+        spent_us < s->budget_core_us ? "running jobs end, or the next period" : "the next period");
 }
 
 static void warn_node(const struct plan_node *n, struct cq_str *out)

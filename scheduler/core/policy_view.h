@@ -19,6 +19,7 @@ struct share_view {
     double due, got; /* of the whole pool, 0..1: its weighted part among those that want something
                         now; what it holds now */
     uint64_t cores_used, tasks_running, tasks_waiting;
+    const char *limit; /* of its own, that holds more of it back now: "max-cores"; NULL = none */
 };
 typedef void (*share_view_fn)(void *arg, const struct share_view *s);
 void core_each_share(const struct core *c, struct now now, share_view_fn fn, void *arg);

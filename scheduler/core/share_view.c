@@ -82,6 +82,19 @@ double share_due(const struct share_node *n)
     return due;
 }
 
+/* Of the limits of `n` itself the one that holds something below it back, or NULL. */
+static const char *limit_at(const struct share_node *n)
+{
+    struct quota_block b;
+    if (n->parked == NULL || !quota_node_blocks(n, n->parked->shape, &b))
+        return NULL;
+    if (b.which == SETTING_MAX_CORES && b.limit < n->settings.max_cores)
+        return setting_key(SETTING_BORROW_CORES);
+    if (b.which == SETTING_MAX_MEM && b.limit < n->settings.max_mem_mib)
+        return setting_key(SETTING_BORROW_MEM);
+    return setting_key(b.which);
+}
+
 void core_each_share(const struct core *c, struct now now, share_view_fn fn, void *arg)
 {
     size_t n;
@@ -99,6 +112,7 @@ void core_each_share(const struct core *c, struct now now, share_view_fn fn, voi
                                      .usage_core_hours = usage,
                                      .due = share_due(at),
                                      .got = (double)at->rate / (double)RATE_ONE,
+                                     .limit = limit_at(at),
                                      .cores_used = at->cores,
                                      .tasks_running = at->running,
                                      .tasks_waiting = at->waiting};
@@ -153,6 +167,24 @@ static void set_tokens(struct quota_view *q, const struct share_node *n)
     set_use(q, cq_str_text(&text), most, 1);
 }
 
+static uint64_t above(uint64_t used, uint64_t min)
+{
+    return used > min ? used - min : 0;
+}
+
+/* What stops nothing: a guarantee, and what nobody counts (the longest time, the rate of submits;
+ * what of a guarantee is lent, as no borrower has one lender). */
+static bool is_stop(enum setting which)
+{
+    return which != SETTING_MIN_CORES && which != SETTING_MIN_MEM;
+}
+
+static bool is_uncounted(enum setting which)
+{
+    return which == SETTING_MAX_WALL || which == SETTING_MAX_SUBMIT_RATE
+           || which == SETTING_LEND_CORES || which == SETTING_LEND_MEM;
+}
+
 /* False: a setting that is no quota. */
 static bool fill_use(struct quota_view *q, const struct share_node *n, enum setting which)
 {
@@ -171,11 +203,15 @@ static bool fill_use(struct quota_view *q, const struct share_node *n, enum sett
         set_count(q, n->cores, s->min_cores);
     else if (which == SETTING_MIN_MEM)
         set_mem(q, n->mem_mib, s->min_mem_mib);
+    else if (which == SETTING_BORROW_CORES)
+        set_count(q, above(n->cores, s->min_cores), s->borrow_cores);
+    else if (which == SETTING_BORROW_MEM)
+        set_mem(q, above(n->mem_mib, s->min_mem_mib), s->borrow_mem_mib);
     else if (which == SETTING_BUDGET)
         set_budget(q, n);
     else
-        return which == SETTING_MAX_WALL || which == SETTING_MAX_SUBMIT_RATE;
-    q->is_reached = q->fraction >= 1 && which != SETTING_MIN_CORES && which != SETTING_MIN_MEM;
+        return is_uncounted(which);
+    q->is_reached = q->fraction >= 1 && is_stop(which);
     return true;
 }
 

@@ -49,7 +49,7 @@ static uint64_t whole(double value)
 static void list_share(void *arg, const struct share_view *s)
 {
     struct listing *l = arg;
-    if (!may_see(l->asker, s->enterprise) || !page_takes(&l->page, strlen(s->path) + 90))
+    if (!may_see(l->asker, s->enterprise) || !page_takes(&l->page, strlen(s->path) + 120))
         return;
     l->rows.shares[l->page.n - 1] =
         (struct share_row){.kind = page_keep(&l->page, s->kind),
@@ -60,6 +60,7 @@ static void list_share(void *arg, const struct share_view *s)
                            .got_ppm = whole(s->got * PPM),
                            .cores_used = s->cores_used,
                            .tasks_running = s->tasks_running,
+                           .limit = s->limit,
                            .tasks_waiting = s->tasks_waiting};
 }
 

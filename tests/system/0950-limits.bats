@@ -108,6 +108,28 @@ ends() { # ends ENTERPRISE/USER JOB...: well
     done
 }
 
+@test "at its cap a company is not underserved: share names the limit, quota what is borrowed of it" {
+    run -0 admin admin enterprise set acme --min-cores 1 --borrow-cores 0 --lend-cores 0
+    one=$(stay acme/dan)
+    heard_of "$one"
+    two=$(stay acme/dan)
+    run -0 --separate-stderr as acme/dan share acme --json
+    [ "$(json shares.0.limit <<<"$output")" = borrow-cores ]
+    run -0 admin admin enterprise set acme --max-cores 1
+    run -0 as acme/dan share acme
+    [[ $output == *"AT LIMIT"*acme*max-cores* ]]
+    run -0 admin admin enterprise set acme --max-cores none --borrow-cores 1
+    heard_of "$two"
+    run -0 as acme/dan quota acme --format key,limit,used,state
+    [[ $output =~ borrow-cores\ +1\ +1\ +reached ]]
+    [[ $output =~ lend-cores\ +0 ]]
+    run -0 --separate-stderr as acme/dan share acme --json
+    [ -z "$(json shares.0.limit <<<"$output")" ] # nothing waits
+    let_go
+    let_go
+    run -0 ends acme/dan "$one" "$two"
+}
+
 @test "max-running and max-mem hold in the same way" {
     run -0 admin admin project set acme/uart --max-running 1
     one=$(stay acme/dan --project uart)
@@ -303,6 +325,9 @@ fed() {
         "budget of bolt is 0.02 core-hours; 0.0167 core-hours in use, it needs 0.0167 core-hours" ]
     run -0 as bolt/dan quota bolt --format key,used
     [[ $output == *"0core-hours, 0.0167 held"* ]]
+    run -0 --separate-stderr admin admin enterprise set bolt --budget 0.01core-hours/year # below what is held: the figures
+    [[ $stderr == *"budget 0.01core-hours/year is below the 0.0167 core-hours used now, 0 spent and 0.0167 held: nothing new starts before running jobs end, or the next period" ]]
+    run -0 admin admin enterprise set bolt --budget 0.02core-hours/year
     short=$(as bolt/dan submit --time 10s --mem 64M -- true)
     run -0 ends bolt/dan "$short"
     [ "$(as bolt/dan job "$two" --json | json state)" = pending ]
