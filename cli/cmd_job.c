@@ -292,7 +292,7 @@ static int run(struct cli *c, void *opts, size_t n_args, char **args, struct cq_
         return -1;
     ask.u.job_query = (struct msg_job_query){
         .number = name.number, .enterprise = name.enterprise, .tasks = name.tasks};
-    struct net_client *s = session_open(c, AS_USER, err);
+    struct net_client *s = session_open_of(c, name.enterprise, err);
     int rc = s ? session_call(s, &ask, MSG_JOB, &reply, err) : -1;
     if (rc == 0 && reply.u.job.n_job == 0)
         rc = cq_fail(err, CQ_E_NOT_FOUND, "no such job: %s", args[0]);

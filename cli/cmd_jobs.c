@@ -185,17 +185,40 @@ static bool has_filter(const struct opts *o)
            || q->before || o->limit;
 }
 
+/* The enterprise that is asked about, by its name or with the first job. */
+static struct net_client *open_session(struct cli *c, const struct opts *o, size_t n_args,
+                                       char **args, struct cq_err *err)
+{
+    const char *slash = n_args ? strchr(args[0], '/') : NULL;
+    if (slash == NULL)
+        return session_open_of(c, o->query.enterprise, err);
+    CQ_CLEANUP(cq_free_ptr) char *enterprise = cq_strndup(args[0], (size_t)(slash - args[0]));
+    return session_open_of(c, enterprise, err);
+}
+
+/* People see that something is withheld, and not an empty name. */
+static void mark_hidden(const struct cli *c, json_t *row)
+{
+    if (c->output != CLI_TABLE || *row_text(row, "user"))
+        return;
+    json_object_set_new(row, "user", json_string("(hidden)"));
+    json_object_set_new(row, "name", json_string("(hidden)"));
+}
+
 static int run(struct cli *c, void *opts, size_t n_args, char **args, struct cq_err *err)
 {
     if (columns_check(c, columns, err) != 0)
         return -1;
     if (n_args && has_filter(opts))
         return cq_fail(err, CQ_E_INVALID, "jobs: name jobs, or say which with options, not both");
-    struct net_client *s = session_open(c, AS_USER, err);
+    const struct opts *o = opts;
+    struct net_client *s = open_session(c, o, n_args, args, err);
     json_t *rows = json_array();
     int rc = -1;
     if (s)
         rc = n_args ? collect_named(s, n_args, args, rows, err) : collect(s, opts, rows, err);
+    for (size_t i = 0; i < json_array_size(rows); i++)
+        mark_hidden(c, json_array_get(rows, i));
     if (rc == 0)
         rc = columns_print(c, "jobs", rows, columns, err);
     json_decref(rows);
@@ -207,9 +230,14 @@ const struct command cmd_jobs = {
     .name = "jobs",
     .args = "[JOB...]",
     .summary = "List jobs, the newest first",
+    .text =
+        "Of another enterprise a platform admin sees numbers, sizes and states; what is its own\n"
+        "business is (hidden). --enterprise and ENTERPRISE/JOB act with the instance's admin\n"
+        "key unless --key is given.",
     .examples =
         "chipq jobs --live\nchipq jobs --flow uart-signoff --format number,name,state,reason\n"
-        "chipq jobs --state failed --jsonl\nchipq jobs 1-3 53,54\nchipq jobs --limit 5000 --format "
+        "chipq jobs --state failed --jsonl\nchipq jobs 1-3 53,54\nchipq jobs --enterprise acme "
+        "--live\nchipq jobs --limit 5000 --format "
         "csv",
     .options = options,
     .flags = COMMAND_HAS_ROWS,

@@ -50,7 +50,7 @@ static int run(struct cli *c, void *opts, size_t n_args, char **args, struct cq_
     struct job_name *jobs = job_names_parse(n_args, args, &n, err);
     uint64_t numbers[JOBS_MAX];
     int rc = jobs ? check_names(jobs, n, numbers, err) : -1;
-    struct net_client *s = rc == 0 ? session_open(c, AS_USER, err) : NULL;
+    struct net_client *s = rc == 0 ? session_open_of(c, jobs[0].enterprise, err) : NULL;
     struct follow watch = {.session = s, .numbers = numbers, .n = n, .patience_us = o->patience_us};
     if (jobs)
         watch.enterprise = jobs[0].enterprise;

@@ -19,7 +19,7 @@ static void print_line(const char *indent, const char *text)
 static void print_reasons(const struct msg_why *why)
 {
     const struct job_row *job = &why->job[0];
-    CQ_CLEANUP(cq_free_ptr) char *name = cli_printable(job->name);
+    CQ_CLEANUP(cq_free_ptr) char *name = cli_printable(*job->user ? job->name : "hidden");
     json_t *row = json_of_job_row(job);
     bool has_ended = job_has_ended(row);
     printf("job %" PRIu64 " (%s) %s %s\n", job->number, name, has_ended ? "has ended:" : "is",
@@ -98,7 +98,7 @@ static int run(struct cli *c, void *opts, size_t n_args, char **args, struct cq_
     if (job_name_parse(args[0], &name, err) != 0)
         return -1;
     ask.u.why_query = (struct msg_why_query){.number = name.number, .enterprise = name.enterprise};
-    struct net_client *s = session_open(c, AS_USER, err);
+    struct net_client *s = session_open_of(c, name.enterprise, err);
     int rc = s ? session_call(s, &ask, MSG_WHY, &reply, err) : -1;
     if (rc == 0 && reply.u.why.n_job == 0)
         rc = cq_fail(err, CQ_E_NOT_FOUND, "no such job: %s", args[0]);

@@ -36,6 +36,16 @@ static void add_wrapped(struct cq_str *out, size_t column, const char *text)
     cq_str_add_char(out, '\n');
 }
 
+static const char job_names[] =
+    "JOB is a number, 1207; tasks of an array are 1207[3] or 1207[1-5,9]. Where several\n"
+    "are taken: 53,54 or 1-3. A job of another enterprise, for platform admins, is\n"
+    "ENTERPRISE/JOB: acme/1207.\n";
+
+static bool names_jobs(const struct command *cmd)
+{
+    return strstr(cmd->args, "JOB") != NULL;
+}
+
 static void add_option_name(struct cq_str *out, const struct argp_option *o)
 {
     if (o->key > 0 && o->key < 128)
@@ -90,6 +100,8 @@ void help_command(const struct command *cmd, struct cq_str *out)
         cq_str_add_char(out, '\n');
         add_lines(out, "", cmd->text, "\n");
     }
+    if (names_jobs(cmd))
+        cq_str_printf(out, "\n%s", job_names);
     cq_str_add(out, "\nOptions:\n");
     for (const struct argp_option *o = cmd->options; o && !is_end(o); o++)
         if (!(o->flags & OPTION_HIDDEN))
@@ -154,6 +166,10 @@ void help_man(const struct command *cmd, struct cq_str *out)
     cq_str_add(out, ".\n\n");
     if (cmd->text)
         add_man_literal(out, cmd->text);
+    if (names_jobs(cmd)) {
+        cq_str_add(out, "\n");
+        add_man(out, job_names);
+    }
     cq_str_add(out, "\n# OPTIONS\n\n");
     for (const struct argp_option *o = cmd->options; o && !is_end(o); o++)
         if (!(o->flags & OPTION_HIDDEN))

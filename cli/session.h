@@ -16,6 +16,11 @@
  */
 struct net_client *session_open(struct cli *c, const char *who, struct cq_err *err) CQ_MUST_CHECK;
 
+/* For what is asked of `enterprise`: with the user's key, and where that is of another enterprise
+ * and no key is given, with the instance's admin key if there is one. NULL or "": one's own. */
+struct net_client *session_open_of(struct cli *c, const char *enterprise,
+                                   struct cq_err *err) CQ_MUST_CHECK;
+
 /* As net_client_call, and CQ_E_PROTOCOL when the answer is not `expected`. */
 int session_call(struct net_client *s, const struct msg *ask, enum msg_code expected,
                  struct msg *reply, struct cq_err *err) CQ_MUST_CHECK;

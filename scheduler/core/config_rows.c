@@ -27,7 +27,7 @@ static int check_no_jobs(const struct enterprise *e, struct cq_err *err)
         return 0;
     return cq_fail(err, CQ_E_CONFLICT,
                    "%s has %" PRIu64 " running and %" PRIu64
-                   " waiting jobs: cancel them first, or wait: chipq jobs --enterprise %s",
+                   " waiting jobs: cancel them first, or wait: chipq jobs --enterprise %s --live",
                    e->name, e->counts.jobs_running, e->counts.jobs_waiting, e->name);
 }
 

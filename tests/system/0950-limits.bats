@@ -473,9 +473,15 @@ YAML
     one=$(stay acme/dan)
     heard_of "$one"
     run -7 admin admin enterprise remove acme
-    [[ $output == *"acme has 1 running and 0 waiting jobs: cancel them first, or wait: chipq jobs --enterprise acme"* ]]
-    run -0 admin jobs --enterprise acme --live # as it says
+    [[ $output == *"acme has 1 running and 0 waiting jobs: cancel them first, or wait: chipq jobs --enterprise acme --live"* ]]
+    run -0 chipq jobs --enterprise acme --live # as it says, with the admin's key by itself
     [[ $output == *running* ]]
+    [[ $output == *"(hidden)"*"(hidden)"* ]]
+    number=$(chipq jobs --enterprise acme --live --json | json jobs.0.number)
+    run -0 chipq why "acme/$number"
+    [[ $output == "job $number (hidden) is "* ]]
+    run -0 chipq jobs "acme/1-$number"
+    run -3 chipq --key "$CHIPQ_DIR/keys/user.key" jobs --enterprise acme # who says with which key means it
     let_go
     run -0 ends acme/dan "$one"
 }

@@ -507,7 +507,7 @@ Test(config, an_enterprise_with_jobs_is_not_removed)
     submit(&w, "ann", (struct in_job)IN_JOB_PLAIN);
     refuse(&w, "remove enterprise acme\n", CQ_E_CONFLICT,
            "row 1 (remove enterprise acme): acme has 0 running and 2 waiting jobs: cancel them "
-           "first, or wait: chipq jobs --enterprise acme");
+           "first, or wait: chipq jobs --enterprise acme --live");
     cancel(&w, 1);
     cancel(&w, 2);
     change(&w, "set enterprise acme weight 2\nset project acme/uart weight 3\n", NULL);
