@@ -19,6 +19,13 @@ teardown() {
     rm -rf "$T"
 }
 
+@test "why a job waits is told as the README tells it" {
+    job=$(chipq submit --cores 8 -- true)
+    run -0 chipq why "$job"
+    [ "$output" = "$(sed -n '/^\$ chipq why 3$/,/^```$/p' "$CHIPQ_ROOT/README.md" | sed -e 1d -e '$d' -e "s/^job 3 /job $job /")" ]
+    run -0 chipq cancel "$job"
+}
+
 @test "up again: already running, exit 0, same processes" {
     before=$(pool_pid chipqd)
     run -0 chipq up
