@@ -34,8 +34,12 @@ static int fail_at(struct cli *c, const char *path, const struct config_rows *ro
     const char *reason;
     const struct cq_err given = *err;
     size_t row = config_row_of(given.text, &reason);
-    if (row == 0 || row > rows->n || rows->ats[row - 1].line == 0)
+    if (row == 0 || row > rows->n)
         return -1;
+    if (rows->ats[row - 1].line == 0) { /* a row that --prune added */
+        config_drop_row(err);
+        return cq_wrap(err, "--prune: " UNCHANGED);
+    }
     struct flow_errors e = {0};
     flow_errors_add(&e, rows->ats[row - 1], "%s", reason);
     (void)file_errors_fail(c, &e, path, UNCHANGED, err);

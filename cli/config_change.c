@@ -105,8 +105,17 @@ size_t config_row_of(const char *text, const char **reason)
     return (size_t)row;
 }
 
-/* A command that is one change needs no number in front of what is wrong with it. */
-static void drop_row(struct cq_err *err)
+/* Bytes of "set enterprise acme" in "set enterprise acme weight", when the reason begins with the
+ * key by itself: "weight: 'x' is not a number". */
+static int without_key(const char *what, int n, const char *reason)
+{
+    size_t key = strcspn(reason, ": ");
+    bool is_said = key > 0 && (int)key < n && reason[key] == ':'
+                   && strncmp(what + n - key, reason, key) == 0 && what[n - (int)key - 1] == ' ';
+    return is_said ? n - (int)key - 1 : n;
+}
+
+void config_drop_row(struct cq_err *err)
 {
     const char *reason;
     char text[CQ_ERR_TEXT_BYTES];
@@ -114,6 +123,8 @@ static void drop_row(struct cq_err *err)
         return;
     const char *open = strchr(err->text, '(');
     int n = open && open < reason ? (int)(reason - open) - 4 : 0; /* without "): " */
+    if (n > 0)
+        n = without_key(open + 1, n, reason);
     (void)snprintf(text, sizeof text, "%.*s%s%s", n > 0 ? n : 0, n > 0 ? open + 1 : "",
                    n > 0 ? ": " : "", reason);
     (void)cq_copy_text(err->text, sizeof err->text, text);
@@ -164,7 +175,7 @@ int config_change(struct cli *c, struct config_rows *rows, const char *name, str
     struct net_client *s = session_open(c, AS_ADMIN, err);
     int rc = s ? config_send(s, rows, false, &reply, err) : -1;
     if (rc != 0)
-        drop_row(err);
+        config_drop_row(err);
     if (rc == 0 && c->output == CLI_JSON) {
         json_t *object = config_changes_json(&reply.u.config_done);
         json_object_set_new(object, "name", json_text(name));

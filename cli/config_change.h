@@ -22,6 +22,9 @@ int config_send(struct net_client *s, const struct config_rows *rows, bool is_dr
 /* The row, from 1, that an error of the scheduler names: "row 3 (set enterprise acme weight): ..."
  * or "row 3: ..."; 0 when it names none. *reason is what follows, in `text`. */
 size_t config_row_of(const char *text, const char **reason);
+/* "row 3 (set enterprise acme weight): weight: reason" becomes "set enterprise acme: weight:
+ * reason"; other texts stay. */
+void config_drop_row(struct cq_err *err);
 
 /* The difference, a line each, to stdout; warnings to stderr. */
 void config_print_changes(const struct msg_config_done *done);

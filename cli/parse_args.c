@@ -87,6 +87,11 @@ static int check_word(const struct parse *p, const struct argp_option *const lis
                            o->name);
     } else {
         o = find_short(lists, word[1]);
+        if (o == NULL && word[1] >= '0' && word[1] <= '9')
+            return cq_fail(p->err, CQ_E_INVALID,
+                           "%s: '%s' is taken for an option, and numbers below 0 are not taken; "
+                           "see: chipq %s --help",
+                           p->cmd->name, word, p->cmd->name);
         if (o == NULL)
             return cq_fail(p->err, CQ_E_INVALID, "%s: no option '%.2s'; see: chipq %s --help",
                            p->cmd->name, word, p->cmd->name);

@@ -39,7 +39,7 @@ static void node_changes(const struct plan_node *n, struct cq_str *out)
 
 static void count_text(const struct feature *f, char *buf, size_t size)
 {
-    if (f->is_removed || f->count == plan_count_of(f->kind))
+    if (f->is_removed)
         *buf = '\0';
     else
         (void)snprintf(buf, size, "%llu", (unsigned long long)f->count);

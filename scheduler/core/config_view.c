@@ -168,12 +168,10 @@ static void list_feature(const struct lister *l, const struct feature *f)
                              .key = "",
                              .value = ""};
     l->fn(l->arg, &v);
-    if (f->count != plan_count_of(f->kind)) {
-        (void)snprintf(count, sizeof count, "%" PRIu64, f->count);
-        v.key = "count";
-        v.value = count;
-        l->fn(l->arg, &v);
-    }
+    (void)snprintf(count, sizeof count, "%" PRIu64, f->count);
+    v.key = "count";
+    v.value = count;
+    l->fn(l->arg, &v);
     if (f->owner) {
         v.key = "owner";
         v.value = f->owner->name;

@@ -131,8 +131,19 @@ void settings_copy(struct settings *to, const struct settings *from)
 /* ---- numbers ---- */
 
 /* Sizes of nothing are no sizes for the parser, but they are limits. */
+/* People forget what a plain number means; "0" means the same in any unit. */
+static int check_unit(const char *text, const char *units[2], struct cq_err *err)
+{
+    if (strcmp(text, "0") == 0 || *text == '\0' || text[strspn(text, "0123456789.")] != '\0')
+        return 0;
+    return cq_fail(err, CQ_E_INVALID, "'%.20s' has no unit; write %.20s%s or %.20s%s", text, text,
+                   units[0], text, units[1]);
+}
+
 static int parse_mem(const char *text, uint64_t *mib, struct cq_err *err)
 {
+    if (check_unit(text, (const char *[]){"M", "G"}, err) != 0)
+        return -1;
     if (strcmp(text, "0") != 0)
         return parse_size_mib(text, mib, err);
     *mib = 0;
@@ -142,7 +153,8 @@ static int parse_mem(const char *text, uint64_t *mib, struct cq_err *err)
 static int parse_time(const char *text, uint64_t *us, struct cq_err *err)
 {
     int64_t time_us;
-    if (parse_time_us(text, &time_us, err) != 0)
+    if (check_unit(text, (const char *[]){"s", "m"}, err) != 0
+        || parse_time_us(text, &time_us, err) != 0)
         return -1;
     *us = (uint64_t)time_us;
     return 0;
@@ -312,7 +324,7 @@ static int add_token(struct tokens *t, struct feature *f, uint64_t count, struct
     return 0;
 }
 
-/* "vcs:2", or "vcs" for one. Cuts `item`. */
+/* "vcs:2", or "vcs" for one; a limit, where `least` is 0, says how many. Cuts `item`. */
 static int parse_item(const struct core *c, const struct enterprise *owner, char *item,
                       uint64_t least, struct tokens *t, struct cq_err *err)
 {
@@ -326,6 +338,8 @@ static int parse_item(const struct core *c, const struct enterprise *owner, char
     struct feature *f = feature_named(c, item);
     if (f == NULL || (owner && !feature_is_visible(f, owner)))
         return no_such_feature(c, owner, item, err);
+    if (colon == NULL && least == 0)
+        return cq_fail(err, CQ_E_INVALID, "how many of %s? write %s:N", item, item);
     if (colon && parse_u64(colon + 1, least, TOKEN_COUNT_MAX, &count, err) != 0)
         return cq_wrap(err, "%s", item);
     return add_token(t, f, count, err);

@@ -266,6 +266,20 @@ static struct record *make_record(const struct submit *s, size_t i, uint64_t pro
     return r;
 }
 
+/* More tokens than there are, by now: it waits until an admin sets more. */
+static bool format_tokens(const struct tokens *t, struct cq_str *out)
+{
+    for (size_t i = 0; i < t->n; i++) {
+        const struct feature *f = t->items[i].feature;
+        if (t->items[i].count <= f->count)
+            continue;
+        cq_str_printf(out, "asks %" PRIu64 " of %s; the pool has %" PRIu64 ": it waits",
+                      t->items[i].count, f->name, f->count);
+        return true;
+    }
+    return false;
+}
+
 static void format_impossible(const struct submit *s, struct cq_str *out)
 {
     char title[64];
@@ -275,7 +289,8 @@ static void format_impossible(const struct submit *s, struct cq_str *out)
         if (out->len)
             cq_str_add(out, "; ");
         cq_str_printf(out, "job %s ", submit_title(s, i, title, sizeof title));
-        if (!explain_impossible(s->core, job->class->shape, out))
+        if (!explain_impossible(s->core, job->class->shape, out)
+            && !format_tokens(&job->class->shape->tokens, out))
             cq_str_truncate(out, before);
     }
 }

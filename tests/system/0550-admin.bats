@@ -68,6 +68,44 @@ changes() { json changes | python3 -c 'import json,sys; print(len(json.load(sys.
     run -3 admin admin enterprise set acme --max-licence nosuch:2
     run -2 admin admin enterprise set acme --min-cores 100000
     [[ $output == *min-cores* ]]
+    run -2 admin admin enterprise set acme --weight x # the key once
+    [ "$output" = "chipq: set enterprise acme: weight: 'x' is not a number" ]
+    run -2 admin admin enterprise set acme --max-mem 1
+    [[ $output == *"max-mem: '1' has no unit; write 1M or 1G" ]]
+    run -0 admin licence set vcs 2
+    run -2 admin admin enterprise set acme --max-licence vcs
+    [[ $output == *"max-licence: how many of vcs? write vcs:N" ]]
+    run -2 admin licence set vcs -1
+    [[ $output == *"'-1' is taken for an option, and numbers below 0 are not taken"* ]]
+    run -2 admin licence -- set vcs -1
+    [[ $output == *"vcs: '-1' is not a whole number" ]]
+}
+
+@test "a count of none is a number, and comes back from its file; asking for more than all is said at once" {
+    run -0 admin licence set vcs 0
+    [[ $output == *"count 2 -> 0" ]]
+    run -0 admin instrument set pal 1
+    chipq admin export >"$F"
+    run -0 admin admin apply "$F" --dry-run
+    [[ $output == *"no changes"* ]]
+    run -0 admin licence set vcs 2
+    run -0 --separate-stderr as acme/dan submit --licence vcs:3 --hold -- true
+    [ "$stderr" = "chipq: job true asks 3 of vcs; the pool has 2: it waits" ]
+    run -0 --separate-stderr as acme/dan submit --instrument pal:2 --hold -- true
+    [ "$stderr" = "chipq: job true asks 2 of pal; the pool has 1: it waits" ]
+    run -3 as acme/dan submit --licence VCS:1 -- true
+    [[ $output == *"did you mean vcs?"* ]]
+    as acme/dan jobs --live --jsonl | sed -n 's/.*"number": *\([0-9]*\).*/\1/p' | xargs chipq --key "$CHIPQ_DIR/acme-dan.key" cancel
+    run -0 admin licence remove vcs
+    run -0 admin instrument remove pal
+}
+
+@test "--prune that may not remove says so" {
+    one=$(as bolt/dan submit --hold -- true)
+    printf 'enterprises:\n  acme: {}\n  local: {}\n' >"$F"
+    run -7 admin admin apply "$F" --prune --yes
+    [[ $output == "chipq: --prune: nothing was changed: remove enterprise bolt: bolt has 0 running and 1 waiting jobs"* ]]
+    run -0 as bolt/dan cancel "$one"
 }
 
 @test "apply: shown as a dry run, then done at once, then no changes" {

@@ -189,7 +189,7 @@ Test(config, features_and_owners_are_known_wherever_they_stand)
            "set licence dc owner acme\n"
            "put instrument palladium\n"
            "add enterprise beta\n"
-           "set enterprise beta max-mem 65536\n"
+           "set enterprise beta max-mem 65536M\n"
            "set user acme/uart/ann max-running 10\n"
            "set feed licences command  /opt/lmstat   -a \n"
            "set feed licences every 60s\n",
@@ -201,8 +201,10 @@ Test(config, features_and_owners_are_known_wherever_they_stand)
            "enterprise beta\t\t\tpresent\n"
            "enterprise beta\tmax-mem\t\t64G\n"
            "licence dc\t\t\tpresent\n"
+           "licence dc\tcount\t\t0\n"
            "licence dc\towner\t\tacme\n"
            "instrument palladium\t\t\tpresent\n"
+           "instrument palladium\tcount\t\t1\n"
            "licence vcs\t\t\tpresent\n"
            "licence vcs\tcount\t\t12\n"
            "feed licences\tcommand\t\t/opt/lmstat -a\n"
@@ -216,8 +218,10 @@ Test(config, features_and_owners_are_known_wherever_they_stand)
                             "enterprise beta\n"
                             "enterprise beta max-mem=64G\n"
                             "licence dc\n"
+                            "licence dc count=0\n"
                             "licence dc owner=acme\n"
                             "instrument palladium\n"
+                            "instrument palladium count=1\n"
                             "licence vcs\n"
                             "licence vcs count=12\n"
                             "feed licences\n"
@@ -343,7 +347,7 @@ Test(config, a_feature_may_come_back_under_its_name)
     change(&w, "add licence vcs\nset licence vcs count 5\n", NULL);
     change(&w, "remove licence vcs\nadd instrument vcs\n",
            "licence vcs\t\tpresent\t\ninstrument vcs\t\t\tpresent\n"
-           "instrument vcs\tcount\t5\t\n");
+           "instrument vcs\tcount\t5\t1\n");
     change(&w, "remove instrument vcs\n", NULL);
     change(&w, "add licence vcs\nset licence vcs count 3\n", NULL);
     expect_settings(w.core, "enterprise acme\nlicence vcs\nlicence vcs count=3\n");

@@ -79,19 +79,20 @@ Test(settings, values_get_their_canonical_text)
         {"max-cores", "64", "64"},
         {"max-cores", "0", "0"},
         {"max-cores", "0064", "64"},
-        {"max-mem", "65536", "64G"},
+        {"max-mem", "65536M", "64G"},
         {"max-mem", "1.5G", "1536M"},
         {"max-mem", "2048G", "2T"},
         {"max-mem", "0", "0"},
         {"max-running", "7", "7"},
         {"max-pending", "100000", "100000"},
         {"max-submit-rate", "20", "20"},
-        {"max-wall", "7200", "2h"},
+        {"max-wall", "7200s", "2h"},
+        {"max-wall", "0", "0"},
         {"max-wall", "1h30m", "90m"},
         {"max-wall", "24h", "1d"},
         {"max-wall", "1500ms", "1500ms"},
         {"max-licence", "vcs:4,dc:1", "dc:1,vcs:4"},
-        {"max-licence", "vcs", "vcs:1"},
+        {"max-licence", "vcs:1", "vcs:1"},
         {"max-licence", "vcs:0", "vcs:0"},
         {"min-cores", "8", "8"},
         {"min-cores", "0", "(default)"},
@@ -131,6 +132,9 @@ Test(settings, bad_values_are_refused_and_change_nothing)
         {"weight", "1000001", "weight: '1000001' is no weight"},
         {"weight", "2x", "weight: '2x' is not a number"},
         {"max-cores", "-1", "max-cores: '-1' is not a whole number"},
+        {"max-mem", "1", "max-mem: '1' has no unit; write 1M or 1G"},
+        {"max-wall", "90", "max-wall: '90' has no unit; write 90s or 90m"},
+        {"max-licence", "vcs", "max-licence: how many of vcs? write vcs:N"},
         {"max-cores", "1.5", "max-cores: '1.5' is not a whole number"},
         {"max-cores", "1000000001", "max-cores: 1000000001 is out of range"},
         {"max-cores", "99999999999999999999999", "out of range"},
@@ -208,7 +212,7 @@ static void random_value(enum setting which, uint64_t *seed, char *buf, size_t s
                        1e-3 + (double)n / (double)(UINT64_C(1) << 40) * 999999.0);
         return;
     case SETTING_MAX_LICENCE:
-        (void)snprintf(buf, size, n % 2 ? "dc:%" PRIu64 ",vcs" : "vcs:%" PRIu64, n % 1000000);
+        (void)snprintf(buf, size, n % 2 ? "dc:%" PRIu64 ",vcs:1" : "vcs:%" PRIu64, n % 1000000);
         return;
     case SETTING_BUDGET:
         (void)snprintf(buf, size, "%" PRIu64 ".%0*" PRIu64 "core-hours/%s", n % 1000000000,

@@ -119,6 +119,7 @@ Test(str, the_closest_word_is_offered_and_nothing_far_fetched)
     static const char *const words[] = {"submit", "cancel", "hold", "release", NULL};
     cr_assert_str_eq(cq_closest("sumbit", words), "submit");
     cr_assert_str_eq(cq_closest("cancle", words), "cancel");
+    cr_assert_str_eq(cq_closest("SUBMIT", words), "submit");
     cr_assert_null(cq_closest("xyzzy", words));
     char long_word[200];
     memset(long_word, 's', sizeof long_word - 1);

@@ -2,6 +2,7 @@
 #include "common/base/pure/str.h"
 #include "common/base/pure/mem.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 
 static void reserve(struct cq_str *s, size_t more)
@@ -175,6 +176,12 @@ static size_t min3(size_t a, size_t b, size_t c)
     return m < c ? m : c;
 }
 
+/* Of letters the case does not count. */
+static bool differs(char a, char b)
+{
+    return (tolower)((unsigned char)a) != (tolower)((unsigned char)b);
+}
+
 /* Levenshtein distance with two rows; words longer than WORD_MAX are "far". */
 static size_t edit_distance(const char *a, const char *b)
 {
@@ -188,7 +195,7 @@ static size_t edit_distance(const char *a, const char *b)
         row[0] = i;
         for (size_t j = 1; j <= n; j++) {
             size_t above = row[j];
-            row[j] = min3(row[j] + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1]));
+            row[j] = min3(row[j] + 1, row[j - 1] + 1, diagonal + differs(a[i - 1], b[j - 1]));
             diagonal = above;
         }
     }
