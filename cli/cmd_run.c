@@ -112,6 +112,8 @@ static int submit(struct net_client *s, const struct flow *f, const struct flow_
                      reply.u.accepted.n_numbers, plan->n);
     else
         memcpy(numbers, reply.u.accepted.numbers, plan->n * sizeof *numbers);
+    if (*reply.u.accepted.note)
+        cli_talk("%s", reply.u.accepted.note);
     msg_fini(&reply);
     return rc;
 }

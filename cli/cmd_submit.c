@@ -240,6 +240,8 @@ static int send_job(struct net_client *s, struct opts *o, char **args, const str
         return -1;
     sent->number = reply.u.accepted.n_numbers ? reply.u.accepted.numbers[0] : 0;
     (void)cq_copy_text(sent->warning, sizeof sent->warning, reply.u.accepted.warning);
+    if (*reply.u.accepted.note)
+        cli_talk("%s", reply.u.accepted.note);
     msg_fini(&reply);
     return sent->number ? 0
                         : cq_fail(err, CQ_E_PROTOCOL, "the scheduler accepted without a number");

@@ -360,8 +360,11 @@ struct plan_node *plan_find(struct plan *p, enum share_level level, const char *
     if (split_path(level, path, parts, err) != 0)
         return NULL;
     struct plan_node *n = find_enterprise(p, parts[0], may_make && level == SHARE_ENTERPRISE, err);
+    /* A user's row makes no project: its name may be misspelt. The default one is there for all. */
+    bool may_make_project =
+        may_make && (level == SHARE_PROJECT || strcmp(parts[1], "default") == 0);
     if (n && level >= SHARE_PROJECT)
-        n = find_project(p, n, parts[1], may_make, err);
+        n = find_project(p, n, parts[1], may_make_project, err);
     if (n && level == SHARE_LEAF)
         n = find_user(p, n, parts[2], may_make, err);
     p->last = n;

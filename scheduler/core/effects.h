@@ -42,7 +42,8 @@ struct out {
     uint64_t epoch, lease, mem_mib;
     bool was_known; /* ACCEPTED: the key had been used before */
     char *text;     /* error text, cause or core set; owned */
-    char *changes;  /* CONFIG_DONE: "kind path\tkey\told\tnew" a line, in canonical order; owned */
+    char *changes;  /* CONFIG_DONE: "kind path\tkey\told\tnew" a line, in canonical order; ACCEPTED:
+                       what else was made, for people; owned */
     uint64_t *numbers; /* ACCEPTED: job numbers; WELCOME: leases to drop; owned */
     size_t n_numbers;
     struct out_attempt *attempts; /* owned */

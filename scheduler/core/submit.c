@@ -179,12 +179,30 @@ static void make_leaf(const struct submit *s, uint64_t project, struct effects *
     core_emit(s->core, out, r);
 }
 
-static uint64_t project_id(struct submit *s, struct effects *out)
+/* A project is made at first use; whoever misspelt one should hear of it. */
+static char *note_of_new(const struct enterprise *e, const char *name)
+{
+    size_t n = e->share->n_children;
+    const char **names CQ_CLEANUP(cq_free_ptr) = cq_calloc(n + 1, sizeof *names);
+    struct cq_str text = {0};
+    for (size_t i = 0; i < n; i++)
+        names[i] = e->share->children[i]->project->name;
+    const char *near = cq_closest(name, names);
+    cq_str_printf(&text, "project '%s' is new: it was made now", name);
+    if (near)
+        cq_str_printf(&text, "; did you mean '%s'?", near);
+    return cq_str_take(&text);
+}
+
+/* Sets *note, which the caller frees, when the project is new. */
+static uint64_t project_id(struct submit *s, struct effects *out, char **note)
 {
     const char *name = *s->req->project ? s->req->project : "default";
     const struct project *p = people_project_named(s->core, s->who->enterprise, name);
     if (p)
         return p->id;
+    if (*s->req->project && strcmp(name, "default") != 0)
+        *note = note_of_new(s->who->enterprise, name);
     struct record *r = record_new(RECORD_PROJECT_ADD);
     uint64_t id = core_new_id(s->core);
     r->u.project_add = (struct project_add){
@@ -298,7 +316,8 @@ static void format_impossible(const struct submit *s, struct cq_str *out)
 static void accept_jobs(struct submit *s, struct effects *out)
 {
     size_t n = s->req->n_jobs;
-    uint64_t project = project_id(s, out);
+    char *note = NULL;
+    uint64_t project = project_id(s, out, &note);
     make_leaf(s, project, out);
     uint64_t *numbers = cq_calloc(n, sizeof *numbers);
     s->first_id = core_new_id(s->core);
@@ -314,6 +333,7 @@ static void accept_jobs(struct submit *s, struct effects *out)
     o->numbers = numbers;
     o->n_numbers = n;
     o->text = warning.len ? cq_str_take(&warning) : NULL;
+    o->changes = note;
     cq_str_fini(&warning);
 }
 

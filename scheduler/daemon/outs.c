@@ -61,6 +61,7 @@ static void answer_accepted(struct daemon *d, const struct reply_to *to, const s
     char warning[512];
     (void)cq_copy_text(warning, sizeof warning, o->text ? o->text : "");
     m.u.accepted.warning = cq_is_utf8(warning, strlen(warning)) ? warning : "";
+    m.u.accepted.note = o->changes;
     (void)CQ_FP("chipqd.submit.before_reply");
     reply(d, &to->asker, &m);
 }

@@ -53,6 +53,9 @@ changes() { json changes | python3 -c 'import json,sys; print(len(json.load(sys.
     run -3 admin admin project set acme/uatr --weight 2
     [[ $output == *"did you mean"*uart* ]]
     run -3 admin admin user set acme/uart/nobody --weight 2
+    run -3 admin admin user set acme/uatr/dan --weight 2 # makes no project by a slip
+    [[ $output == *"no project 'uatr' in acme; did you mean uart?"* ]]
+    run -0 admin admin user set acme/default/dan --weight 1 # which everybody has
     run -3 admin admin enterprise set acem --weight 2
     [[ $output == *"did you mean"*acme* ]]
 }
@@ -98,6 +101,16 @@ changes() { json changes | python3 -c 'import json,sys; print(len(json.load(sys.
     as acme/dan jobs --live --jsonl | sed -n 's/.*"number": *\([0-9]*\).*/\1/p' | xargs chipq --key "$CHIPQ_DIR/acme-dan.key" cancel
     run -0 admin licence remove vcs
     run -0 admin instrument remove pal
+}
+
+@test "a project that a submit makes is told, with the one that may have been meant" {
+    run -0 --separate-stderr as acme/dan submit --hold --project uart -- true
+    [ -z "$stderr" ]
+    run -0 --separate-stderr as acme/dan submit --hold --project uatr -- true
+    [ "$stderr" = "chipq: project 'uatr' is new: it was made now; did you mean 'uart'?" ]
+    run -0 --separate-stderr as acme/dan submit --hold --project uatr -- true
+    [ -z "$stderr" ]
+    as acme/dan jobs --live --jsonl | sed -n 's/.*"number": *\([0-9]*\).*/\1/p' | xargs chipq --key "$CHIPQ_DIR/acme-dan.key" cancel
 }
 
 @test "--prune that may not remove says so" {

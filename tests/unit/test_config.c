@@ -190,6 +190,7 @@ Test(config, features_and_owners_are_known_wherever_they_stand)
            "put instrument palladium\n"
            "add enterprise beta\n"
            "set enterprise beta max-mem 65536M\n"
+           "add project acme/uart\n"
            "set user acme/uart/ann max-running 10\n"
            "set feed licences command  /opt/lmstat   -a \n"
            "set feed licences every 60s\n",
@@ -253,7 +254,8 @@ Test(config, what_is_listed_can_be_applied_elsewhere_and_is_the_same_there)
     change(&w,
            "add enterprise beta\nset enterprise beta weight 4\nset enterprise beta min-cores 10\n"
            "put project beta/dsp\nset project beta/dsp min-cores 10\n"
-           "set enterprise acme max-licence vcs:4\nset user acme/uart/ann max-wall 1h30m\n"
+           "set enterprise acme max-licence vcs:4\nput project acme/uart\n"
+           "set user acme/uart/ann max-wall 1h30m\n"
            "put licence vcs\nset licence vcs count 12\nput instrument zebu\n"
            "set instrument zebu owner beta\nset feed licences command /bin/feed\n",
            NULL);
@@ -371,8 +373,10 @@ Test(config, an_error_names_its_row_and_nothing_is_done)
            "no project 'uart' in acme; add it first");
     refuse(&w, "put project acme/uart\nset project acme/uar weight 2\n", CQ_E_NOT_FOUND,
            "no project 'uar' in acme; did you mean uart?");
-    refuse(&w, "set user acme/uart/anne weight 2\n", CQ_E_NOT_FOUND,
+    refuse(&w, "set user acme/default/anne weight 2\n", CQ_E_NOT_FOUND,
            "no user 'anne' in acme; did you mean ann?");
+    refuse(&w, "put project acme/uart\nput user acme/uar/ann\n", CQ_E_NOT_FOUND,
+           "no project 'uar' in acme; did you mean uart?");
     refuse(&w, "clear user acme/uart/ann\n", CQ_E_NOT_FOUND, "no project 'uart' in acme");
     refuse(&w, "add licence vcs\nset licence vsc count 2\n", CQ_E_NOT_FOUND,
            "no licence 'vsc'; did you mean vcs?");
