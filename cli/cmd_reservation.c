@@ -22,6 +22,7 @@ enum {
     KEY_INSTRUMENT,
     KEY_FLEX,
     KEY_ALL,
+    KEY_FORCE,
 };
 
 #define US_PER_HOUR (3600 * INT64_C(1000000))
@@ -31,7 +32,7 @@ struct opts {
     struct reservation_row row; /* texts borrowed from argv, but licences */
     char *licences, *instruments;
     int64_t length_us;
-    bool all;
+    bool all, is_forced;
 };
 
 static const struct argp_option options[] = {
@@ -46,6 +47,7 @@ static const struct argp_option options[] = {
     {"licence", KEY_LICENCE, "LIST", 0, "licence tokens, as in vcs:2", 0},
     {"instrument", KEY_INSTRUMENT, "LIST", 0, "instruments, as in palladium:4", 0},
     {"flex", KEY_FLEX, NULL, 0, "give back what is unused after 15 minutes", 0},
+    {"force", KEY_FORCE, NULL, 0, "delete: also while jobs wait for it", 0},
     {"all", KEY_ALL, NULL, 0, "list: of every enterprise; act with the instance's admin key", 0},
     {0},
 };
@@ -97,6 +99,8 @@ static int set_one(struct opts *o, int key, const char *arg, struct cq_err *err)
         return tokens_add(&o->instruments, o->licences, arg, err);
     case KEY_FLEX:
         return o->row.flex = true, 0;
+    case KEY_FORCE:
+        return o->is_forced = true, 0;
     default:
         return o->all = true, 0;
     }
@@ -195,7 +199,7 @@ static int create(struct cli *c, struct opts *o, const char *name, struct cq_err
 /* ---- delete, list ---- */
 
 /* NAME of one's own enterprise, or ENTERPRISE/NAME. */
-static int delete (struct cli *c, const char *name, struct cq_err *err)
+static int delete (struct cli *c, const struct opts *o, const char *name, struct cq_err *err)
 {
     char enterprise[64] = "";
     const char *slash = strchr(name, '/');
@@ -204,6 +208,7 @@ static int delete (struct cli *c, const char *name, struct cq_err *err)
         (void)snprintf(enterprise, sizeof enterprise, "%.*s", (int)(slash - name), name);
     ask.u.reservation_remove.name = slash ? slash + 1 : name;
     ask.u.reservation_remove.enterprise = enterprise;
+    ask.u.reservation_remove.force = o->is_forced;
     if (!is_name(ask.u.reservation_remove.name) || (slash && !is_name(enterprise)))
         return cq_fail(err, CQ_E_INVALID, "'%.130s' is no name of a reservation", name);
     struct net_client *s = session_open(c, AS_ADMIN, err);
@@ -267,7 +272,7 @@ static int run(struct cli *c, void *opts, size_t n_args, char **args, struct cq_
     if (strcmp(args[0], "create") == 0 && n_args == 2)
         return create(c, opts, args[1], err);
     if (strcmp(args[0], "delete") == 0 && n_args == 2)
-        return delete (c, args[1], err);
+        return delete (c, opts, args[1], err);
     return cq_fail(err, CQ_E_INVALID, "usage: chipq reservation create NAME | delete NAME | list");
 }
 
@@ -278,7 +283,8 @@ const struct command cmd_reservation = {
     .text = "What is booked is kept free for those it is for: jobs that would still run then are\n"
             "not started there. Jobs run inside with chipq submit --reserve NAME. A booking that\n"
             "does not fit beside the others is refused. Names are per enterprise; a platform\n"
-            "admin deletes ENTERPRISE/NAME.",
+            "admin deletes ENTERPRISE/NAME. One for which jobs wait is deleted with --force: they\n"
+            "wait on, until there is one of that name again.",
     .examples =
         "chipq reservation create tapeout --for acme/uart --start 2026-12-01T20:00 \\\n"
         "    --for-hours 10 --nodes farm1,farm2\n"

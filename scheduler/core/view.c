@@ -224,6 +224,19 @@ void order_view_fini(struct order_view *v)
 
 /* ---- counts ---- */
 
+uint64_t core_count_booked(const struct core *c, struct enterprise_id id, const char *name)
+{
+    const struct enterprise *e = people_enterprise(c, id.v);
+    void *item;
+    uint64_t n = 0;
+    for (size_t i = 0; e && map_next(&e->jobs, &i, &item);) {
+        const struct job *job = item;
+        const char *in = job->submit->u.job_submit.reservation;
+        n += in && strcmp(in, name) == 0 && job_waiting(job) > 0;
+    }
+    return n;
+}
+
 static void add_counts(struct counts *to, const struct counts *from)
 {
     to->jobs_waiting += from->jobs_waiting;

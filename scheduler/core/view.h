@@ -172,6 +172,9 @@ bool core_find_enterprise(const struct core *c, const char *name, struct enterpr
 /* Also of one that was removed, whose jobs are still on record; "" = never heard of. */
 const char *core_enterprise_name(const struct core *c, struct enterprise_id id);
 
+/* Live jobs of an enterprise that said --reserve `name` and have tasks that did not start. */
+uint64_t core_count_booked(const struct core *c, struct enterprise_id id, const char *name);
+
 struct worker_view {
     struct worker_id id;
     struct principal_id principal;

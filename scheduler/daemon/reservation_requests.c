@@ -6,6 +6,8 @@
 #include "common/base/pure/parse.h"
 #include "common/base/sys/log.h"
 
+enum { NAME_BYTES_MAX = 63 };
+
 static void step(struct daemon *d, const struct asker *a, struct input *in)
 {
     struct cq_err err = {0};
@@ -70,18 +72,37 @@ void on_reservation_add(struct daemon *d, const struct asker *a, struct msg *m)
     step(d, a, &in);
 }
 
+/* Jobs that wait for it would wait for ever. */
+static int check_nobody_waits(const struct daemon *d, struct enterprise_id e, const char *name,
+                              struct cq_err *err)
+{
+    uint64_t n = core_count_booked(d->core, e, name);
+    if (n == 0)
+        return 0;
+    return cq_fail(err, CQ_E_CONFLICT,
+                   "%llu job%s for booking '%.63s' and would wait until there is one of that name "
+                   "again: cancel %s first, or delete it with --force",
+                   (unsigned long long)n, n == 1 ? " waits" : "s wait", name,
+                   n == 1 ? "it" : "them");
+}
+
 void on_reservation_remove(struct daemon *d, const struct asker *a, struct msg *m)
 {
     const struct msg_reservation_remove *r = &m->u.reservation_remove;
     struct cq_err err = {0};
     struct enterprise_id e;
     if (check_role(a, &err) != 0
-        || scope_find(d, a, r->enterprise, 0, VERB_SHARE_CHANGE, &e, &err) != 0) {
+        || scope_find(d, a, r->enterprise, 0, VERB_SHARE_CHANGE, &e, &err) != 0
+        || (!r->force && check_nobody_waits(d, e, r->name, &err) != 0)) {
         reply_error(d, a, &err);
         return;
     }
+    /* With its enterprise: a platform admin's bare name might be another's booking. */
+    char name[2 * NAME_BYTES_MAX + 2];
+    (void)snprintf(name, sizeof name, "%.*s/%.*s", NAME_BYTES_MAX, core_enterprise_name(d->core, e),
+                   NAME_BYTES_MAX, r->name);
     struct input in = {.type = INPUT_RESERVATION_REMOVE};
-    in.u.reservation_remove.name = r->name;
+    in.u.reservation_remove.name = name;
     in.u.reservation_remove.enterprise = e;
     log_info("audit.reservation_remove by=%s/%s name=%s", a->who.enterprise_name, a->who.name,
              is_name(r->name) ? r->name : "?");

@@ -338,7 +338,14 @@ YAML
     theirs=$output
     run -3 as bolt/ada reservation delete nosuch/nightly
     [ "${theirs//acme/X}" = "${output//nosuch/X}" ]
-    run -0 as bolt/ada reservation delete nightly
+    run -0 as bolt/ada reservation create weekly --for bolt --start ${day}T12:00 --for-hours 1 --instrument palladium:2
+    run -3 admin reservation delete acme/weekly # bolt's stays
+    run -0 as bolt/ada reservation delete weekly
+    one=$(as bolt/dan submit --reserve nightly --time 10m -- true)
+    run -7 as bolt/ada reservation delete nightly # and let it wait for ever?
+    [[ $output == *"1 job waits for booking 'nightly'"*"--force"* ]]
+    run -0 as bolt/ada reservation delete nightly --force
+    run -0 as bolt/dan cancel "$one"
     run -3 as bolt/ada reservation delete nightly
     run -0 --separate-stderr admin reservation list --all --json
     [ "$(json reservations.0.path <<<"$output")" = acme/uart ]
