@@ -4,24 +4,7 @@
 #include "cli/pages.h"
 #include "cli/tree_rows.h"
 
-enum { KEY_ALL = 0x2001, BAR_CHARS = 20 };
-
-struct opts {
-    bool all;
-};
-
-static const struct argp_option options[] = {
-    {"all", KEY_ALL, NULL, 0, "every enterprise: act with the instance's admin key", 0},
-    {0},
-};
-
-static int set(void *p, int key, const char *arg, struct cq_err *err)
-{
-    struct opts *o = p;
-    (void)key, (void)arg, (void)err;
-    o->all = true;
-    return 0;
-}
+enum { BAR_CHARS = 20 };
 
 #define COLUMNS(shows_bar)                                                                    \
     {                                                                                         \
@@ -57,7 +40,7 @@ static void convert(const struct cli *c, json_t *row)
 
 static int run(struct cli *c, void *opts, size_t n_args, char **args, struct cq_err *err)
 {
-    const struct opts *o = opts;
+    const struct all_opts *o = opts;
     const struct column *chosen = c->stdout_is_tty ? terminal_columns : columns;
     if (columns_check(c, chosen, err) != 0)
         return -1;
@@ -86,10 +69,10 @@ const struct command cmd_quota = {
         "Without --all you see your own enterprise.",
     .examples = "chipq quota\nchipq quota acme/uart\nchipq quota --all --format path,key,limit,used"
                 "\nchipq quota --json",
-    .options = options,
+    .options = all_options,
     .flags = COMMAND_HAS_ROWS,
     .max_args = 1,
-    .opts_bytes = sizeof(struct opts),
-    .set = set,
+    .opts_bytes = sizeof(struct all_opts),
+    .set = all_options_set,
     .run = run,
 };

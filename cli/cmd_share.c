@@ -6,25 +6,6 @@
 
 #include <math.h>
 
-enum { KEY_ALL = 0x2001 };
-
-struct opts {
-    bool all;
-};
-
-static const struct argp_option options[] = {
-    {"all", KEY_ALL, NULL, 0, "every enterprise: act with the instance's admin key", 0},
-    {0},
-};
-
-static int set(void *p, int key, const char *arg, struct cq_err *err)
-{
-    struct opts *o = p;
-    (void)key, (void)arg, (void)err;
-    o->all = true;
-    return 0;
-}
-
 static const struct column columns[] = {
     {"name", "NAME", COLUMN_TEXT, true},
     {"path", "PATH", COLUMN_TEXT, false},
@@ -57,7 +38,7 @@ static void convert(json_t *row)
 
 static int run(struct cli *c, void *opts, size_t n_args, char **args, struct cq_err *err)
 {
-    const struct opts *o = opts;
+    const struct all_opts *o = opts;
     if (columns_check(c, columns, err) != 0)
         return -1;
     json_t *rows = pages_fetch(c, o->all ? AS_ADMIN : AS_USER, &pager_shares, err);
@@ -83,10 +64,10 @@ const struct command cmd_share = {
             "less\n"
             "than is due (chipq quota). Without --all you see your own enterprise.",
     .examples = "chipq share\nchipq share acme/uart\nchipq share --all\nchipq share --json",
-    .options = options,
+    .options = all_options,
     .flags = COMMAND_HAS_ROWS,
     .max_args = 1,
-    .opts_bytes = sizeof(struct opts),
-    .set = set,
+    .opts_bytes = sizeof(struct all_opts),
+    .set = all_options_set,
     .run = run,
 };

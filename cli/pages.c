@@ -1,4 +1,4 @@
-/* Asks for pages until there are no more. */
+/* Asks for pages until there are no more; the option that says whose. */
 #include "cli/pages.h"
 
 #include "cli/to_json.h"
@@ -24,6 +24,19 @@ PAGER(shares, SHARES, share_row)
 PAGER(quotas, QUOTAS, quota_row)
 PAGER(features, FEATURES, feature_row)
 PAGER(reservations, RESERVATIONS, reservation_row)
+
+const struct argp_option all_options[] = {
+    {"all", 0x2001, NULL, 0, "every enterprise: act with the instance's admin key", 0},
+    {0},
+};
+
+int all_options_set(void *opts, int key, const char *arg, struct cq_err *err)
+{
+    struct all_opts *o = opts;
+    (void)key, (void)arg, (void)err;
+    o->all = true;
+    return 0;
+}
 
 json_t *pages_fetch(struct cli *c, const char *who, const struct pager *pager, struct cq_err *err)
 {

@@ -4,6 +4,7 @@
 
 #include "cli/session.h"
 
+#include <argp.h>
 #include <jansson.h>
 
 struct pager {
@@ -17,5 +18,12 @@ extern const struct pager pager_shares, pager_quotas, pager_features, pager_rese
 /* With the key of `who` (AS_USER, AS_ADMIN). The list is the caller's; NULL on errors. */
 json_t *pages_fetch(struct cli *c, const char *who, const struct pager *pager,
                     struct cq_err *err) CQ_MUST_CHECK;
+
+/* The option --all of commands that list what the asker may see: with it they act AS_ADMIN. */
+struct all_opts {
+    bool all;
+};
+extern const struct argp_option all_options[];
+int all_options_set(void *opts, int key, const char *arg, struct cq_err *err);
 
 #endif
