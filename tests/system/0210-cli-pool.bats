@@ -297,7 +297,7 @@ YAML
     job=$(chipq submit -- sleep 600)
     chipq wait "$job" 2>"$T/said" &
     waiter=$!
-    until (("0x$(awk '/SigCgt/ {print $2}' "/proc/$waiter/status")" & 2)); do :; done # SIGINT is caught
+    until [ "$(cat "/proc/$waiter/comm")" = chipq ] && (("0x$(awk '/SigCgt/ {print $2}' "/proc/$waiter/status")" & 2)); do :; done # chipq, not yet its shell, catches SIGINT
     kill -INT "$waiter"
     rc=0
     wait "$waiter" || rc=$?
