@@ -35,7 +35,7 @@ struct net_client *session_open(struct cli *c, const char *who, struct cq_err *e
         if (local.code == CQ_E_NOT_FOUND)
             fail_no_key(c, path, err);
         else
-            *err = local;
+            (void)cq_fail(err, local.code, "%s", local.text);
         return NULL;
     }
     const struct net_client_options options = {.key = &key, .program = "chipq " CHIPQ_VERSION};

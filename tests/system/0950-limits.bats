@@ -482,6 +482,10 @@ YAML
     [[ $output == "job $number (hidden) is "* ]]
     run -0 chipq jobs "acme/1-$number"
     run -3 chipq --key "$CHIPQ_DIR/keys/user.key" jobs --enterprise acme # who says with which key means it
+    mv "$ADMIN" "$BATS_TEST_TMPDIR/admin.key" # whoever cannot use that key gets the answer of the own one
+    install -m 600 /dev/null "$ADMIN"
+    run -3 chipq jobs --enterprise acme
+    mv "$BATS_TEST_TMPDIR/admin.key" "$ADMIN"
     let_go
     run -0 ends acme/dan "$one"
 }
