@@ -40,6 +40,7 @@ enum {
     KEY_RESERVE,
     KEY_PREEMPTIBLE,
     KEY_SMT,
+    KEY_MEMBIND,
 };
 
 struct opts {
@@ -60,7 +61,14 @@ static const struct argp_option options[] = {
      "pack, spread or any, then :l3, :numa, :socket or :node, then ! to wait "
      "rather than split",
      0},
-    {"exclusive", KEY_EXCLUSIVE, NULL, 0, "a whole machine", 0},
+    {"exclusive", KEY_EXCLUSIVE, "OF", OPTION_ARG_OPTIONAL,
+     "nobody else beside it: on its node (the whole machine; without OF), socket or numa (as many "
+     "whole ones as its cores need), or none",
+     0},
+    {"smt", KEY_SMT, "N", 0, "hardware threads of each core that it uses: 1 or 2 (all there are)",
+     0},
+    {"membind", KEY_MEMBIND, "WHERE", 0,
+     "its memory: local (beside its cores), interleave (over all NUMA nodes) or none (local)", 0},
     {"priority", KEY_PRIORITY, "N", 0, "-10 to 10, order within your own project (0)", 0},
     {"after", KEY_AFTER, "LIST", 0,
      "wait for jobs: ok:12 (or just 12) until it has passed, notok:13 failed, any:14 ended either "
@@ -90,7 +98,6 @@ static const struct argp_option options[] = {
      "it may be stopped and started again later, for one with a guarantee; it can then run on what "
      "others lend",
      0},
-    {"smt", KEY_SMT, "N", OPTION_HIDDEN, "", 0},
     {0},
 };
 
@@ -120,6 +127,8 @@ static const char *field_of(int key)
         {KEY_INSTRUMENT, "instrument"},
         {KEY_RESERVE, "reserve"},
         {KEY_PREEMPTIBLE, "preemptible"},
+        {KEY_SMT, "smt"},
+        {KEY_MEMBIND, "membind"},
     };
     for (size_t i = 0; i < CQ_COUNT(map); i++)
         if (map[i].key == key)
@@ -158,14 +167,9 @@ static int set(void *p, int key, const char *arg, struct cq_err *err)
     case KEY_CHDIR:
         o->chdir = arg;
         return 0;
-    case KEY_WAIT:
+    default: /* KEY_WAIT */
         o->waits = true;
         return 0;
-    default:
-        return cq_fail(err, CQ_E_INVALID,
-                       "--%s: this version of chipq has no sharing of hardware threads yet; the "
-                       "job was not submitted",
-                       option_name(key));
     }
 }
 

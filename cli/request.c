@@ -89,7 +89,7 @@ static int set_max_running(struct request *r, const char *text, struct cq_err *e
 static int set_topo(struct request *r, const char *text, struct cq_err *err)
 {
     static const char *const wishes[] = {"pack", "spread", "any"};
-    static const char *const levels[] = {"", ":l3", ":numa", ":socket", ":node"};
+    static const char *const levels[] = {"", ":core", ":l3", ":numa", ":socket", ":node"};
     char form[32];
     for (size_t w = 0; w < CQ_COUNT(wishes); w++)
         for (size_t l = 0; l < CQ_COUNT(levels); l++)
@@ -241,7 +241,24 @@ static int set_hold(struct request *r, const char *text, struct cq_err *err)
 
 static int set_exclusive(struct request *r, const char *text, struct cq_err *err)
 {
-    return set_flag(text, &r->exclusive, err);
+    static const char *const words[] = {"none", "node", "socket", "numa", NULL};
+    bool is_node = false;
+    if (set_flag(text, &is_node, NULL) == 0) {
+        r->exclusive = is_node ? EXCLUSIVE_MACHINE : EXCLUSIVE_NOT;
+        return 0;
+    }
+    return set_choice(text, words, &r->exclusive, err);
+}
+
+static int set_smt(struct request *r, const char *text, struct cq_err *err)
+{
+    return parse_u64(text, 1, 2, &r->smt, err);
+}
+
+static int set_membind(struct request *r, const char *text, struct cq_err *err)
+{
+    static const char *const words[] = {"local", "interleave", "none", NULL};
+    return set_choice(text, words, &r->membind, err);
 }
 
 static int set_preemptible(struct request *r, const char *text, struct cq_err *err)
@@ -293,6 +310,8 @@ static const struct {
     {"grace", set_grace},
     {"hold", set_hold},
     {"exclusive", set_exclusive},
+    {"smt", set_smt},
+    {"membind", set_membind},
     {"licence", set_licence},
     {"instrument", set_instrument},
     {"preemptible", set_preemptible},
@@ -347,6 +366,8 @@ void request_inherit(struct request *r, const struct request *from)
     INHERIT("on_lost", on_lost);
     INHERIT("hold", hold);
     INHERIT("exclusive", exclusive);
+    INHERIT("smt", smt);
+    INHERIT("membind", membind);
     INHERIT("preemptible", preemptible);
     if (r->array_max_running == 0)
         r->array_max_running = from->array_max_running;
@@ -380,7 +401,12 @@ void request_fill(const struct request *r, struct job_spec *spec)
     spec->on_lost = r->on_lost;
     spec->max_attempts = r->max_attempts;
     spec->topo = r->topo;
-    spec->exclusive = r->exclusive;
+    spec->exclusive = r->exclusive == EXCLUSIVE_MACHINE;
+    spec->exclusive_unit = r->exclusive == EXCLUSIVE_SOCKETS      ? 1
+                           : r->exclusive == EXCLUSIVE_NUMA_NODES ? 2
+                                                                  : 0;
+    spec->smt = r->smt;
+    spec->membind = r->membind;
     spec->node_has = (const char *const *)r->node_has;
     spec->n_node_has = r->n_node_has;
     spec->licences = r->bundle;

@@ -12,6 +12,8 @@
 #define REQUEST_FEATURES_MAX 16
 #define REQUEST_TOKENS_MAX   8 /* features in one bundle, instruments counted */
 
+enum { EXCLUSIVE_NOT, EXCLUSIVE_MACHINE, EXCLUSIVE_SOCKETS, EXCLUSIVE_NUMA_NODES };
+
 struct request {
     char *name, *array, *topo;            /* owned, NULL when not given */
     char *licence, *instrument, *reserve; /* owned; "vcs:2,dc:1" */
@@ -22,7 +24,9 @@ struct request {
     int64_t time_us, grace_us;                                                /* 0 = not given */
     int64_t priority;
     uint64_t restart, on_lost; /* as in job_spec */
-    bool hold, exclusive, preemptible;
+    uint64_t exclusive;        /* EXCLUSIVE_* */
+    uint64_t smt, membind;     /* as in job_spec */
+    bool hold, preemptible;
     uint64_t tasks; /* how many numbers `array` has; 0 = no array */
     uint32_t given; /* which fields were set; request_is_given reads it */
 };
@@ -30,8 +34,8 @@ struct request {
 void request_fini(struct request *r); /* accepts zeroed memory */
 
 /* Sets one field from text. Names: name array max_running topo node_has cores mem time priority
- * restart on_lost max_attempts output_max grace licence instrument reserve hold exclusive
- * preemptible ("true"/"false" for the last three).
+ * restart on_lost max_attempts output_max grace licence instrument reserve smt membind hold
+ * preemptible ("true"/"false" for the last two), exclusive (these, or what of).
  * CQ_E_INVALID or CQ_E_LIMIT says what was expected; nothing is changed then. `name` must be one of
  * them (asserted). */
 int request_set(struct request *r, const char *name, const char *text,

@@ -40,10 +40,11 @@ struct out {
     enum cq_code code;
     uint64_t heartbeat; /* WELCOME, ACK and GRANT: last one heard from this incarnation */
     uint64_t epoch, lease, mem_mib;
-    bool was_known; /* ACCEPTED: the key had been used before */
-    char *text;     /* error text, cause or core set; owned */
-    char *changes;  /* CONFIG_DONE: "kind path\tkey\told\tnew" a line, in canonical order; ACCEPTED:
-                       what else was made, for people; owned */
+    unsigned smt, membind; /* GRANT: as in struct in_job */
+    bool was_known;        /* ACCEPTED: the key had been used before */
+    char *text;            /* error text, cause or core set; owned */
+    char *changes; /* CONFIG_DONE: "kind path\tkey\told\tnew" a line, in canonical order; ACCEPTED:
+                      what else was made, for people; owned */
     uint64_t *numbers; /* ACCEPTED: job numbers; WELCOME: leases to drop; owned */
     size_t n_numbers;
     struct out_attempt *attempts; /* owned */

@@ -158,6 +158,8 @@ static void send_one(struct core *c, struct lease *l, struct effects *out)
     enum out_type type = l->is_unsent ? OUT_LEASE_GRANT : OUT_LEASE_EXTEND;
     struct out *o = lease_out(c, l->worker, type, l->id, out);
     o->mem_mib = l->mem_mib;
+    o->smt = l->class->shape->smt;
+    o->membind = l->class->shape->membind;
     o->text = cq_strdup(l->cores_text);
     o->attempts = cq_calloc(l->n, sizeof *o->attempts);
     for (size_t i = 0; i < l->n; i++) {

@@ -46,14 +46,29 @@ struct in_dep {
     const char *passed; /* and ranges of those that passed; NULL = none */
 };
 
+/* What a job has for itself: nobody else is there. */
+enum exclusive {
+    EXCLUSIVE_NONE,
+    EXCLUSIVE_NODE,
+    EXCLUSIVE_SOCKET,
+    EXCLUSIVE_NUMA,
+    EXCLUSIVE_COUNT
+};
+
+/* Where its memory is to be: beside its cores, on all NUMA nodes in turn, wherever there is most.
+ */
+enum membind { MEMBIND_LOCAL, MEMBIND_INTERLEAVE, MEMBIND_NONE, MEMBIND_COUNT };
+
 struct in_job {
     const char *name, *tool, *stage_of, *array, *topo,
         *node_has; /* never NULL; node_has: one feature a line */
     uint64_t cores, mem_mib, time_us, array_max_running, restart, on_lost, max_attempts,
         max_own_failures;
     int64_t priority;
-    bool hold, exclusive, expects;
-    bool is_preemptible; /* may be requeued for one who is within a guarantee */
+    bool hold, expects;
+    unsigned exclusive, membind; /* enum exclusive, enum membind */
+    unsigned smt;                /* threads of each core: 1, or 0 for all of them */
+    bool is_preemptible;         /* may be requeued for one who is within a guarantee */
     const struct in_dep *deps;
     size_t n_deps;
     const void *run;

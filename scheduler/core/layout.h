@@ -34,12 +34,17 @@ bool layout_is_flat(const struct layout *l);
 
 /* ---- wishes ---- */
 
+/* Of the nodes of its cores first, of all alike, of whichever has most. */
+enum layout_memory { MEMORY_LOCAL, MEMORY_INTERLEAVE, MEMORY_ANY };
+
 enum layout_way { WAY_PACK, WAY_SPREAD, WAY_ANY };
 
 struct layout_wish {
     enum layout_way way;
     enum layout_level level;
     bool is_strict; /* rather none than more units than it needs */
+    bool is_whole;  /* untouched units of the level, all of them: nobody else is there */
+    enum layout_memory memory;
     uint64_t cores, mem_mib;
 };
 
@@ -64,7 +69,7 @@ bool layout_choose(const struct layout *l, const struct bitset *free_cores,
                    const uint64_t *mem_free, const struct layout_wish *wish,
                    struct layout_rank *rank, struct bitset *cores, uint64_t *mem_taken);
 
-/* So much memory for those cores, as layout_choose takes it; as much of it as there is. */
+/* So much memory beside those cores, as much of it as there is. */
 void layout_take_memory(const struct layout *l, const struct bitset *cores,
                         const uint64_t *mem_free, uint64_t mem_mib, uint64_t *taken);
 

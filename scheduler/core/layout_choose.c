@@ -204,10 +204,12 @@ static void restore(struct supply *s, struct pieces *p)
 static bool take_tight(const struct layout *l, struct supply *s, const struct layout_wish *w,
                        const uint64_t *mem_free, struct pieces *p)
 {
+    if (w->is_whole)
+        return w->cores % s->size == 0 && take_whole(l, s, (size_t)(w->cores / s->size), p);
     if (w->cores > s->size)
         return take_wide(l, s, w, p);
-    struct fit f = {w->cores, w->mem_mib, p->level == LEVEL_NUMA ? mem_free : NULL,
-                    LAYOUT_UNITS_MAX};
+    bool must_have_memory = p->level == LEVEL_NUMA && w->memory == MEMORY_LOCAL;
+    struct fit f = {w->cores, w->mem_mib, must_have_memory ? mem_free : NULL, LAYOUT_UNITS_MAX};
     size_t unit = tightest(s, &f);
     if (unit == SIZE_MAX && f.mem_free && !w->is_strict) {
         f.mem_free = NULL;
@@ -242,7 +244,7 @@ static bool take_level(const struct layout *l, const struct bitset *avail,
         return true;
     }
     bool is_tight = take_tight(l, &s, w, mem_free, p);
-    if (!is_tight && w->is_strict)
+    if (!is_tight && (w->is_strict || w->is_whole))
         return false;
     if (!is_tight) {
         restore(&s, p);
@@ -280,7 +282,7 @@ static void take_inside(const struct layout *l, const struct bitset *avail, enum
     struct pieces p = {.level = level};
     struct layout_rank rank;
     struct layout_wish inner = *w;
-    inner.is_strict = false;
+    inner.is_strict = inner.is_whole = false;
     (void)take_level(l, avail, &inner, NULL, &p, &rank);
     for (size_t i = 0; i < p.n; i++) {
         struct bitset part = {0};
@@ -296,6 +298,7 @@ static void take_pieces(const struct layout *l, const struct bitset *avail, cons
                         const struct layout_wish *w, struct bitset *cores)
 {
     struct layout_wish inner = *w;
+    inner.is_whole = false;
     for (size_t i = 0; i < p->n; i++) {
         struct bitset part = {0};
         bitset_copy(&part, avail);
@@ -333,6 +336,19 @@ static uint64_t take_own_memory(const struct layout *l, const struct bitset *cor
     return left;
 }
 
+/* The same of each node, as far as it has it. */
+static uint64_t take_all_alike(const struct layout *l, const uint64_t *mem_free, uint64_t mem_mib,
+                               uint64_t *taken)
+{
+    size_t n = l->n[LEVEL_NUMA];
+    uint64_t left = mem_mib;
+    for (size_t i = 0; i < n; i++) {
+        taken[i] = least(least((mem_mib + n - 1) / n, mem_free[i]), left);
+        left -= taken[i];
+    }
+    return left;
+}
+
 /* Of whichever node has most. */
 static uint64_t take_any_memory(const struct layout *l, const uint64_t *mem_free, uint64_t left,
                                 uint64_t *taken)
@@ -361,6 +377,13 @@ void layout_take_memory(const struct layout *l, const struct bitset *cores,
 static bool take_memory(const struct layout *l, const struct bitset *cores,
                         const uint64_t *mem_free, const struct layout_wish *w, uint64_t *taken)
 {
+    if (w->memory != MEMORY_LOCAL) {
+        memset(taken, 0, l->n[LEVEL_NUMA] * sizeof *taken);
+        uint64_t rest = w->memory == MEMORY_INTERLEAVE
+                            ? take_all_alike(l, mem_free, w->mem_mib, taken)
+                            : w->mem_mib;
+        return take_any_memory(l, mem_free, rest, taken) == 0;
+    }
     uint64_t left = take_own_memory(l, cores, mem_free, w->mem_mib, taken);
     if (left > 0 && !(w->is_strict && w->level <= LEVEL_NUMA))
         left = take_any_memory(l, mem_free, left, taken);
@@ -386,7 +409,7 @@ bool layout_choose(const struct layout *l, const struct bitset *free_cores,
     else if (!take_level(l, free_cores, &wish, mem_free, &p, rank))
         return false;
     rank->is_split = rank->is_split && !is_flat;
-    if (cores == NULL && mem_taken == NULL && !wish.is_strict) {
+    if (cores == NULL && mem_taken == NULL && !wish.is_strict && !wish.is_whole) {
         bitset_fini(&chosen);
         return true;
     }

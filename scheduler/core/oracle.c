@@ -274,6 +274,17 @@ void oracle_passed(const struct core *c)
 
 /* ---- books ---- */
 
+static void check_domain(const struct worker *w, size_t i)
+{
+    uint64_t mem = 0;
+    for (size_t k = 0; k < w->n_leases; k++)
+        mem += w->leases[k]->numa_mem.mib[i];
+    MUST(mem == w->numa_used.mib[i] && mem <= w->layout.units[LEVEL_NUMA][i].mem_mib,
+         "worker %s: books of %" PRIu64 " MiB of NUMA node %zu, leases of %" PRIu64
+         ", it has %" PRIu64,
+         w->name, w->numa_used.mib[i], i, mem, w->layout.units[LEVEL_NUMA][i].mem_mib);
+}
+
 static void check_worker(const struct worker *w)
 {
     struct bitset all = {0};
@@ -288,6 +299,8 @@ static void check_worker(const struct worker *w)
         MUST(!(l->class && l->class->shape->exclusive) || w->n_leases == 1,
              "worker %s: an exclusive job has company", w->name);
     }
+    for (size_t i = 0; w->layout.n[LEVEL_NUMA] > 1 && i < w->layout.n[LEVEL_NUMA]; i++)
+        check_domain(w, i);
     MUST(mem == w->mem_used_mib && bitset_count(&w->used) == cores && bitset_count(&all) == cores,
          "worker %s: books of %" PRIu64 " MiB, leases of %" PRIu64, w->name, w->mem_used_mib, mem);
     bitset_fini(&all);

@@ -89,6 +89,22 @@ bool placement_feature_is_valid(const char *wanted)
     return true;
 }
 
+/* ---- wishes ---- */
+
+struct layout_wish placement_wish(const struct asked_place *a)
+{
+    static const enum layout_memory memory[] = {MEMORY_LOCAL, MEMORY_INTERLEAVE, MEMORY_ANY};
+    struct layout_wish wish = {.cores = a->cores, .mem_mib = a->mem_mib};
+    (void)layout_read_wish(a->topo, &wish);
+    wish.memory = memory[a->membind < MEMBIND_COUNT ? a->membind : MEMBIND_LOCAL];
+    if (a->exclusive != EXCLUSIVE_SOCKET && a->exclusive != EXCLUSIVE_NUMA)
+        return wish;
+    wish.way = WAY_PACK;
+    wish.level = a->exclusive == EXCLUSIVE_NUMA ? LEVEL_NUMA : LEVEL_SOCKET;
+    wish.is_strict = wish.is_whole = true;
+    return wish;
+}
+
 /* ---- fits ---- */
 
 static uint64_t mem_free(const struct worker *w)
@@ -113,13 +129,23 @@ static bool is_granted(const struct layout_wish *wish, const struct worker *w,
     return layout_choose(&w->layout, cores, mem_free, wish, &rank, NULL, NULL);
 }
 
+/* For what the shape asks now: advice tries others. */
+static struct layout_wish wish_of(const struct shape *s)
+{
+    struct layout_wish wish = s->wish;
+    wish.cores = s->cores;
+    wish.mem_mib = s->mem_mib;
+    return wish;
+}
+
 static bool fits_strictly(const struct shape *s, const struct worker *w, const struct lease *l)
 {
     uint64_t mem[LAYOUT_UNITS_MAX];
     struct bitset cores CQ_CLEANUP(bitset_fini) = {0};
     free_cores(w, l, &cores);
     domains_free(w, l, mem);
-    return is_granted(&s->wish, w, &cores, mem);
+    const struct layout_wish wish = wish_of(s);
+    return is_granted(&wish, w, &cores, mem);
 }
 
 static bool could_fit_strictly(const struct shape *s, const struct worker *w)
@@ -127,7 +153,8 @@ static bool could_fit_strictly(const struct shape *s, const struct worker *w)
     uint64_t mem[LAYOUT_UNITS_MAX];
     for (size_t i = 0; i < w->layout.n[LEVEL_NUMA]; i++)
         mem[i] = w->layout.units[LEVEL_NUMA][i].mem_mib;
-    return is_granted(&s->wish, w, &w->cores, mem);
+    const struct layout_wish wish = wish_of(s);
+    return is_granted(&wish, w, &w->cores, mem);
 }
 
 bool placement_fits(const struct shape *s, const struct worker *w, const struct lease *l)
@@ -197,7 +224,7 @@ static bool is_spread_out(const struct worker *w, uint64_t cores)
 
 static struct layout_wish wish_on(const struct shape *s, const struct worker *w)
 {
-    struct layout_wish wish = s->wish;
+    struct layout_wish wish = wish_of(s);
     if (wish.way == WAY_SPREAD && is_spread_out(w, s->cores))
         wish.way = WAY_PACK;
     return wish;

@@ -21,6 +21,19 @@ struct worker *placement_find(const struct core *c, const struct shape *shape,
 bool placement_choose(const struct core *c, const struct shape *shape, const struct job *job,
                       struct placement *p, enum wait_reason *why);
 
+/* What a job says of its place, checked at submit. `exclusive` and `membind`: their enums. */
+struct asked_place {
+    const char *topo;
+    uint64_t cores, mem_mib, exclusive, membind;
+};
+struct layout_wish placement_wish(const struct asked_place *a);
+
+/* placement_check.c: the cores it is to have: whole sockets or NUMA nodes if it asks for such.
+ * Fails when no machine can ever place it as it insists, and says what could be instead; a wish
+ * that only asks too much waits, for a machine may come. CQ_E_IMPOSSIBLE. */
+int placement_size(const struct core *c, const struct asked_place *a, uint64_t *cores,
+                   struct cq_err *err) CQ_MUST_CHECK;
+
 /* Room now on `w`, with what `lease` (may be NULL) would give back. */
 bool placement_fits(const struct shape *shape, const struct worker *w, const struct lease *lease);
 /* Room on `w` if it were empty. */

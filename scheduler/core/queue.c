@@ -114,7 +114,8 @@ static bool shape_equals(const struct shape *s, const struct job_submit *r,
         same_tokens = s->tokens.items[i].feature == tokens->items[i].feature
                       && s->tokens.items[i].count == tokens->items[i].count;
     return same_tokens && s->cores == r->cores && s->mem_mib == r->mem_mib
-           && s->time_us == r->time_us && s->exclusive == (r->exclusive != 0)
+           && s->time_us == r->time_us && s->exclusive_of == r->exclusive
+           && s->membind == r->membind && s->smt == r->smt
            && s->is_preemptible == (r->preemptible != 0) && strcmp(s->topo, text(r->topo)) == 0
            && strcmp(s->node_has, text(r->node_has)) == 0
            && strcmp(s->reservation, text(r->reservation)) == 0;
@@ -122,8 +123,8 @@ static bool shape_equals(const struct shape *s, const struct job_submit *r,
 
 static uint64_t shape_hash(const struct job_submit *r, const struct tokens *tokens)
 {
-    const uint64_t numbers[] = {r->cores, r->mem_mib, r->time_us, r->exclusive != 0,
-                                r->preemptible != 0};
+    const uint64_t numbers[] = {
+        r->cores, r->mem_mib, r->time_us, r->exclusive, r->preemptible != 0, r->membind, r->smt};
     const char *texts[] = {text(r->topo), text(r->node_has), text(r->reservation)};
     uint64_t hash = core_hash(CORE_HASH_SEED, numbers, sizeof numbers);
     for (size_t i = 0; i < CQ_COUNT(texts); i++)
@@ -158,7 +159,10 @@ static struct shape *shape_ref(struct core *c, const struct job *job)
         *s = (struct shape){.cores = r->cores,
                             .mem_mib = r->mem_mib,
                             .time_us = r->time_us,
-                            .exclusive = r->exclusive != 0,
+                            .exclusive = r->exclusive == EXCLUSIVE_NODE,
+                            .exclusive_of = (unsigned)r->exclusive,
+                            .membind = (unsigned)r->membind,
+                            .smt = (unsigned)r->smt,
                             .is_preemptible = r->preemptible != 0,
                             .topo = cq_strdup(text(r->topo)),
                             .node_has = cq_strdup(text(r->node_has)),
@@ -168,8 +172,8 @@ static struct shape *shape_ref(struct core *c, const struct job *job)
                             .index = SIZE_MAX,
                             .hash = hash,
                             .next_same_hash = first};
-        s->wish = (struct layout_wish){.cores = s->cores, .mem_mib = s->mem_mib};
-        (void)layout_read_wish(s->topo, &s->wish); /* checked at submit */
+        s->wish = placement_wish(
+            &(struct asked_place){s->topo, s->cores, s->mem_mib, r->exclusive, r->membind});
         machine_size_shape(c, s);
         map_put(&q->by_shape, hash, s);
     }

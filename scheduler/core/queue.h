@@ -37,10 +37,12 @@ struct shape_key {
 
 struct shape {
     uint64_t cores, mem_mib, time_us;
-    uint64_t least_cores, least_mem_mib;         /* a start takes: of a whole machine, all it has */
-    bool exclusive, is_preemptible, has_machine; /* of which least_* are */
-    char *topo, *node_has;                       /* node_has: one feature a line */
-    struct layout_wish wish;                     /* of `topo` */
+    uint64_t least_cores, least_mem_mib; /* a start takes: of a whole machine, all it has */
+    bool exclusive; /* the whole machine: least_* are its sizes, if there is one */
+    bool is_preemptible, has_machine;
+    unsigned exclusive_of, membind, smt; /* as in struct in_job */
+    char *topo, *node_has;               /* node_has: one feature a line */
+    struct layout_wish wish;             /* of `topo` */
     struct tokens tokens;
     char *reservation;              /* the booking that it runs in; "" = none */
     const struct enterprise *owner; /* whose booking that is; else NULL */

@@ -84,6 +84,8 @@ static int check_numbers(const struct in_job *j, struct cq_err *err)
     if (j->priority < -PRIORITY_MAX || j->priority > PRIORITY_MAX)
         return cq_fail(err, CQ_E_INVALID, "priority is %" PRId64 "; it must be -%d to %d",
                        j->priority, PRIORITY_MAX, PRIORITY_MAX);
+    if (j->exclusive >= EXCLUSIVE_COUNT || j->membind >= MEMBIND_COUNT || j->smt > 2)
+        return cq_fail(err, CQ_E_INVALID, "exclusive, membind or smt is wrong");
     if (j->restart > 1 || j->on_lost > 2 || j->max_attempts > STARTS_MAX
         || j->max_own_failures > STARTS_MAX)
         return cq_fail(err, CQ_E_INVALID, "restart, on_lost or the number of attempts is wrong");
@@ -91,6 +93,11 @@ static int check_numbers(const struct in_job *j, struct cq_err *err)
         return cq_fail(err, CQ_E_LIMIT, "the run specification has %zu bytes; at most %d",
                        j->run_bytes, RUN_BYTES_MAX);
     return 0;
+}
+
+static uint64_t mem_of(const struct submit *s, const struct in_job *j)
+{
+    return j->mem_mib ? j->mem_mib : s->core->config.default_mem_mib;
 }
 
 /* Its licences, and what the limits say of it beside the jobs before it. */
@@ -109,6 +116,9 @@ static int check_policy(struct submit *s, size_t i, struct cq_err *err)
                        "it is preemptible and restart=never: one that is called back must be able "
                        "to run again");
     s->n_tasks += s->arrays[i].n > 0 ? s->arrays[i].count : 1;
+    const struct asked_place place = {j->topo, j->cores, mem_of(s, j), j->exclusive, j->membind};
+    if (placement_size(s->core, &place, &s->cores[i], err) != 0)
+        return -1;
     return quota_check_job(deepest_node(s), s->n_tasks, time_us, err);
 }
 
@@ -261,8 +271,8 @@ static struct record *make_record(const struct submit *s, size_t i, uint64_t pro
                             .name = text_or_null(j->name),
                             .tool = text_or_null(j->tool),
                             .stage_of = text_or_null(j->stage_of),
-                            .cores = j->cores,
-                            .mem_mib = j->mem_mib ? j->mem_mib : config->default_mem_mib,
+                            .cores = s->cores[i],
+                            .mem_mib = mem_of(s, j),
                             .time_us = j->time_us ? j->time_us : (uint64_t)config->default_time_us,
                             .priority = j->priority,
                             .array = text_or_null(j->array),
@@ -274,6 +284,8 @@ static struct record *make_record(const struct submit *s, size_t i, uint64_t pro
                             .max_own_failures = j->max_own_failures ? j->max_own_failures : 1,
                             .topo = text_or_null(j->topo),
                             .exclusive = j->exclusive,
+                            .smt = j->smt,
+                            .membind = j->membind,
                             .node_has = text_or_null(j->node_has),
                             .deps = deps_of(s, i),
                             .expects = j->expects,
@@ -379,6 +391,7 @@ int job_submit_step(struct core *c, const struct input *in, struct now now, stru
                        .req = &in->u.submit,
                        .now = now,
                        .arrays = cq_calloc(n, sizeof(struct ranges)),
+                       .cores = cq_calloc(n, sizeof(uint64_t)),
                        .deps = cq_calloc(n, sizeof(struct dep *))};
     int bad = run_submit(&s, out, &why);
     for (size_t i = 0; i < n; i++) {
@@ -386,6 +399,7 @@ int job_submit_step(struct core *c, const struct input *in, struct now now, stru
         deps_fini(s.deps[i], s.deps[i] ? in->u.submit.jobs[i].n_deps : 0);
     }
     free(s.arrays);
+    free(s.cores);
     free(s.deps);
     if (bad && why.code == CQ_E_STALE)
         return cq_fail(err, CQ_E_STALE, "%s", why.text);

@@ -25,6 +25,7 @@ struct submit {
     struct now now;
     const struct principal *who;
     struct ranges *arrays; /* of each job */
+    uint64_t *cores;       /* that each is to have */
     struct dep **deps;     /* of each job; ids of jobs of this submit are still places, from 1 */
     uint64_t first_id;
     uint64_t n_pieces, n_pairs, n_tasks;

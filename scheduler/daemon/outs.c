@@ -175,6 +175,8 @@ static void grant_send(struct daemon *d, struct grant *g, const struct out *o)
                                                    .heartbeat = o->heartbeat,
                                                    .cores = o->text,
                                                    .mem_mib = o->mem_mib,
+                                                   .smt = o->smt,
+                                                   .membind = o->membind,
                                                    .orders = g->orders,
                                                    .n_orders = g->n_orders,
                                                    .attempts = g->attempts,

@@ -246,6 +246,12 @@ static struct in_dep dep_of(const struct submit *s, const struct dep_spec *spec)
     return dep;
 }
 
+static unsigned exclusive_of(const struct job_spec *j)
+{
+    static const enum exclusive units[] = {EXCLUSIVE_NONE, EXCLUSIVE_SOCKET, EXCLUSIVE_NUMA};
+    return j->exclusive ? EXCLUSIVE_NODE : units[j->exclusive_unit];
+}
+
 static struct in_job job_of(const struct job_spec *j, const char *features)
 {
     return (struct in_job){.name = j->name,
@@ -264,7 +270,9 @@ static struct in_job job_of(const struct job_spec *j, const char *features)
                            .max_own_failures = j->max_own_failures,
                            .priority = j->priority,
                            .hold = j->hold,
-                           .exclusive = j->exclusive,
+                           .exclusive = exclusive_of(j),
+                           .smt = j->smt == 1,
+                           .membind = (unsigned)j->membind,
                            .expects = j->expects,
                            .run = j->run.data,
                            .run_bytes = j->run.len,

@@ -145,9 +145,15 @@ teardown() {
     done
 }
 
-@test "what this version does not have is refused in plain words" {
-    run -2 chipq submit --smt 2 -- true
-    [[ $output == *"no sharing of hardware threads yet; the job was not submitted"* ]]
+@test "placement wishes are checked before anything is sent" {
+    run -2 chipq submit --smt 3 -- true
+    [[ $output == *"--smt: "* ]]
+    run -2 chipq submit --exclusive=rack -- true
+    [[ $output == *"--exclusive: 'rack' is none of: none, node, socket, numa"* ]]
+    run -2 chipq submit --membind far -- true
+    [[ $output == *"--membind: 'far' is none of: local, interleave, none"* ]]
+    run -2 chipq submit --topo pack:rack -- true
+    [[ $output == *"'pack:rack' is no placement wish"* ]]
 }
 
 @test "licence tokens are checked before anything is sent" {

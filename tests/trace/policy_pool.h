@@ -257,6 +257,27 @@ static size_t machine_end(struct machine *m, struct now now, struct in_attempt_e
     return n;
 }
 
+/* Machines with an even number of cores have two NUMA nodes; of their L3 caches the first is
+ * larger.
+ */
+static const char *machine_topology(const struct machine *m)
+{
+    static char text[512];
+    size_t n = 0;
+    if (m->cores % 2 != 0 || m->cores < 4)
+        return "";
+    for (uint64_t i = 0; i < m->cores; i++) {
+        if (i == 0 || i == m->cores / 2)
+            n += (size_t)snprintf(text + n, sizeof text - n, "%snuma%d:%d(l3(", i ? ")) " : "",
+                                  i > 0, i > 0 ? 1000 : 2000);
+        else if (i == m->cores / 3)
+            n += (size_t)snprintf(text + n, sizeof text - n, ") l3(");
+        n += (size_t)snprintf(text + n, sizeof text - n, "%" PRIu64 " ", i);
+    }
+    (void)snprintf(text + n, sizeof text - n, "))");
+    return text;
+}
+
 /* Its HELLO with all it holds; `leases` and `attempts` have room for it. */
 static struct input machine_hello(struct machine *m, const struct world *w,
                                   struct in_held_lease *leases, struct in_held_attempt *attempts)
@@ -281,7 +302,7 @@ static struct input machine_hello(struct machine *m, const struct world *w,
     struct input in = {.type = INPUT_WORKER_HELLO, .principal = world_principal(w, m->name)};
     in.u.worker_hello = (struct in_worker_hello){.node = m->name,
                                                  .cores = cores,
-                                                 .topology = "",
+                                                 .topology = machine_topology(m),
                                                  .features = m->features,
                                                  .mem_mib = m->mem_mib,
                                                  .heartbeat = ++m->heartbeat,
