@@ -100,6 +100,8 @@ bool holds_allow(const struct core *c, const struct shape *shape, const struct w
             continue; /* guarantees go before promises */
         if (is_drained_for(c, h, &s, job))
             return false;
+        if (kept_is_in_way(c, h, l, shape, from_us))
+            return false;
         bool is_over_by_then = from_us + (int64_t)shape->time_us <= h->at_us;
         if (!is_over_by_then && !(leaves_place(h, &s) && leaves_tokens(h, &s)))
             return false;
@@ -176,6 +178,8 @@ static bool plan(struct core *c, struct hold *h)
     h->at_us = at_us;
     h->planned_us = c->policy_us;
     h->is_due = false;
+    h->kept.n = 0;
+    (void)kept_fits_at(c, h->job->class->shape, w, h, at_us, &h->kept);
     plan_fill_spare(c, h);
     if (h->promised_us == 0)
         h->promised_us = h->at_us;
@@ -398,6 +402,7 @@ void holds_reclaim(struct core *c, struct job *job, struct worker *w, int64_t at
     h->at_us = h->promised_us = at_us;
     h->is_reclaim = true;
     h->is_senior = false;
+    (void)kept_fits_at(c, job->class->shape, w, h, at_us, &h->kept);
     c->holds.is_changed = true;
     plan_fill_spare(c, h);
     count_hold(c, h, 1);

@@ -7,6 +7,7 @@
 #ifndef CHIPQ_HOLDS_H
 #define CHIPQ_HOLDS_H
 
+#include "scheduler/core/holds_kept.h"
 #include "scheduler/core/queue.h"
 
 struct core;
@@ -32,6 +33,7 @@ struct hold {
     bool is_senior;      /* it waits longer than anyone should */
     /* what is left at `at_us` when it starts then, and the others in their time */
     int64_t spare_cores, spare_mem_mib, spare_tokens[TOKENS_MAX];
+    struct kept_place kept; /* of a job that insists on where it runs */
 };
 
 struct holds {

@@ -64,7 +64,7 @@ static int by_end(const void *a, const void *b)
 }
 
 /* One with nothing to run closes in this pass; one that is late may end any moment. */
-static int64_t end_of(const struct core *c, const struct lease *l)
+int64_t plan_end_of(const struct core *c, const struct lease *l)
 {
     if (l->n == 0)
         return c->policy_us;
@@ -103,7 +103,7 @@ static void machine_endings(const struct core *c, const struct worker *w, lease_
 static void add_token_ending(const struct core *c, const struct shape *s, const struct lease *l,
                              struct plan_endings *out)
 {
-    struct plan_ending e = {.end_us = end_of(c, l)};
+    struct plan_ending e = {.end_us = plan_end_of(c, l)};
     bool has = false;
     for (size_t i = 0; i < s->tokens.n; i++) {
         e.tokens[i] = tokens_of(&l->tokens, s->tokens.items[i].feature);
@@ -195,7 +195,7 @@ static bool fits_from(const struct plan *p, int64_t at_us, int64_t *after_us)
 {
     int64_t end_us = later_by(at_us, p->shape->time_us);
     *after_us = at_us;
-    if (!has_room(p, at_us))
+    if (!has_room(p, at_us) || !kept_fits_at(p->core, p->shape, p->worker, p->own, at_us, NULL))
         return false;
     for (size_t i = 0; i < p->core->holds.n; i++) {
         const struct hold *h = &p->core->holds.items[i];
@@ -240,7 +240,7 @@ int64_t plan_earliest(const struct core *c, const struct shape *s, const struct 
 {
     struct plan p = {.core = c, .shape = s, .worker = w, .own = own, .tokens = tokens};
     int64_t at_us = c->policy_us, open_us;
-    machine_endings(c, w, end_of, &p.machine);
+    machine_endings(c, w, plan_end_of, &p.machine);
     for (;;) {
         at_us = first_room(&p, at_us);
         open_us = calendar_earliest(c, s, w, own, at_us);

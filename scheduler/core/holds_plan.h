@@ -24,6 +24,9 @@ void plan_token_endings(const struct core *c, const struct shape *shape, struct 
 int64_t plan_earliest(const struct core *c, const struct shape *shape, const struct worker *w,
                       const struct hold *own, const struct plan_endings *tokens);
 
+/* When the lease ends by its limit, policy time: one that is late may end any moment. */
+int64_t plan_end_of(const struct core *c, const struct lease *l);
+
 /* Policy time at which cores and memory for `shape` are there on `w` when leases end as `end` says,
  * whatever is held. INT64_MAX: never. */
 typedef int64_t (*lease_end_fn)(const struct core *c, const struct lease *l);

@@ -28,6 +28,8 @@ static void put_hold(struct cq_str *out, const struct hold *h)
     flat_put_i64(out, h->counted_us);
     flat_put_u64(out, h->key);
     flat_put_u64(out, flags_of(h));
+    flat_put_bytes(out, h->kept.words, h->kept.n * sizeof h->kept.words[0]);
+    flat_put_bytes(out, h->kept.mem_mib, h->kept.n_mem * sizeof h->kept.mem_mib[0]);
 }
 
 static void put_claims(struct cq_str *out, const struct share *s)
@@ -105,6 +107,15 @@ void holds_view_entity(struct core *c, entity_view_fn fn, void *arg)
 
 /* ---- taking up again ---- */
 
+static size_t get_words(struct flat_reader *in, uint64_t *to, size_t max_bytes)
+{
+    size_t bytes;
+    const void *from = flat_get_bytes(in, max_bytes, &bytes);
+    if (from)
+        memcpy(to, from, bytes);
+    return from ? bytes / sizeof *to : 0;
+}
+
 /* Its job or machine may be gone since, or wait no more: then it is not taken up. */
 static void get_hold(struct core *c, struct flat_reader *in)
 {
@@ -116,6 +127,8 @@ static void get_hold(struct core *c, struct flat_reader *in)
     h.counted_us = flat_get_i64(in);
     h.key = (unsigned)flat_get_u64(in);
     uint64_t flags = flat_get_u64(in);
+    h.kept.n = get_words(in, h.kept.words, sizeof h.kept.words);
+    h.kept.n_mem = get_words(in, h.kept.mem_mib, sizeof h.kept.mem_mib);
     h.is_draining = flags & IS_DRAINING;
     h.is_reclaim = flags & IS_RECLAIM;
     h.is_due = flags & IS_DUE;

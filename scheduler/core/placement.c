@@ -121,14 +121,6 @@ static void free_cores(const struct worker *w, const struct lease *l, struct bit
         bitset_or(out, &l->cores);
 }
 
-/* Its cores and memory are there as it insists on having them. */
-static bool is_granted(const struct layout_wish *wish, const struct worker *w,
-                       const struct bitset *cores, const uint64_t *mem_free)
-{
-    struct layout_rank rank;
-    return layout_choose(&w->layout, cores, mem_free, wish, &rank, NULL, NULL);
-}
-
 /* For what the shape asks now: advice tries others. */
 static struct layout_wish wish_of(const struct shape *s)
 {
@@ -138,14 +130,21 @@ static struct layout_wish wish_of(const struct shape *s)
     return wish;
 }
 
+bool placement_strict(const struct shape *s, const struct worker *w, const struct bitset *cores,
+                      const uint64_t *mem_free, struct bitset *out, uint64_t *mem_taken)
+{
+    struct layout_rank rank;
+    const struct layout_wish wish = wish_of(s);
+    return layout_choose(&w->layout, cores, mem_free, &wish, &rank, out, mem_taken);
+}
+
 static bool fits_strictly(const struct shape *s, const struct worker *w, const struct lease *l)
 {
     uint64_t mem[LAYOUT_UNITS_MAX];
     struct bitset cores CQ_CLEANUP(bitset_fini) = {0};
     free_cores(w, l, &cores);
     domains_free(w, l, mem);
-    const struct layout_wish wish = wish_of(s);
-    return is_granted(&wish, w, &cores, mem);
+    return placement_strict(s, w, &cores, mem, NULL, NULL);
 }
 
 static bool could_fit_strictly(const struct shape *s, const struct worker *w)
@@ -153,8 +152,7 @@ static bool could_fit_strictly(const struct shape *s, const struct worker *w)
     uint64_t mem[LAYOUT_UNITS_MAX];
     for (size_t i = 0; i < w->layout.n[LEVEL_NUMA]; i++)
         mem[i] = w->layout.units[LEVEL_NUMA][i].mem_mib;
-    const struct layout_wish wish = wish_of(s);
-    return is_granted(&wish, w, &w->cores, mem);
+    return placement_strict(s, w, &w->cores, mem, NULL, NULL);
 }
 
 bool placement_fits(const struct shape *s, const struct worker *w, const struct lease *l)
@@ -238,24 +236,39 @@ static bool is_flat_for(const struct shape *s, const struct worker *w)
            || (s->wish.way == WAY_PACK && w->layout.n[level] <= 1);
 }
 
-static struct layout_rank rank_of(const struct shape *s, const struct worker *w)
+/* What is free on `w` and not kept from this start. True: something is kept. */
+static bool free_for(const struct core *c, const struct shape *s, const struct worker *w,
+                     const struct job *job, struct bitset *cores, uint64_t *mem)
 {
-    struct layout_rank rank = {.left_over = w->n_free - s->cores, .is_untouched = w->n_leases == 0};
-    if (is_flat_for(s, w))
-        return rank;
-    uint64_t mem[LAYOUT_UNITS_MAX];
-    struct bitset cores CQ_CLEANUP(bitset_fini) = {0};
-    const struct layout_wish wish = wish_on(s, w);
-    free_cores(w, NULL, &cores);
+    free_cores(w, NULL, cores);
     domains_free(w, NULL, mem);
-    bool ok = layout_choose(&w->layout, &cores, mem, &wish, &rank, NULL, NULL);
-    assert(ok); /* it fits */
-    (void)ok;
+    return kept_take_out(c, s, w, job, cores, mem);
+}
+
+static struct layout_wish whole_wish(const struct worker *w)
+{
+    return (struct layout_wish){.way = WAY_ANY, .cores = w->n_cores, .mem_mib = w->mem_mib};
+}
+
+/* False: what is free is kept for others. */
+static bool rank_layered(const struct core *c, const struct shape *s, const struct worker *w,
+                         const struct job *job, struct layout_rank *rank)
+{
+    uint64_t mem[LAYOUT_UNITS_MAX], taken[LAYOUT_UNITS_MAX];
+    struct bitset cores CQ_CLEANUP(bitset_fini) = {0};
+    const struct layout_wish wish = s->exclusive ? whole_wish(w) : wish_on(s, w);
+    struct layout_rank own;
+    bool is_kept = free_for(c, s, w, job, &cores, mem);
+    if (!layout_choose(&w->layout, &cores, mem, &wish, &own, NULL, is_kept ? taken : NULL))
+        return false;
+    if (is_flat_for(s, w))
+        return true;
+    *rank = own;
     if (s->wish.way == WAY_SPREAD) { /* the emptiest; packed only where nothing else is left */
-        rank.is_split = wish.way != WAY_SPREAD;
-        rank.left_over = BITSET_MAX - w->n_free;
+        rank->is_split = wish.way != WAY_SPREAD;
+        rank->left_over = BITSET_MAX - w->n_free;
     }
-    return rank;
+    return true;
 }
 
 /* What the search has seen. */
@@ -270,13 +283,14 @@ static void consider(const struct core *c, const struct shape *s, struct worker 
                      const struct job *job, struct search *x)
 {
     struct quota_block block;
-    const struct layout_rank rank = rank_of(s, w);
-    if (x->best && !layout_rank_before(&rank, &x->rank))
+    struct layout_rank rank = {.left_over = w->n_free - s->cores, .is_untouched = w->n_leases == 0};
+    bool is_kept = !layout_is_flat(&w->layout) && !rank_layered(c, s, w, job, &rank);
+    if (x->best && (is_kept || !layout_rank_before(&rank, &x->rank)))
         return;
     /* A hold is named first: shapes that it keeps out look again more often. */
     if (!calendar_allows(c, s, w, NULL)) {
         x->withheld = x->withheld == WAIT_NONE ? WAIT_BOOKED : x->withheld;
-    } else if (!holds_allow(c, s, w, NULL, job)) {
+    } else if (is_kept || !holds_allow(c, s, w, NULL, job)) {
         x->withheld = WAIT_RESERVED;
     } else if (job && quota_blocks_machine(c, job->class->leaf, s, w, &block)) {
         x->is_too_large = true;
@@ -318,18 +332,16 @@ static void take_lowest(const struct shape *s, const struct worker *w, struct bi
 }
 
 /* The cores and the memory of each NUMA node. */
-static void take_layered(const struct shape *s, const struct worker *w, struct placement *p)
+static void take_layered(const struct core *c, const struct shape *s, const struct worker *w,
+                         const struct job *job, struct placement *p)
 {
     uint64_t mem[LAYOUT_UNITS_MAX];
     struct layout_rank rank;
-    struct layout_wish wish = wish_on(s, w);
+    const struct layout_wish wish = s->exclusive ? whole_wish(w) : wish_on(s, w);
     struct bitset left CQ_CLEANUP(bitset_fini) = {0};
     size_t n = w->layout.n[LEVEL_NUMA];
-    if (s->exclusive)
-        wish = (struct layout_wish){.way = WAY_ANY, .cores = w->n_cores, .mem_mib = w->mem_mib};
     p->numa_mem = (struct domain_memory){cq_calloc(n, sizeof(uint64_t)), n};
-    free_cores(w, NULL, &left);
-    domains_free(w, NULL, mem);
+    (void)free_for(c, s, w, job, &left, mem);
     bool ok = layout_choose(&w->layout, &left, mem, &wish, &rank, &p->cores, p->numa_mem.mib);
     assert(ok); /* it fits */
     (void)ok;
@@ -347,6 +359,6 @@ bool placement_choose(const struct core *c, const struct shape *s, const struct 
     if (layout_is_flat(&w->layout))
         take_lowest(s, w, &p->cores);
     else
-        take_layered(s, w, p);
+        take_layered(c, s, w, job, p);
     return true;
 }

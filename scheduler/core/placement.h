@@ -34,6 +34,11 @@ struct layout_wish placement_wish(const struct asked_place *a);
 int placement_size(const struct core *c, const struct asked_place *a, uint64_t *cores,
                    struct cq_err *err) CQ_MUST_CHECK;
 
+/* One that insists: could it have those cores and that memory of NUMA nodes? `out` and `mem_taken`,
+ * if not NULL, get them; `out` is the caller's. */
+bool placement_strict(const struct shape *shape, const struct worker *w, const struct bitset *cores,
+                      const uint64_t *mem_free, struct bitset *out, uint64_t *mem_taken);
+
 /* Room now on `w`, with what `lease` (may be NULL) would give back. */
 bool placement_fits(const struct shape *shape, const struct worker *w, const struct lease *lease);
 /* Room on `w` if it were empty. */

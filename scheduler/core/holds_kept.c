@@ -1,0 +1,208 @@
+/* Exact cores of holds: found when they are planned, and kept from others. */
+#include "scheduler/core/holds_kept.h"
+
+#include "common/base/pure/mem.h"
+#include "scheduler/core/core_state.h"
+#include "scheduler/core/holds_plan.h"
+#include "scheduler/core/placement.h"
+
+static struct bitset view(const struct kept_place *k)
+{
+    return (struct bitset){(uint64_t *)k->words, k->n};
+}
+
+static bool keeps_any(const struct hold *h)
+{
+    return h->kept.n > 0;
+}
+
+static bool keeps_any_on(const struct core *c, const struct worker *w, const struct hold *own)
+{
+    for (size_t i = 0; i < c->holds.n; i++) {
+        const struct hold *h = &c->holds.items[i];
+        if (h != own && h->worker == w && keeps_any(h))
+            return true;
+    }
+    return false;
+}
+
+static int64_t over_us(int64_t at_us, const struct shape *s)
+{
+    return at_us + (s->time_us < INT64_MAX / 4 ? (int64_t)s->time_us : INT64_MAX / 4);
+}
+
+/* A start of `s` at that time is there together with the job of `h`. */
+static bool is_beside(const struct hold *h, const struct shape *s, int64_t at_us)
+{
+    return h->at_us < over_us(at_us, s) && at_us < over_us(h->at_us, h->job->class->shape);
+}
+
+/* ---- what is there at a time ---- */
+
+struct there {
+    struct bitset cores;
+    uint64_t mem[LAYOUT_UNITS_MAX]; /* of NUMA nodes */
+};
+
+static void there_fini(struct there *t)
+{
+    bitset_fini(&t->cores);
+}
+
+/* Without what runs then by its limit. */
+static void fill_there(const struct core *c, const struct worker *w, int64_t at_us, struct there *t)
+{
+    size_t n = w->layout.n[LEVEL_NUMA];
+    bitset_copy(&t->cores, &w->cores);
+    for (size_t i = 0; i < n; i++)
+        t->mem[i] = w->layout.units[LEVEL_NUMA][i].mem_mib;
+    for (size_t i = 0; i < w->n_leases; i++) {
+        const struct lease *l = w->leases[i];
+        if (plan_end_of(c, l) <= at_us)
+            continue;
+        bitset_and_not(&t->cores, &l->cores);
+        for (size_t k = 0; k < n; k++) {
+            uint64_t used = n > 1 ? l->numa_mem.mib[k] : l->mem_mib;
+            t->mem[k] -= used < t->mem[k] ? used : t->mem[k];
+        }
+    }
+}
+
+static void take_out(const struct kept_place *k, struct bitset *cores, uint64_t *mem)
+{
+    const struct bitset kept = view(k);
+    bitset_and_not(cores, &kept);
+    for (size_t i = 0; i < k->n_mem; i++)
+        mem[i] -= k->mem_mib[i] < mem[i] ? k->mem_mib[i] : mem[i];
+}
+
+static void take_out_kept(const struct core *c, const struct shape *s, const struct worker *w,
+                          const struct hold *own, int64_t at_us, struct there *t)
+{
+    for (size_t i = 0; i < c->holds.n; i++) {
+        const struct hold *h = &c->holds.items[i];
+        if (h == own || h->worker != w || !keeps_any(h) || !is_beside(h, s, at_us))
+            continue;
+        take_out(&h->kept, &t->cores, t->mem);
+    }
+}
+
+/* Cores that holds without exact ones want on `w` at that time, but `own` and `but`. */
+static uint64_t wanted_by_sum(const struct core *c, const struct worker *w, const struct hold *own,
+                              const struct hold *but, int64_t at_us)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < c->holds.n; i++) {
+        const struct hold *h = &c->holds.items[i];
+        bool is_there = h->at_us <= at_us && at_us < over_us(h->at_us, h->job->class->shape);
+        if (h != own && h != but && h->worker == w && !keeps_any(h) && is_there)
+            n += plan_cores_wanted(h->job->class->shape, w);
+    }
+    return n;
+}
+
+static uint64_t mem_sum(const struct worker *w, const struct there *t)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < w->layout.n[LEVEL_NUMA]; i++)
+        sum += t->mem[i];
+    return sum;
+}
+
+/* ---- a hold is planned ---- */
+
+static bool has_sum(const struct core *c, const struct shape *s, const struct worker *w,
+                    const struct hold *own, int64_t at_us)
+{
+    struct there t = {0};
+    fill_there(c, w, at_us, &t);
+    take_out_kept(c, s, w, own, at_us, &t);
+    uint64_t wanted = wanted_by_sum(c, w, own, NULL, at_us) + plan_cores_wanted(s, w);
+    bool ok = bitset_count(&t.cores) >= wanted && mem_sum(w, &t) >= s->mem_mib;
+    there_fini(&t);
+    return ok;
+}
+
+/* With that kept too, each hold without exact ones has as many as it wants at its time. */
+static bool leaves_sums(const struct core *c, const struct shape *s, const struct worker *w,
+                        const struct hold *own, int64_t at_us, const struct kept_place *kept)
+{
+    bool ok = true;
+    for (size_t i = 0; i < c->holds.n && ok; i++) {
+        const struct hold *h = &c->holds.items[i];
+        if (h == own || h->worker != w || keeps_any(h) || !is_beside(h, s, at_us))
+            continue;
+        const struct shape *other = h->job->class->shape;
+        struct there t = {0};
+        fill_there(c, w, h->at_us, &t);
+        take_out_kept(c, other, w, own, h->at_us, &t);
+        take_out(kept, &t.cores, t.mem);
+        ok = bitset_count(&t.cores)
+                 >= plan_cores_wanted(other, w) + wanted_by_sum(c, w, own, h, h->at_us)
+             && mem_sum(w, &t) >= other->mem_mib;
+        there_fini(&t);
+    }
+    return ok;
+}
+
+bool kept_fits_at(const struct core *c, const struct shape *s, const struct worker *w,
+                  const struct hold *own, int64_t at_us, struct kept_place *out)
+{
+    if (!s->wish.is_strict || s->exclusive || layout_is_flat(&w->layout))
+        return !keeps_any_on(c, w, own) || has_sum(c, s, w, own, at_us);
+    struct there t = {0};
+    struct bitset cores = {0};
+    fill_there(c, w, at_us, &t);
+    take_out_kept(c, s, w, own, at_us, &t);
+    struct kept_place kept = {.n_mem = w->layout.n[LEVEL_NUMA]};
+    bool ok = placement_strict(s, w, &t.cores, t.mem, &cores, kept.mem_mib);
+    kept.n = cores.n;
+    if (ok)
+        memcpy(kept.words, cores.words, cores.n * sizeof kept.words[0]);
+    ok = ok && leaves_sums(c, s, w, own, at_us, &kept);
+    if (ok && out)
+        *out = kept;
+    bitset_fini(&cores);
+    there_fini(&t);
+    return ok;
+}
+
+/* ---- others start ---- */
+
+bool kept_take_out(const struct core *c, const struct shape *s, const struct worker *w,
+                   const struct job *job, struct bitset *cores, uint64_t *mem_free)
+{
+    const struct hold *own = job ? holds_of((struct core *)c, job) : NULL;
+    bool some = false;
+    for (size_t i = 0; i < c->holds.n; i++) {
+        const struct hold *h = &c->holds.items[i];
+        bool is_over = over_us(c->policy_us, s) <= h->at_us;
+        if (h == own || h->worker != w || !keeps_any(h) || h->job->ready == 0 || is_over)
+            continue;
+        take_out(&h->kept, cores, mem_free);
+        some = true;
+    }
+    return some;
+}
+
+/* With its memory of NUMA nodes taken then too, there is too little of what `h` keeps. */
+static bool takes_kept_memory(const struct core *c, const struct hold *h, const struct lease *l)
+{
+    struct there t = {0};
+    bool yes = false, is_counted = plan_end_of(c, l) > h->at_us;
+    fill_there(c, h->worker, h->at_us, &t);
+    for (size_t i = 0; i < h->kept.n_mem && h->kept.n_mem > 1; i++) {
+        uint64_t used = is_counted ? 0 : l->numa_mem.mib[i];
+        yes = yes || (used > 0 && t.mem[i] < used + h->kept.mem_mib[i]);
+    }
+    there_fini(&t);
+    return yes;
+}
+
+bool kept_is_in_way(const struct core *c, const struct hold *h, const struct lease *l,
+                    const struct shape *s, int64_t from_us)
+{
+    const struct bitset kept = view(&h->kept);
+    bool is_there = l && h->worker == l->worker && keeps_any(h) && over_us(from_us, s) > h->at_us;
+    return is_there && (bitset_intersects(&kept, &l->cores) || takes_kept_memory(c, h, l));
+}
