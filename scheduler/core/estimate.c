@@ -2,6 +2,7 @@
  * "all of it uses its whole limit", plus the work of its own leaf that goes before it. */
 #include "common/base/pure/mem.h"
 #include "scheduler/core/core_state.h"
+#include "scheduler/core/explain.h"
 #include "scheduler/core/holds_plan.h"
 #include "scheduler/core/placement.h"
 #include "scheduler/core/preempt.h"
@@ -87,11 +88,9 @@ static int64_t guaranteed_us(const struct core *c, const struct job *job)
     return c->policy_us + (reclaim_us > BORROW_SHORT_US ? reclaim_us : BORROW_SHORT_US);
 }
 
-bool core_expect_start(const struct core *c, struct job_id id, struct now now,
-                       struct start_estimate *e)
+static bool expect(const struct core *c, const struct job *job, struct start_estimate *e)
 {
     struct quota_block block;
-    const struct job *job = job_find(c, id.v);
     if (job == NULL || job->ready == 0 || quota_blocks(job->class->leaf, job->class->shape, &block))
         return false; /* it waits for a person, a job, a limit: no time can be told */
     int64_t usual, limit;
@@ -111,7 +110,16 @@ bool core_expect_start(const struct core *c, struct job_id id, struct now now,
         limit = guaranteed;
     if (usual > limit)
         usual = limit;
-    e->from_us = now.wall_us + (usual - c->policy_us);
-    e->to_us = now.wall_us + (limit - c->policy_us);
+    e->from_us = c->now_wall_us + (usual - c->policy_us);
+    e->to_us = c->now_wall_us + (limit - c->policy_us);
     return true;
+}
+
+bool core_expect_start(const struct core *c, struct job_id id, struct now now,
+                       struct start_estimate *e)
+{
+    struct moment before = explain_look_at(c, now);
+    bool yes = expect(c, job_find(c, id.v), e);
+    explain_look_back(c, &before);
+    return yes;
 }

@@ -358,13 +358,35 @@ static void add_pool(struct list *l, uint64_t ready)
         say_capacity(l->core, s, r);
 }
 
+/* Time that has passed since the last step changes what fits before a booking or a hold. The clocks
+ * are all that moves: what shares remember of time only follows them forward. */
+struct moment explain_look_at(const struct core *c, struct now now)
+{
+    struct core *m = (struct core *)c;
+    const struct moment before = {m->now_mono_us, m->now_wall_us, m->policy_us};
+    if (m->has_clock && now.mono_us > m->now_mono_us) {
+        m->policy_us += now.mono_us - m->now_mono_us;
+        m->now_mono_us = now.mono_us;
+        m->now_wall_us = now.wall_us;
+    }
+    return before;
+}
+
+void explain_look_back(const struct core *c, const struct moment *before)
+{
+    struct core *m = (struct core *)c;
+    m->now_mono_us = before->mono_us;
+    m->now_wall_us = before->wall_us;
+    m->policy_us = before->policy_us;
+}
+
 size_t core_explain(const struct core *c, struct job_id id, struct now now, struct reason *reasons,
                     size_t max)
 {
-    (void)now;
     struct list l = {.core = c, .job = job_find(c, id.v), .items = reasons, .max = max};
     if (l.job == NULL || job_state_is_terminal(l.job->state))
         return 0;
+    struct moment before = explain_look_at(c, now);
     add_held(&l);
     add_deps(&l);
     add_lost(&l);
@@ -374,5 +396,6 @@ size_t core_explain(const struct core *c, struct job_id id, struct now now, stru
             add_pool(&l, ready);
         add_limit(&l, l.job->waiting.count - ready);
     }
+    explain_look_back(c, &before);
     return l.n;
 }

@@ -9,6 +9,14 @@
  * shape, and returns true. With no worker up nothing is known: false. */
 bool explain_impossible(const struct core *c, const struct shape *shape, struct cq_str *out);
 
+/* The core as it is at the moment of a question, which may be long after its last step: with the
+ * clocks of `now` until explain_look_back, which takes what explain_look_at gave. */
+struct moment {
+    int64_t mono_us, wall_us, policy_us;
+};
+struct moment explain_look_at(const struct core *c, struct now now);
+void explain_look_back(const struct core *c, const struct moment *before);
+
 /* Looks for one change that would let the job start in the next pass, and puts it into `r` with its
  * words: --preemptible, less time, fewer cores, less memory, or a limit (`block`, or NULL) raised.
  */
