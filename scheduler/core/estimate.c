@@ -79,13 +79,16 @@ static int64_t later_by(int64_t at_us, double us)
     return us < 1e15 ? at_us + (int64_t)us : INT64_MAX / 2;
 }
 
-/* What is guaranteed is lent only to who can be called back or is soon over. */
-static int64_t guaranteed_us(const struct core *c, const struct job *job)
+/* What a guarantee lent out is called back for it: from the call on it may start any moment. */
+static void cut_by_claim(const struct core *c, const struct job *job, int64_t *usual,
+                         int64_t *limit)
 {
-    int64_t reclaim_us = c->config.reclaim_grace_us + RECLAIM_KILL_US;
-    if (!quota_is_guaranteed(job->class->leaf->parent->parent, job->class->shape))
-        return INT64_MAX;
-    return c->policy_us + (reclaim_us > BORROW_SHORT_US ? reclaim_us : BORROW_SHORT_US);
+    struct claim claim;
+    if (!preempt_claim((struct core *)c, job, &claim)) /* looks only */
+        return;
+    int64_t from_us = claim.at_us + (int64_t)claim.before * c->config.reclaim_grace_us;
+    *usual = from_us < *usual ? from_us : *usual;
+    *limit = claim.latest_us < *limit ? claim.latest_us : *limit;
 }
 
 static bool expect(const struct core *c, const struct job *job, struct start_estimate *e)
@@ -105,9 +108,7 @@ static bool expect(const struct core *c, const struct job *job, struct start_est
     int64_t held_us = h && h->at_us > h->promised_us ? h->at_us : h ? h->promised_us : 0;
     if (held_us > c->policy_us)
         limit = held_us;
-    int64_t guaranteed = guaranteed_us(c, job);
-    if (guaranteed < limit)
-        limit = guaranteed;
+    cut_by_claim(c, job, &usual, &limit);
     if (usual > limit)
         usual = limit;
     e->from_us = c->now_wall_us + (usual - c->policy_us);

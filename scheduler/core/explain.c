@@ -8,6 +8,7 @@
 #include "common/base/pure/parse.h"
 #include "scheduler/core/core_state.h"
 #include "scheduler/core/placement.h"
+#include "scheduler/core/preempt.h"
 #include "scheduler/core/quota.h"
 
 struct list {
@@ -170,6 +171,63 @@ static void say_capacity(const struct core *c, const struct shape *s, struct rea
             most > 0 ? "; a smaller request starts sooner" : "");
     }
     cq_str_fini(&asks);
+}
+
+/* ---- guarantees ---- */
+
+/* "in 42s", "now"; appended. */
+static void add_when(const struct core *c, int64_t at_us, const char *before, struct cq_str *out)
+{
+    int64_t left_us = at_us - c->policy_us;
+    if (left_us <= 0) {
+        cq_str_add(out, "now");
+        return;
+    }
+    cq_str_add(out, before);
+    settings_format_time((left_us + US_PER_S - 1) / US_PER_S * US_PER_S, out);
+}
+
+static void add_guarantee(const struct share_node *n, struct cq_str *out)
+{
+    char mem[32];
+    share_path(n, out);
+    if (n->settings.min_cores > 0)
+        cq_str_printf(out, " is below its min-cores %" PRIu64, n->settings.min_cores);
+    else
+        cq_str_printf(out, " is below its min-mem %s",
+                      format_size_mib(n->settings.min_mem_mib, mem, sizeof mem));
+}
+
+static void say_claim(const struct core *c, const struct claim *claim, struct reason *r)
+{
+    struct cq_str text CQ_CLEANUP(cq_str_fini) = {0};
+    add_guarantee(claim->node, &text);
+    if (claim->is_called) {
+        cq_str_add(&text, ": what it lent out has been called back for this job, and is free ");
+        add_when(c, claim->at_us, "within ", &text);
+        SAY(r->advice, "it starts then");
+    } else if (claim->before > 0) {
+        cq_str_printf(&text,
+                      ": what it lent out is called back for one task after the other; %" PRIu64
+                      " come%s first",
+                      claim->before, claim->before == 1 ? "s" : "");
+        SAY(r->advice, "it starts in its turn, or when running jobs end");
+    } else {
+        cq_str_add(&text, ": what it lent out is called back for this job ");
+        add_when(c, claim->at_us, "in ", &text);
+        SAY(r->advice, "it starts when that has stopped, or when running jobs end before");
+    }
+    SAY(r->text, "%s", cq_str_text(&text));
+}
+
+/* It has no room, but within a guarantee it gets some. */
+static bool try_claim(const struct list *l, struct reason *r)
+{
+    struct claim claim;
+    if (!preempt_claim((struct core *)l->core, l->job, &claim)) /* looks only, as first_of_shape */
+        return false;
+    say_claim(l->core, &claim, r);
+    return true;
 }
 
 static void say_impossible(const struct core *c, const struct shape *s, struct reason *r)
@@ -351,10 +409,10 @@ static void add_pool(struct list *l, uint64_t ready)
         say_limit(&block, r);
     else if (why == WAIT_LICENCE)
         say_licence(l->core, scarce, s, r);
-    else
+    else if ((why != WAIT_CAPACITY && why != WAIT_RESERVED) || !try_claim(l, r))
         say(l, why, first, r);
     advise(l->core, l->job, why == WAIT_LIMIT ? &block : NULL, r);
-    if (is_turn && (r = add(l, WAIT_CAPACITY, ready)))
+    if (is_turn && (r = add(l, WAIT_CAPACITY, ready)) && !try_claim(l, r))
         say_capacity(l->core, s, r);
 }
 

@@ -423,3 +423,105 @@ int64_t preempt_next_us(const struct core *c)
     }
     return next_us;
 }
+
+/* ---- for words and expectations ---- */
+
+/* What goes before a job below a node within its guarantee. */
+struct queue_before {
+    uint64_t tasks, cores, mem_mib;
+};
+
+static void add_before(struct queue_before *q, const struct shape *s, uint64_t tasks)
+{
+    uint64_t most = UINT32_MAX; /* sums of sums stay small */
+    tasks = tasks < most ? tasks : most;
+    q->tasks += tasks;
+    q->cores += tasks * (s->least_cores < most ? s->least_cores : most);
+    q->mem_mib += tasks * (s->least_mem_mib < most ? s->least_mem_mib : most);
+}
+
+static void add_class_before(struct core *c, const struct class *k, const struct job *job,
+                             struct queue_before *q)
+{
+    if (k->leaf != job->class->leaf) {
+        if (queue_class_before(c, k, job->class))
+            add_before(q, k->shape, k->ready);
+        return;
+    }
+    for (size_t i = 0; i < k->jobs.n; i++) {
+        const struct job *other = k->jobs.items[i];
+        if (other != job && queue_job_before(other, job))
+            add_before(q, k->shape, other->ready);
+    }
+}
+
+/* Sums over the map: its order does not show. */
+static struct queue_before waits_before(struct core *c, const struct share_node *n,
+                                        const struct job *job)
+{
+    struct queue_before q = {0};
+    void *item;
+    for (size_t i = 0; map_next(&c->queue.by_class, &i, &item);)
+        for (const struct class *k = item; k; k = k->next_same_hash)
+            if (k->jobs.n > 0 && share_is_below(k->leaf, n) && lacks_room(k->seat)
+                && quota_is_guaranteed(n, k->shape))
+                add_class_before(c, k, job, &q);
+    return q;
+}
+
+/* When the next is called back for a node: one by one, each after the grace. */
+static int64_t next_call_us(const struct core *c, const struct share_node *n)
+{
+    int64_t at_us = n->reclaim_since_us ? n->reclaim_since_us : c->policy_us;
+    for (size_t i = 0; i < c->holds.n; i++) {
+        const struct hold *h = &c->holds.items[i];
+        if (h->is_reclaim && share_is_below(h->job->class->leaf, n) && h->at_us > at_us)
+            at_us = h->at_us;
+    }
+    at_us += c->config.reclaim_grace_us;
+    at_us = at_us > n->reclaim_next_us ? at_us : n->reclaim_next_us;
+    return at_us > c->policy_us ? at_us : c->policy_us;
+}
+
+static bool can_be_cleared(struct core *c, const struct share_node *n, const struct class *k)
+{
+    struct taking t = best_taking(c, n, k);
+    free(t.victims);
+    return t.worker != NULL;
+}
+
+static bool claim_of(struct core *c, const struct share_node *n, const struct job *job,
+                     struct claim *out)
+{
+    struct shape all = *job->class->shape;
+    const struct queue_before q = waits_before(c, n, job);
+    const int64_t each_us = c->config.reclaim_grace_us + RECLAIM_KILL_US + US_PER_S;
+    all.least_cores += q.cores;
+    all.least_mem_mib += q.mem_mib;
+    if (!quota_is_guaranteed(n, &all) || !can_be_cleared(c, n, job->class))
+        return false;
+    *out = (struct claim){.node = n, .at_us = next_call_us(c, n), .before = q.tasks};
+    out->latest_us = out->at_us + RECLAIM_KILL_US + (int64_t)q.tasks * each_us;
+    return true;
+}
+
+bool preempt_claim(struct core *c, const struct job *job, struct claim *out)
+{
+    const struct class *k = job->class;
+    const struct hold *h = holds_of(c, job);
+    if (licence_blocks(&k->shape->tokens))
+        return false;
+    for (size_t i = 0; i < c->share.n_guaranteed; i++) {
+        const struct share_node *n = c->share.guaranteed[i];
+        if (!share_is_below(k->leaf, n) || !quota_is_guaranteed(n, k->shape))
+            continue;
+        if (h && h->is_reclaim) {
+            *out = (struct claim){
+                .node = n, .is_called = true, .at_us = h->at_us, .latest_us = h->at_us};
+            return true;
+        }
+        if (claim_of(c, n, job, out))
+            return true;
+    }
+    return false;
+}

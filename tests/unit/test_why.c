@@ -24,6 +24,44 @@ static struct told ask_why(uint64_t number)
     return t;
 }
 
+static void set(const char *kind, const char *path, const char *key, const char *value)
+{
+    const struct in_config_row rows[] = {{CONFIG_PUT, kind, path, "", ""},
+                                         {CONFIG_SET, kind, path, key, value}};
+    struct input in = {.type = INPUT_CONFIG_APPLY};
+    in.u.config = (struct in_config){rows, CQ_COUNT(rows), false};
+    cq_str_clear(&world.log);
+    (void)world_step(&world, &in);
+    cr_assert(strstr(cq_str_text(&world.log), "config OK"), "%s", cq_str_text(&world.log));
+}
+
+/* Seconds from now to the two ends of the expected start; -1: none is told. */
+struct expected {
+    int64_t from_s, to_s;
+};
+
+static struct expected expect(uint64_t number)
+{
+    struct enterprise_id e = {0};
+    struct start_estimate s;
+    cr_assert(core_find_enterprise(world.core, "acme", &e));
+    if (!core_expect_start(world.core, core_find_job(world.core, e, number), world.now, &s))
+        return (struct expected){-1, -1};
+    return (struct expected){(s.from_us - world.now.wall_us) / US_PER_S,
+                             (s.to_us - world.now.wall_us) / US_PER_S};
+}
+
+#define EXPECT_START(number, from, to)                                                    \
+    do {                                                                                  \
+        const struct expected e_ = expect(number);                                        \
+        cr_expect(e_.from_s == (from) && e_.to_s == (to), "from %" PRId64 " to %" PRId64, \
+                  e_.from_s, e_.to_s);                                                    \
+    } while (0)
+#define EXPECT_TEXT(reason, part) \
+    cr_expect(strstr((reason).text, part), "%s: %s", (reason).code, (reason).text)
+#define EXPECT_ADVICE(reason, part) \
+    cr_expect(strstr((reason).advice, part), "%s: %s", (reason).code, (reason).advice)
+
 /* ---- the moment of the question ---- */
 
 Test(why, advice_is_of_the_moment_of_the_question_not_of_the_last_step)
@@ -35,4 +73,57 @@ Test(why, advice_is_of_the_moment_of_the_question_not_of_the_last_step)
     world.now.wall_us += 2 * HOUR;
     t = ask_why(1);
     cr_expect_eq(t.items[0].change_value, (uint64_t)(90 * MINUTE), "%s", t.items[0].advice);
+}
+
+/* ---- guarantees ---- */
+
+/* All of n1 and n2 is lent to brix. */
+static void lend_all(void)
+{
+    set("enterprise", "acme", "min-cores", "8");
+    for (size_t i = 0; i < 6; i++)
+        (void)SUBMIT(.user = "bob", .cores = 4, .time_us = 9 * HOUR, .is_preemptible = true);
+}
+
+Test(why, a_claim_is_told_with_the_moment_at_which_it_calls_back)
+{
+    lend_all();
+    uint64_t first = SUBMIT(.cores = 8, .time_us = HOUR);
+    world.now.mono_us += 18 * US_PER_S;
+    world.now.wall_us += 18 * US_PER_S;
+    struct told t = ask_why(first);
+    cr_expect_str_eq(t.items[0].code, "WAIT_CAPACITY");
+    EXPECT_TEXT(t.items[0],
+                "acme is below its min-cores 8: what it lent out is called back for this "
+                "job in 42s");
+    EXPECT_START(first, 42, 72);
+    go_to(60 * US_PER_S);
+    t = ask_why(first);
+    EXPECT_TEXT(t.items[0], "has been called back for this job, and is free within 30s");
+    EXPECT_START(first, 30, 30);
+}
+
+Test(why, a_claim_tells_what_comes_before)
+{
+    lend_all();
+    (void)SUBMIT(.cores = 4, .time_us = HOUR);
+    uint64_t second = SUBMIT(.cores = 4, .time_us = HOUR), third;
+    struct told t = ask_why(second);
+    EXPECT_TEXT(t.items[1], "called back for one task after the other; 1 comes first");
+    EXPECT_START(second, 120, 60 + 30 + 91);
+    third = SUBMIT(.cores = 4, .time_us = HOUR);
+    t = ask_why(third);
+    cr_expect_not(strstr(t.items[1].text, "min-cores"), "others fill it: %s", t.items[1].text);
+    cr_expect_geq(expect(third).to_s, 9 * 3600);
+}
+
+Test(why, nobody_who_could_be_called_back_is_no_claim)
+{
+    for (size_t i = 0; i < 6; i++)
+        (void)SUBMIT(.user = "bob", .cores = 4, .time_us = 9 * HOUR);
+    set("enterprise", "acme", "min-cores", "8");
+    uint64_t job = SUBMIT(.cores = 8, .time_us = HOUR);
+    struct told t = ask_why(job);
+    cr_expect_not(strstr(t.items[0].text, "min-cores"), "%s", t.items[0].text);
+    EXPECT_START(job, 3 * 3600, 9 * 3600);
 }
