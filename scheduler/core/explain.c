@@ -6,7 +6,7 @@
 
 #include "common/base/pure/mem.h"
 #include "common/base/pure/parse.h"
-#include "scheduler/core/core_state.h"
+#include "scheduler/core/calendar_state.h"
 #include "scheduler/core/placement.h"
 #include "scheduler/core/preempt.h"
 #include "scheduler/core/quota.h"
@@ -287,13 +287,68 @@ static void say_limit(const struct quota_block *b, struct reason *r)
 static void say_licence(const struct core *c, const struct feature *f, const struct shape *s,
                         struct reason *r)
 {
-    (void)c;
+    if (licence_blocks(&s->tokens) == NULL) {
+        struct shape moment = *s;
+        moment.time_us = 1;
+        SAY(r->text, "it asks %" PRIu64 " of %.63s; bookings keep too many of them until its limit",
+            tokens_of(&s->tokens, f), f->name);
+        SAY(r->advice, "%s",
+            calendar_lacks(c, &moment) ? "it starts when such a booking is over"
+                                       : "a shorter --time may fit before them");
+        return;
+    }
     SAY(r->text, "it asks %" PRIu64 " of %.63s; %" PRIu64 " of %" PRIu64 " free",
         tokens_of(&s->tokens, f), f->name, feature_free(f), f->count);
     if (tokens_of(&s->tokens, f) > f->count)
         SAY(r->advice, "there are not so many: ask for less");
     else
         SAY(r->advice, "it goes on when tokens are given back; chipq licence shows them");
+}
+
+/* ---- bookings ---- */
+
+/* Where there is room, not even a moment is left before a booking. */
+static bool is_booked_now(const struct core *c, const struct shape *asked)
+{
+    struct shape s = *asked;
+    s.time_us = 1;
+    for (size_t i = 0; i < c->pool.n_fit; i++)
+        if (placement_fits(&s, c->pool.fit[i], NULL)
+            && calendar_allows(c, &s, c->pool.fit[i], NULL))
+            return false;
+    return true;
+}
+
+/* A booking of its own that is under way where there is room, or NULL. */
+static const struct booking *own_booking(const struct list *l, const struct shape *s)
+{
+    const struct core *c = l->core;
+    for (size_t i = 0; i < c->calendar.n; i++) {
+        const struct booking *b = c->calendar.items[i];
+        for (size_t k = 0; k < c->pool.n_fit && booking_is_active(b); k++)
+            if (booking_piece(b, c->pool.fit[k]->name) && placement_fits(s, c->pool.fit[k], NULL)
+                && booking_is_for(b, l->job->class->leaf))
+                return b;
+    }
+    return NULL;
+}
+
+static void say_booked(const struct list *l, const struct shape *s, struct reason *r)
+{
+    if (!is_booked_now(l->core, s)) {
+        SAY(r->text, "a booking begins before its time limit would end");
+        SAY(r->advice, "a shorter --time may fit before it; chipq reservation list shows yours");
+        return;
+    }
+    const struct booking *own = own_booking(l, s);
+    if (own) {
+        SAY(r->text, "what is free is booked, and '%.63s' is under way", own->name);
+        SAY(r->advice, "with --reservation %.63s it may run in it; else it starts after that",
+            own->name);
+    } else {
+        SAY(r->text, "what is free is booked, and the booking is under way");
+        SAY(r->advice, "it starts when that is over");
+    }
 }
 
 static void say(const struct list *l, enum wait_reason why, const struct job *first,
@@ -326,8 +381,7 @@ static void say(const struct list *l, enum wait_reason why, const struct job *fi
         SAY(r->advice, "it goes on when running jobs end");
         return;
     case WAIT_BOOKED:
-        SAY(r->text, "a booking begins before its time limit would end");
-        SAY(r->advice, "a shorter --time may fit before it; chipq reservation list shows yours");
+        say_booked(l, s, r);
         return;
     case WAIT_BOOKING:
         SAY(r->text, "its booking '%.63s' is not open, or ends too soon", s->reservation);

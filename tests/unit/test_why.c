@@ -127,3 +127,37 @@ Test(why, nobody_who_could_be_called_back_is_no_claim)
     cr_expect_not(strstr(t.items[0].text, "min-cores"), "%s", t.items[0].text);
     EXPECT_START(job, 3 * 3600, 9 * 3600);
 }
+
+/* ---- bookings ---- */
+
+Test(why, a_booking_ahead_and_one_under_way_are_told_apart)
+{
+    EXPECT_BOOKED(.name = "all", .path = "brix", .start_us = 2 * HOUR, .end_us = 3 * HOUR,
+                  .nodes = "n1,n2");
+    uint64_t longer = SUBMIT(.cores = 1, .time_us = 5 * HOUR);
+    struct told t = ask_why(longer);
+    EXPECT_TEXT(t.items[0], "a booking begins before its time limit would end");
+    EXPECT_ADVICE(t.items[0], "with --time 75m it would start now");
+    go_to(150 * MINUTE);
+    t = ask_why(longer);
+    cr_expect_str_eq(t.items[0].code, "WAIT_BOOKED");
+    EXPECT_TEXT(t.items[0], "what is free is booked, and the booking is under way");
+    EXPECT_ADVICE(t.items[0], "it starts when that is over");
+}
+
+Test(why, a_booking_of_ones_own_that_is_under_way_is_named)
+{
+    EXPECT_BOOKED(.name = "tape", .end_us = HOUR, .nodes = "n1,n2");
+    struct told t = ask_why(SUBMIT(.cores = 1, .time_us = 10 * MINUTE));
+    EXPECT_TEXT(t.items[0], "'tape' is under way");
+    EXPECT_ADVICE(t.items[0], "with --reservation tape it may run in it");
+}
+
+Test(why, tokens_that_bookings_keep_are_not_called_free)
+{
+    EXPECT_BOOKED(.name = "tape", .path = "brix", .start_us = HOUR, .end_us = 2 * HOUR,
+                  .licences = "vcs:3");
+    struct told t = ask_why(SUBMIT(.cores = 1, .time_us = 90 * MINUTE, .licences = "vcs:2"));
+    cr_expect_str_eq(t.items[0].code, "WAIT_LICENCE");
+    EXPECT_TEXT(t.items[0], "it asks 2 of vcs; bookings keep too many of them until its limit");
+}
