@@ -8,7 +8,7 @@
 #include "scheduler/core/preempt.h"
 #include "scheduler/core/quota.h"
 
-enum { JOBS_LOOKED_AT_MAX = 10000 };
+enum { JOBS_LOOKED_AT_MAX = 10000, ENDINGS_LOOKED_AT_MAX = 2000 };
 
 struct ahead {
     double usual_core_us, limit_core_us;
@@ -41,42 +41,305 @@ static double due_cores(const struct core *c, const struct share_node *leaf)
     return due > 1 ? due : 1;
 }
 
-static int64_t usual_end_us(const struct core *c, const struct lease *l)
+static int64_t later_by(int64_t at_us, double us)
 {
-    int64_t mean = (int64_t)l->mean_run_us, end_us;
-    if (l->n == 0)
-        return c->policy_us;
-    if (mean == 0)
-        mean = (int64_t)job_usual_us(l->queue[0].job);
-    mean = mean < INT64_MAX / (8 * LEASE_JOBS_MAX) ? mean : INT64_MAX / (8 * LEASE_JOBS_MAX);
-    end_us = l->head_since_us + mean * (int64_t)l->n;
-    return end_us > c->policy_us ? end_us : c->policy_us;
+    return us < 1e15 ? at_us + (int64_t)us : INT64_MAX / 2;
 }
 
-/* The earliest room on any machine. */
+/* ---- what ends when ---- */
+
+/* A run of which nothing is known that takes longer than it has already: a third of what is left.
+ */
+static int64_t usual_left_us(int64_t usual_us, int64_t limit_us, int64_t run_us)
+{
+    if (run_us < usual_us)
+        return usual_us - run_us;
+    return limit_us > run_us ? (limit_us - run_us) / 3 : 0;
+}
+
+static int64_t limit_of(const struct job *job)
+{
+    uint64_t us = job->class->shape->time_us;
+    return us < INT64_MAX / 8 ? (int64_t)us : INT64_MAX / 8;
+}
+
+static int64_t limit_end_us(const struct core *c, const struct lease *l)
+{
+    if (l->n == 0)
+        return c->policy_us;
+    return l->end_us > c->policy_us ? l->end_us : c->policy_us + 1;
+}
+
+static int64_t usual_end_us(const struct core *c, const struct lease *l)
+{
+    if (l->n == 0)
+        return c->policy_us;
+    const struct job *job = l->queue[0].job;
+    int64_t usual = l->mean_run_us ? (int64_t)l->mean_run_us : (int64_t)job_usual_us(job);
+    usual = usual < limit_of(job) ? usual : limit_of(job);
+    int64_t left_us = usual_left_us(usual, limit_of(job), c->policy_us - l->head_since_us);
+    int64_t rest_us = usual / LEASE_JOBS_MAX * (int64_t)(l->n - 1);
+    int64_t end_us = later_by(c->policy_us, (double)left_us + (double)rest_us * LEASE_JOBS_MAX);
+    return end_us < limit_end_us(c, l) ? end_us : limit_end_us(c, l);
+}
+
+struct ending {
+    int64_t at_us;
+    const struct lease *lease;
+};
+
+static int by_time(const void *a, const void *b)
+{
+    const struct ending *x = a, *y = b;
+    if (x->at_us != y->at_us)
+        return x->at_us < y->at_us ? -1 : 1;
+    return (x->lease->id > y->lease->id) - (x->lease->id < y->lease->id);
+}
+
+/* Of all leases, in order. The caller frees. */
+static struct ending *all_endings(const struct core *c, lease_end_fn end, size_t *n)
+{
+    struct ending *list = cq_calloc(c->leases.by_id.n + 1, sizeof *list);
+    void *item;
+    *n = 0;
+    for (size_t i = 0; map_next(&c->leases.by_id, &i, &item);)
+        list[(*n)++] = (struct ending){end(c, item), item};
+    if (*n > 0)
+        qsort(list, *n, sizeof *list, by_time);
+    return list;
+}
+
+/* ---- what is kept for others ---- */
+
+/* What its enterprise has above its own guarantee is kept for nobody when it ends. */
+static bool is_above(const struct lease *l, const struct ending *gone, size_t n_gone)
+{
+    const struct share_node *n = l->leaf->parent->parent;
+    uint64_t cores = l->n_cores, mem = l->mem_mib;
+    for (size_t i = 0; i < n_gone; i++)
+        if (share_is_below(gone[i].lease->leaf, n)) {
+            cores += gone[i].lease->n_cores;
+            mem += gone[i].lease->mem_mib;
+        }
+    return n->cores >= n->settings.min_cores + cores && n->mem_mib >= n->settings.min_mem_mib + mem;
+}
+
+/* When enough is over that what is free is not kept for others' guarantees. INT64_MAX: not to be
+ * seen. */
+static int64_t not_withheld_us(const struct core *c, const struct job *job, lease_end_fn end)
+{
+    const struct class *k = job->class;
+    struct given_back g = {0};
+    int64_t at_us = INT64_MAX;
+    size_t n, n_gone = 0;
+    if (!quota_is_withheld(c, k->leaf, k->shape))
+        return c->policy_us;
+    struct ending *list = all_endings(c, end, &n);
+    for (size_t i = 0; i < n && i < ENDINGS_LOOKED_AT_MAX && at_us == INT64_MAX; i++) {
+        if (!is_above(list[i].lease, list, n_gone))
+            continue;
+        quota_add_given_back(&g, list[i].lease);
+        list[n_gone++] = list[i];
+        if (!quota_is_withheld_with(c, k->leaf, k->shape, &g))
+            at_us = list[n_gone - 1].at_us;
+    }
+    free(list);
+    return at_us;
+}
+
+/* ---- as it usually goes ---- */
+
+struct usual {
+    const struct core *core;
+    const struct job *job;
+    const struct shape *shape;
+    const struct hold *own; /* or NULL */
+    int64_t from_us;        /* before that tokens or guarantees of others are in its way */
+};
+
+/* The job that it is for has run then. */
+static int64_t hold_end_us(const struct core *c, const struct hold *h)
+{
+    int64_t at_us = plan_room(c, h->job->class->shape, h->worker, usual_end_us);
+    at_us = at_us < h->at_us ? at_us : h->at_us;
+    double run_us = job_usual_us(h->job);
+    return later_by(at_us > c->policy_us ? at_us : c->policy_us, run_us);
+}
+
+static bool is_in_the_way(const struct usual *u, const struct hold *h, int64_t at_us)
+{
+    bool gives_way = u->own && u->own->is_reclaim && !h->is_reclaim;
+    bool is_over_by_then = later_by(at_us, (double)u->shape->time_us) <= h->at_us;
+    return h != u->own && h->job->ready > 0 && !gives_way && (h->is_draining || !is_over_by_then);
+}
+
+static bool takes_place(const struct usual *u, const struct hold *h, const struct worker *w,
+                        int64_t at_us)
+{
+    bool leaves_enough = h->spare_cores >= (int64_t)plan_cores_wanted(u->shape, w)
+                         && h->spare_mem_mib >= (int64_t)u->shape->mem_mib;
+    return h->worker == w && is_in_the_way(u, h, at_us) && (h->is_draining || !leaves_enough)
+           && at_us < hold_end_us(u->core, h);
+}
+
+static bool has_room(const struct usual *u, const struct worker *w, int64_t at_us)
+{
+    int64_t cores = (int64_t)w->n_free, mem = (int64_t)w->mem_mib - (int64_t)w->mem_used_mib;
+    for (size_t i = 0; i < w->n_leases; i++) {
+        bool is_over = usual_end_us(u->core, w->leases[i]) <= at_us;
+        cores += is_over ? (int64_t)w->leases[i]->n_cores : 0;
+        mem += is_over ? (int64_t)w->leases[i]->mem_mib : 0;
+    }
+    for (size_t i = 0; i < u->core->holds.n; i++) {
+        const struct hold *h = &u->core->holds.items[i];
+        if (!takes_place(u, h, w, at_us))
+            continue;
+        cores -= (int64_t)plan_cores_wanted(h->job->class->shape, w);
+        mem -= (int64_t)h->job->class->shape->mem_mib;
+    }
+    return cores >= (int64_t)plan_cores_wanted(u->shape, w) && mem >= (int64_t)u->shape->mem_mib;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* The first of the moments at which something ends. */
+static int64_t usual_room(const struct usual *u, const struct worker *w, int64_t from_us)
+{
+    const struct holds *holds = &u->core->holds;
+    int64_t *at = cq_calloc(1 + w->n_leases + holds->n, sizeof *at), first_us = INT64_MAX;
+    size_t n = 0;
+    at[n++] = from_us;
+    for (size_t i = 0; i < w->n_leases; i++)
+        at[n++] = usual_end_us(u->core, w->leases[i]);
+    for (size_t i = 0; i < holds->n; i++)
+        if (holds->items[i].worker == w)
+            at[n++] = hold_end_us(u->core, &holds->items[i]);
+    qsort(at, n, sizeof *at, by_value);
+    for (size_t i = 0; i < n && first_us == INT64_MAX; i++)
+        if (at[i] >= from_us && has_room(u, w, at[i]))
+            first_us = at[i];
+    free(at);
+    return first_us;
+}
+
+/* When bookings let it in, tried on usual ends. */
+static int64_t usual_opening(const struct usual *u, const struct worker *w, int64_t at_us)
+{
+    if (at_us == INT64_MAX || (u->core->calendar.n == 0 && *u->shape->reservation == '\0'))
+        return at_us;
+    int64_t *ends = cq_calloc(w->n_leases + 1, sizeof *ends);
+    for (size_t i = 0; i < w->n_leases; i++) {
+        ends[i] = w->leases[i]->end_us;
+        w->leases[i]->end_us = usual_end_us(u->core, w->leases[i]);
+    }
+    at_us = calendar_earliest(u->core, u->shape, w, u->own, at_us);
+    for (size_t i = 0; i < w->n_leases; i++)
+        w->leases[i]->end_us = ends[i];
+    free(ends);
+    return at_us;
+}
+
+enum { OPENINGS_MAX = 16 };
+
+static int64_t usual_start(const struct usual *u, const struct worker *w)
+{
+    int64_t at_us = u->from_us;
+    for (int tries = 0; tries < OPENINGS_MAX; tries++) {
+        int64_t room_us = usual_room(u, w, at_us);
+        at_us = usual_opening(u, w, room_us);
+        if (at_us <= room_us || at_us == INT64_MAX)
+            return at_us;
+    }
+    return at_us;
+}
+
+static int64_t tokens_held(const struct usual *u, const struct feature *f, int64_t at_us)
+{
+    int64_t n = 0;
+    for (size_t i = 0; i < u->core->holds.n; i++) {
+        const struct hold *h = &u->core->holds.items[i];
+        uint64_t held = tokens_of(&h->job->class->shape->tokens, f);
+        if (held > 0 && is_in_the_way(u, h, at_us) && at_us < hold_end_us(u->core, h))
+            n += (int64_t)held;
+    }
+    return n;
+}
+
+/* When there are enough of one feature beside what is held. */
+static int64_t usual_tokens(const struct usual *u, const struct token *need,
+                            const struct ending *list, size_t n)
+{
+    int64_t left = feature_left(need->feature), want = (int64_t)need->count, at_us = u->from_us;
+    if (left - tokens_held(u, need->feature, at_us) >= want)
+        return at_us;
+    for (size_t i = 0; i < n; i++) {
+        at_us = list[i].at_us > at_us ? list[i].at_us : at_us;
+        left += (int64_t)tokens_of(&list[i].lease->tokens, need->feature);
+        if (left - tokens_held(u, need->feature, at_us) >= want)
+            return at_us;
+    }
+    for (size_t i = 0; i < u->core->holds.n; i++) {
+        at_us = hold_end_us(u->core, &u->core->holds.items[i]);
+        if (at_us >= u->from_us && left - tokens_held(u, need->feature, at_us) >= want)
+            return at_us;
+    }
+    return INT64_MAX;
+}
+
+static void wait_for_tokens(struct usual *u)
+{
+    size_t n;
+    struct ending *list = all_endings(u->core, usual_end_us, &n);
+    for (size_t i = 0; i < u->shape->tokens.n && u->from_us < INT64_MAX; i++)
+        u->from_us = usual_tokens(u, &u->shape->tokens.items[i], list, n);
+    free(list);
+}
+
+/* ---- both ends of the band ---- */
+
+/* Of whole machines, one too large for a limit is none for it. */
+static bool is_too_large(const struct core *c, const struct job *job, const struct worker *w)
+{
+    struct quota_block b;
+    return quota_blocks_machine(c, job->class->leaf, job->class->shape, w, &b) && b.node;
+}
+
+static int64_t limit_start(const struct usual *u, const struct worker *w, int64_t from_us,
+                           const struct plan_endings *tokens)
+{
+    int64_t at_us = plan_earliest(u->core, u->shape, w, u->own, tokens);
+    return at_us >= from_us ? at_us : calendar_earliest(u->core, u->shape, w, u->own, from_us);
+}
+
+/* The earliest start on any machine. */
 static void room(const struct core *c, const struct job *job, int64_t *usual_us_at,
                  int64_t *limit_us_at)
 {
     const struct shape *s = job->class->shape;
-    const struct hold *own = holds_of((struct core *)c, job);
+    struct usual u = {.core = c,
+                      .job = job,
+                      .shape = s,
+                      .own = holds_of((struct core *)c, job),
+                      .from_us = not_withheld_us(c, job, usual_end_us)};
+    int64_t limit_from_us = not_withheld_us(c, job, limit_end_us);
     struct plan_endings tokens;
     plan_token_endings(c, s, &tokens);
+    if (s->tokens.n > 0)
+        wait_for_tokens(&u);
     *usual_us_at = *limit_us_at = INT64_MAX;
-    for (size_t i = 0; i < c->pool.n_fit; i++) {
+    for (size_t i = 0; i < c->pool.n_fit && u.from_us < INT64_MAX; i++) {
         const struct worker *w = c->pool.fit[i];
-        if (!placement_could_fit(s, w))
+        if (!placement_could_fit(s, w) || is_too_large(c, job, w))
             continue;
-        int64_t usual = plan_room(c, s, w, usual_end_us);
-        int64_t limit = plan_earliest(c, s, w, own, &tokens);
+        int64_t usual = usual_start(&u, w), limit = limit_start(&u, w, limit_from_us, &tokens);
         *usual_us_at = usual < *usual_us_at ? usual : *usual_us_at;
         *limit_us_at = limit < *limit_us_at ? limit : *limit_us_at;
     }
     free(tokens.items);
-}
-
-static int64_t later_by(int64_t at_us, double us)
-{
-    return us < 1e15 ? at_us + (int64_t)us : INT64_MAX / 2;
 }
 
 /* What a guarantee lent out is called back for it: from the call on it may start any moment. */

@@ -402,6 +402,16 @@ static void take_limit_advice(struct play *p, const struct job *job, const struc
         fail_advice(p, r);
 }
 
+/* A band that lies ahead. */
+static void check_expected(const struct play *p, const struct job *job)
+{
+    struct start_estimate e;
+    if (!core_expect_start(p->w.core, (struct job_id){job->id}, p->w.now, &e))
+        return;
+    if (e.from_us < p->w.now.wall_us || e.to_us < e.from_us)
+        play_fail(p, "a start is expected in the past, or at the earliest after the latest");
+}
+
 static void check_advice(struct play *p)
 {
     struct reason reasons[8];
@@ -411,6 +421,7 @@ static void check_advice(struct play *p)
         const struct job *job = play_random_job(p);
         if (job == NULL)
             return;
+        check_expected(p, job);
         size_t n = core_explain(p->w.core, (struct job_id){job->id}, p->w.now, reasons, 8);
         for (size_t i = 0; i < n; i++) {
             if (reasons[i].change == CHANGE_NONE)

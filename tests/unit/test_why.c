@@ -35,6 +35,11 @@ static void set(const char *kind, const char *path, const char *key, const char 
     cr_assert(strstr(cq_str_text(&world.log), "config OK"), "%s", cq_str_text(&world.log));
 }
 
+static bool runs_of_brix(uint64_t number)
+{
+    return find("brix", number).n > 0;
+}
+
 /* Seconds from now to the two ends of the expected start; -1: none is told. */
 struct expected {
     int64_t from_s, to_s;
@@ -138,11 +143,13 @@ Test(why, a_booking_ahead_and_one_under_way_are_told_apart)
     struct told t = ask_why(longer);
     EXPECT_TEXT(t.items[0], "a booking begins before its time limit would end");
     EXPECT_ADVICE(t.items[0], "with --time 75m it would start now");
+    EXPECT_START(longer, 3 * 3600, 3 * 3600);
     go_to(150 * MINUTE);
     t = ask_why(longer);
     cr_expect_str_eq(t.items[0].code, "WAIT_BOOKED");
     EXPECT_TEXT(t.items[0], "what is free is booked, and the booking is under way");
     EXPECT_ADVICE(t.items[0], "it starts when that is over");
+    EXPECT_START(longer, 1800, 1800);
 }
 
 Test(why, a_booking_of_ones_own_that_is_under_way_is_named)
@@ -160,4 +167,44 @@ Test(why, tokens_that_bookings_keep_are_not_called_free)
     struct told t = ask_why(SUBMIT(.cores = 1, .time_us = 90 * MINUTE, .licences = "vcs:2"));
     cr_expect_str_eq(t.items[0].code, "WAIT_LICENCE");
     EXPECT_TEXT(t.items[0], "it asks 2 of vcs; bookings keep too many of them until its limit");
+}
+
+/* ---- the expected start ---- */
+
+Test(why, tokens_count_for_the_expected_start)
+{
+    cr_assert(runs(SUBMIT(.cores = 1, .time_us = 3 * HOUR, .licences = "vcs:3")));
+    uint64_t next = SUBMIT(.cores = 1, .time_us = HOUR, .licences = "vcs:2");
+    EXPECT_START(next, 3600, 3 * 3600);
+}
+
+Test(why, a_place_that_is_held_counts_for_the_expected_start)
+{
+    cr_assert(runs_of_brix(SUBMIT(.user = "bob", .cores = 8, .time_us = 30 * HOUR))); /* n2 */
+    for (size_t i = 0; i < 3; i++)
+        cr_assert(runs_of_brix(SUBMIT(.user = "bob", .cores = 4, .time_us = 3 * HOUR)));
+    uint64_t wide = SUBMIT(.user = "bob", .cores = 16, .time_us = 6 * HOUR);
+    uint64_t beside = SUBMIT(.cores = 4, .time_us = 4 * HOUR);
+    cr_assert_not(runs_of_brix(wide));
+    expect_waits(beside, "WAIT_RESERVED");
+    EXPECT_START(beside, 3 * 3600, 9 * 3600); /* an hour, then two; or three, then six */
+}
+
+Test(why, what_is_kept_for_guarantees_counts_for_the_expected_start)
+{
+    set("enterprise", "brix", "min-cores", "12");
+    cr_assert(runs(SUBMIT(.cores = 4, .time_us = 3 * HOUR)));
+    uint64_t more = SUBMIT(.cores = 12, .time_us = HOUR);
+    expect_waits(more, "WAIT_GUARANTEE");
+    EXPECT_START(more, 3600, 3 * 3600);
+}
+
+Test(why, a_run_that_is_longer_than_usual_is_not_expected_to_end_at_once)
+{
+    cr_assert(runs_of_brix(SUBMIT(.user = "bob", .cores = 16, .time_us = 3 * HOUR)));
+    cr_assert(runs_of_brix(SUBMIT(.user = "bob", .cores = 8, .time_us = 30 * HOUR)));
+    uint64_t next = SUBMIT(.cores = 16, .time_us = HOUR);
+    EXPECT_START(next, 3600, 3 * 3600);
+    go_to(90 * MINUTE);
+    EXPECT_START(next, 1800, 5400);
 }
