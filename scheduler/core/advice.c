@@ -123,6 +123,8 @@ static uint64_t *limit_of(struct settings *s, enum setting which)
 {
     if (which == SETTING_MAX_CORES)
         return &s->max_cores;
+    if (which == SETTING_BORROW_CORES)
+        return &s->borrow_cores;
     return which == SETTING_MAX_RUNNING ? &s->max_running : NULL;
 }
 
@@ -147,17 +149,18 @@ static bool try_limit(const struct core *c, const struct job *job, const struct 
     uint64_t *limit = limit_of(settings, b->which), old = limit ? *limit : 0;
     if (limit == NULL)
         return false;
-    uint64_t borrow = settings->borrow_cores;
-    *limit = b->used + b->need;
+    uint64_t enough =
+        b->used + b->need - (limit == &settings->borrow_cores ? settings->min_cores : 0);
+    *limit = enough;
     bool yes = would_start(c, job, job->class->shape);
     *limit = old;
-    if (!yes || borrow != NO_LIMIT || !is_first_parked(c, job, b->node))
+    if (!yes || !is_first_parked(c, job, b->node))
         return false;
     struct cq_str path CQ_CLEANUP(cq_str_fini) = {0};
     share_path(b->node, &path);
     SAY(r->advice, "with %s of %.100s at %" PRIu64 " it would start now", setting_key(b->which),
-        cq_str_text(&path), b->used + b->need);
-    set_change(r, CHANGE_LIMIT, b->used + b->need);
+        cq_str_text(&path), enough);
+    set_change(r, CHANGE_LIMIT, enough);
     r->change_key = setting_key(b->which);
     r->change_node = b->node->id;
     return true;

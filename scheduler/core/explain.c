@@ -252,38 +252,6 @@ static void say_turn(const struct list *l, const struct job *first, struct reaso
     SAY(r->advice, "chipq share shows what each side has and is due");
 }
 
-/* ---- limits ---- */
-
-static const char *format_amount(const struct quota_block *b, uint64_t amount, char *buf,
-                                 size_t size)
-{
-    if (b->which == SETTING_MAX_MEM)
-        return format_size_mib(amount, buf, size);
-    char hours[32];
-    if (b->which == SETTING_BUDGET)
-        (void)snprintf(buf, size, "%s core-hours", budget_format(amount, hours, sizeof hours));
-    else if (b->which == SETTING_MAX_LICENCE)
-        (void)snprintf(buf, size, "%" PRIu64 " %.40s", amount, b->feature->name);
-    else
-        (void)snprintf(buf, size, "%" PRIu64, amount);
-    return buf;
-}
-
-static void say_limit(const struct quota_block *b, struct reason *r)
-{
-    char limit[64], used[64], need[64];
-    struct cq_str path CQ_CLEANUP(cq_str_fini) = {0};
-    share_path(b->node, &path);
-    SAY(r->text, "%s of %.100s is %s; %s in use, it needs %s", setting_key(b->which),
-        cq_str_text(&path), format_amount(b, b->limit, limit, sizeof limit),
-        format_amount(b, b->used, used, sizeof used), format_amount(b, b->need, need, sizeof need));
-    SAY(r->advice, "%s",
-        b->which == SETTING_BUDGET
-            ? "it goes on in the next period, or with a larger budget; a shorter "
-              "--time needs less of it"
-            : "it goes on when running jobs below it end; chipq quota shows all");
-}
-
 static void say_licence(const struct core *c, const struct feature *f, const struct shape *s,
                         struct reason *r)
 {
@@ -446,9 +414,44 @@ static const struct job *first_of_shape(const struct core *c, struct shape *s)
     return k ? queue_class_head(k) : NULL;
 }
 
+/* ---- what it can never pass ---- */
+
+static void add_limit_for_ever(struct list *l, const struct quota_block *told, uint64_t ready)
+{
+    struct quota_block b;
+    const struct class *k = l->job->class;
+    if (!quota_blocks_for_ever(k->leaf, k->shape, &b))
+        return;
+    if (b.node == told->node && b.which == told->which && b.feature == told->feature)
+        return;
+    explain_limit_for_ever(&b, add(l, b.which == SETTING_BUDGET ? WAIT_BUDGET : WAIT_LIMIT, ready));
+}
+
+/* Behind the reason of now: what is in its way for ever, so that nobody waits for nothing. */
+static void add_for_ever(struct list *l, enum wait_reason why, const struct quota_block *told,
+                         uint64_t ready)
+{
+    const struct shape *s = l->job->class->shape;
+    const struct token *t = why != WAIT_LICENCE ? explain_impossible_token(s) : NULL;
+    struct cq_str text CQ_CLEANUP(cq_str_fini) = {0};
+    struct reason *r;
+    add_limit_for_ever(l, told, ready);
+    if (t) {
+        r = add(l, WAIT_LICENCE, ready);
+        SAY(r->text, "also: it asks %" PRIu64 " of %.63s; there are %" PRIu64, t->count,
+            t->feature->name, t->feature->count);
+        SAY(r->advice, "ask for less");
+    }
+    if (why != WAIT_NO_NODE && explain_impossible(l->core, s, &text)) {
+        r = add(l, WAIT_NO_NODE, ready);
+        SAY(r->text, "also: it %.240s", cq_str_text(&text));
+        SAY(r->advice, "ask for less, or wait until such a worker joins");
+    }
+}
+
 static void add_pool(struct list *l, uint64_t ready)
 {
-    struct quota_block block;
+    struct quota_block block = {0};
     struct feature *scarce = NULL;
     struct shape *s = l->job->class->shape;
     enum wait_reason why = decide(l->core, l->job, &block, &scarce);
@@ -460,7 +463,7 @@ static void add_pool(struct list *l, uint64_t ready)
     if (r == NULL)
         return;
     if (why == WAIT_LIMIT || why == WAIT_BUDGET)
-        say_limit(&block, r);
+        explain_limit(&block, r);
     else if (why == WAIT_LICENCE)
         say_licence(l->core, scarce, s, r);
     else if ((why != WAIT_CAPACITY && why != WAIT_RESERVED) || !try_claim(l, r))
@@ -468,6 +471,7 @@ static void add_pool(struct list *l, uint64_t ready)
     advise(l->core, l->job, why == WAIT_LIMIT ? &block : NULL, r);
     if (is_turn && (r = add(l, WAIT_CAPACITY, ready)) && !try_claim(l, r))
         say_capacity(l->core, s, r);
+    add_for_ever(l, why, &block, ready);
 }
 
 /* Time that has passed since the last step changes what fits before a booking or a hold. The clocks

@@ -9,6 +9,13 @@
  * shape, and returns true. With no worker up nothing is known: false. */
 bool explain_impossible(const struct core *c, const struct shape *shape, struct cq_str *out);
 
+/* What a limit says: its name, its number, what is used of it, what is needed; and what to do. The
+ * second: of one that is too small whatever runs, behind another reason. */
+void explain_limit(const struct quota_block *b, struct reason *r);
+void explain_limit_for_ever(const struct quota_block *b, struct reason *r);
+
+/* Of the bundle, what there is not enough of in all; or NULL. */
+const struct token *explain_impossible_token(const struct shape *s);
 /* The core as it is at the moment of a question, which may be long after its last step: with the
  * clocks of `now` until explain_look_back, which takes what explain_look_at gave. */
 struct moment {

@@ -17,6 +17,13 @@ static uint64_t bound_of(uint64_t max, uint64_t min, uint64_t borrow)
     return borrow < max && min < max - borrow ? min + borrow : max;
 }
 
+/* Which setting makes that bound. */
+static enum setting bound_by(uint64_t max, uint64_t min, uint64_t borrow,
+                             const enum setting which[2])
+{
+    return which[bound_of(max, min, borrow) < max];
+}
+
 static uint64_t cores_bound(const struct settings *s)
 {
     return bound_of(s->max_cores, s->min_cores, s->borrow_cores);
@@ -43,18 +50,19 @@ static uint64_t tokens_used(const struct share_node *n, const struct feature *f)
     return f->index < n->n_tokens ? n->tokens[f->index] : 0;
 }
 
-/* What is in use below a node; of one, without what a lease has. */
+/* What is in use below a node; of one, without what a lease has; or nothing at all. */
 struct in_use {
     uint64_t cores, mem_mib, running;
     const struct tokens *given_back; /* NULL: none */
+    bool is_nothing;
 };
 
 static struct in_use in_use(const struct share_node *n, const struct lease *without)
 {
     if (without == NULL || !share_is_below(without->leaf, n))
-        return (struct in_use){n->cores, n->mem_mib, n->running, NULL};
+        return (struct in_use){n->cores, n->mem_mib, n->running, NULL, false};
     return (struct in_use){n->cores - without->n_cores, n->mem_mib - without->mem_mib,
-                           n->running - 1, &without->tokens};
+                           n->running - 1, &without->tokens, false};
 }
 
 static bool tokens_block(const struct share_node *n, const struct in_use *used,
@@ -62,7 +70,7 @@ static bool tokens_block(const struct share_node *n, const struct in_use *used,
 {
     for (size_t i = 0; i < need->n; i++) {
         const struct token *t = &need->items[i];
-        uint64_t limit = NO_LIMIT, held = tokens_used(n, t->feature);
+        uint64_t limit = NO_LIMIT, held = used->is_nothing ? 0 : tokens_used(n, t->feature);
         held -= used->given_back ? tokens_of(used->given_back, t->feature) : 0;
         for (size_t k = 0; k < n->settings.max_licence.n; k++)
             if (n->settings.max_licence.items[k].feature == t->feature)
@@ -75,42 +83,53 @@ static bool tokens_block(const struct share_node *n, const struct in_use *used,
     return false;
 }
 
-static bool budget_blocks(const struct share_node *n, const struct shape *shape,
+static bool budget_blocks(const struct share_node *n, const struct shape *shape, bool is_unused,
                           struct quota_block *b)
 {
     if (n->settings.budget_core_us == NO_LIMIT)
         return false; /* what is held of no budget may be any sum */
-    uint64_t used = budget_used(n, n->settings.budget_period);
+    uint64_t used = is_unused ? 0 : budget_used(n, n->settings.budget_period);
     return is_over(b, n, SETTING_BUDGET,
                    (const uint64_t[]){n->settings.budget_core_us, used, shape_core_us(shape)});
 }
 
-static bool node_blocks(const struct share_node *n, const struct shape *shape,
-                        const struct lease *without, struct quota_block *b)
+static bool room_blocks(const struct share_node *n, const struct shape *shape,
+                        const struct in_use *used, struct quota_block *b)
 {
     const struct settings *s = &n->settings;
-    const struct in_use used = in_use(n, without);
-    return is_over(b, n, SETTING_MAX_CORES,
-                   (const uint64_t[]){cores_bound(s), used.cores, shape->least_cores})
-           || is_over(b, n, SETTING_MAX_MEM,
-                      (const uint64_t[]){mem_bound(s), used.mem_mib, shape->least_mem_mib})
+    static const enum setting cores[] = {SETTING_MAX_CORES, SETTING_BORROW_CORES};
+    static const enum setting mem[] = {SETTING_MAX_MEM, SETTING_BORROW_MEM};
+    return is_over(b, n, bound_by(s->max_cores, s->min_cores, s->borrow_cores, cores),
+                   (const uint64_t[]){cores_bound(s), used->cores, shape->least_cores})
+           || is_over(b, n, bound_by(s->max_mem_mib, s->min_mem_mib, s->borrow_mem_mib, mem),
+                      (const uint64_t[]){mem_bound(s), used->mem_mib, shape->least_mem_mib});
+}
+
+static bool node_blocks(const struct share_node *n, const struct shape *shape,
+                        const struct in_use *used, struct quota_block *b)
+{
+    return room_blocks(n, shape, used, b)
            || is_over(b, n, SETTING_MAX_RUNNING,
-                      (const uint64_t[]){s->max_running, used.running, 1})
-           || tokens_block(n, &used, &shape->tokens, b) || budget_blocks(n, shape, b);
+                      (const uint64_t[]){n->settings.max_running, used->running, 1})
+           || tokens_block(n, used, &shape->tokens, b)
+           || budget_blocks(n, shape, used->is_nothing, b);
 }
 
 bool quota_node_blocks(const struct share_node *n, const struct shape *shape, struct quota_block *b)
 {
-    return node_blocks(n, shape, NULL, b);
+    const struct in_use used = in_use(n, NULL);
+    return node_blocks(n, shape, &used, b);
 }
 
 bool quota_blocks_instead(const struct share_node *leaf, const struct shape *shape,
                           const struct lease *of)
 {
     struct quota_block block;
-    for (const struct share_node *n = leaf; n; n = n->parent)
-        if (node_blocks(n, shape, of, &block))
+    for (const struct share_node *n = leaf; n; n = n->parent) {
+        const struct in_use used = in_use(n, of);
+        if (node_blocks(n, shape, &used, &block))
             return true;
+    }
     return false;
 }
 
@@ -136,6 +155,18 @@ bool quota_blocks(const struct share_node *leaf, const struct shape *shape, stru
     return false;
 }
 
+bool quota_blocks_for_ever(const struct share_node *leaf, const struct shape *shape,
+                           struct quota_block *b)
+{
+    const struct share_node *path[SHARE_LEVELS];
+    const struct in_use nothing = {.is_nothing = true};
+    size_t n = path_of(leaf, path);
+    for (size_t i = 0; i < n; i++)
+        if (node_blocks(path[i], shape, &nothing, b))
+            return true;
+    return false;
+}
+
 /* Of a shape, as a start in these amounts sees it. */
 static struct shape sized(const struct shape *shape, uint64_t cores, uint64_t mem_mib)
 {
@@ -149,7 +180,7 @@ bool quota_blocks_attempt(const struct lease *l, struct quota_block *b)
 {
     const struct shape s = sized(l->class->shape, l->n_cores, l->mem_mib);
     for (const struct share_node *n = l->leaf; n; n = n->parent)
-        if (budget_blocks(n, &s, b))
+        if (budget_blocks(n, &s, false, b))
             return true;
     return false;
 }

@@ -14,7 +14,8 @@ struct quota_block {
     struct share_node *node;
     enum setting which;
     const struct feature *feature; /* SETTING_MAX_LICENCE */
-    uint64_t limit, used, need;    /* in the setting's unit; of a budget core-microseconds */
+    /* in the setting's unit; of a budget core-microseconds; of borrow-* with the min in it */
+    uint64_t limit, used, need;
 };
 
 /* The limit of `n` alone that a start of `shape` now would pass, if any. */
@@ -25,6 +26,9 @@ bool quota_blocks(const struct share_node *leaf, const struct shape *shape, stru
 /* The same of a start in the place of a lease, which gives back what it has. */
 bool quota_blocks_instead(const struct share_node *leaf, const struct shape *shape,
                           const struct lease *of);
+/* The limit that `shape` alone would pass, whatever runs and whatever was spent. */
+bool quota_blocks_for_ever(const struct share_node *leaf, const struct shape *shape,
+                           struct quota_block *b);
 /* One more attempt of `shape` in a lease that is open already: budgets only. */
 bool quota_blocks_attempt(const struct lease *l, struct quota_block *b);
 /* An exclusive start on `w` takes all of it: is that too much for a limit (then *b says which), or

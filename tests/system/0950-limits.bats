@@ -322,7 +322,7 @@ fed() {
     two=$(as bolt/dan submit --time 60s --mem 64M -- true)
     [ "$(reason bolt/dan "$two" code)" = WAIT_BUDGET ]
     [ "$(reason bolt/dan "$two" text)" = \
-        "budget of bolt is 0.02 core-hours; 0.0167 core-hours in use, it needs 0.0167 core-hours" ]
+        "budget of bolt is 0.02 core-hours; 0 core-hours spent, 0.0167 core-hours held by running jobs, it needs 0.0167 core-hours" ]
     run -0 as bolt/dan quota bolt --format key,used
     [[ $output == *"0core-hours, 0.0167 held"* ]]
     run -0 --separate-stderr admin admin enterprise set bolt --budget 0.01core-hours/year # below what is held: the figures

@@ -208,3 +208,57 @@ Test(why, a_run_that_is_longer_than_usual_is_not_expected_to_end_at_once)
     go_to(90 * MINUTE);
     EXPECT_START(next, 1800, 5400);
 }
+
+/* ---- limits ---- */
+
+Test(why, what_may_be_borrowed_is_named_as_the_limit_that_it_is)
+{
+    set("enterprise", "acme", "borrow-cores", "0");
+    struct told t = ask_why(SUBMIT(.cores = 1, .time_us = HOUR));
+    EXPECT_TEXT(t.items[0], "borrow-cores of acme is 0; 0 in use, it needs 1");
+    EXPECT_ADVICE(t.items[0], "with borrow-cores of acme at 1 it would start now");
+    set("enterprise", "acme", "min-cores", "4");
+    set("enterprise", "acme", "borrow-cores", "2");
+    cr_assert(runs(SUBMIT(.cores = 5, .time_us = HOUR)));
+    t = ask_why(SUBMIT(.cores = 8, .time_us = HOUR));
+    EXPECT_TEXT(t.items[0],
+                "borrow-cores of acme is 2 above its min-cores 4; 6 in use, it needs 8");
+    set("enterprise", "acme", "borrow-cores", "10");
+    cr_expect(runs(3));
+    set("enterprise", "acme", "borrow-cores", "");
+    set("enterprise", "acme", "borrow-mem", "0");
+    set("enterprise", "acme", "min-mem", "1G");
+    t = ask_why(SUBMIT(.cores = 1, .mem_mib = 2048, .time_us = HOUR));
+    EXPECT_TEXT(t.items[0], "borrow-mem of acme is 0M above its min-mem 1G; 300M in use");
+}
+
+Test(why, what_is_in_the_way_for_ever_is_told_behind_what_decides_now)
+{
+    set("enterprise", "acme", "max-cores", "4");
+    set("project", "acme/uart", "budget", "10core-hours/day");
+    cr_assert(runs(SUBMIT(.cores = 4, .time_us = HOUR)));
+    struct told t = ask_why(SUBMIT(.cores = 3, .time_us = 4 * HOUR, .licences = "vcs:5"));
+    cr_assert_eq(t.n, (size_t)3);
+    cr_expect_str_eq(t.items[0].code, "WAIT_LIMIT");
+    EXPECT_TEXT(t.items[0], "max-cores of acme is 4; 4 in use, it needs 3");
+    cr_expect_str_eq(t.items[1].code, "WAIT_BUDGET");
+    EXPECT_TEXT(t.items[1], "also: budget of acme/uart is 10 core-hours, it needs 12 core-hours");
+    EXPECT_ADVICE(t.items[1], "it can never start as it is");
+    EXPECT_TEXT(t.items[2], "also: it asks 5 of vcs; there are 4");
+    t = ask_why(SUBMIT(.cores = 5, .time_us = HOUR));
+    cr_assert_eq(t.n, (size_t)1);
+    EXPECT_TEXT(t.items[0], "max-cores of acme is 4; 4 in use, it needs 5");
+    EXPECT_ADVICE(t.items[0], "it can never start as it is");
+}
+
+Test(why, what_a_budget_holds_is_not_told_as_spent)
+{
+    set("enterprise", "acme", "budget", "10core-hours/day");
+    cr_assert(runs(SUBMIT(.cores = 4, .time_us = 2 * HOUR)));
+    uint64_t next = SUBMIT(.cores = 4, .time_us = 2 * HOUR);
+    struct told t = ask_why(next);
+    cr_expect_str_eq(t.items[0].code, "WAIT_BUDGET");
+    EXPECT_TEXT(t.items[0],
+                "budget of acme is 10 core-hours; 0 core-hours spent, 8 core-hours held "
+                "by running jobs, it needs 8 core-hours");
+}
