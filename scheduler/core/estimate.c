@@ -14,12 +14,22 @@ struct ahead {
     double usual_core_us, limit_core_us;
 };
 
+/* What can never start, or runs in a booking of its own, goes before nobody. */
+static bool goes_before(const struct core *c, const struct class *k, const struct job *job)
+{
+    const char *booking = k->shape->reservation;
+    return (*booking == '\0' || strcmp(booking, job->class->shape->reservation) == 0)
+           && !explain_is_hopeless(c, k);
+}
+
 /* Work of the leaf that ranks before the job, its own started tasks left out. */
-static struct ahead work_ahead(const struct job *job)
+static struct ahead work_ahead(const struct core *c, const struct job *job)
 {
     struct ahead w = {0};
     size_t looked = 0;
-    for (const struct seat *t = job->class->leaf->seats; t; t = t->next)
+    for (const struct seat *t = job->class->leaf->seats; t; t = t->next) {
+        if (!goes_before(c, t->class, job))
+            continue;
         for (size_t i = 0; i < t->class->jobs.n && looked < JOBS_LOOKED_AT_MAX; i++, looked++) {
             const struct job *other = t->class->jobs.items[i];
             if (other == job || !queue_job_before(other, job))
@@ -28,6 +38,7 @@ static struct ahead work_ahead(const struct job *job)
             w.usual_core_us += cores * job_usual_us(other);
             w.limit_core_us += cores * (double)t->shape->time_us;
         }
+    }
     return w;
 }
 
@@ -363,7 +374,7 @@ static bool expect(const struct core *c, const struct job *job, struct start_est
     room(c, job, &usual, &limit);
     if (usual == INT64_MAX || limit == INT64_MAX)
         return false;
-    struct ahead w = work_ahead(job);
+    struct ahead w = work_ahead(c, job);
     double due = due_cores(c, job->class->leaf);
     const struct hold *h = holds_of((struct core *)c, job);
     usual = later_by(usual, w.usual_core_us / due);

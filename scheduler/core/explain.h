@@ -16,6 +16,10 @@ void explain_limit_for_ever(const struct quota_block *b, struct reason *r);
 
 /* Of the bundle, what there is not enough of in all; or NULL. */
 const struct token *explain_impossible_token(const struct shape *s);
+/* As things are set it never starts, whatever ends: it is too large for a limit, for the count of a
+ * licence, or for every machine that is known, also those that are down. */
+bool explain_is_hopeless(const struct core *c, const struct class *k);
+
 /* The core as it is at the moment of a question, which may be long after its last step: with the
  * clocks of `now` until explain_look_back, which takes what explain_look_at gave. */
 struct moment {

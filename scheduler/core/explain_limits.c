@@ -106,3 +106,18 @@ const struct token *explain_impossible_token(const struct shape *s)
             return &s->tokens.items[i];
     return NULL;
 }
+
+static bool fits_no_machine(const struct core *c, const struct shape *s)
+{
+    for (size_t i = 0; i < c->pool.n; i++)
+        if (placement_could_fit(s, c->pool.workers[i]))
+            return false;
+    return true;
+}
+
+bool explain_is_hopeless(const struct core *c, const struct class *k)
+{
+    struct quota_block block;
+    return quota_blocks_for_ever(k->leaf, k->shape, &block) || explain_impossible_token(k->shape)
+           || fits_no_machine(c, k->shape);
+}

@@ -209,6 +209,21 @@ Test(why, a_run_that_is_longer_than_usual_is_not_expected_to_end_at_once)
     EXPECT_START(next, 1800, 5400);
 }
 
+Test(why, jobs_that_can_never_start_push_nobodys_expected_start)
+{
+    cr_assert(runs_of_brix(SUBMIT(.user = "bob", .cores = 16, .time_us = 3 * HOUR)));
+    cr_assert(runs_of_brix(SUBMIT(.user = "bob", .cores = 8, .time_us = 3 * HOUR)));
+    uint64_t huge = SUBMIT(.cores = 64, .time_us = 9 * HOUR);
+    uint64_t tokens = SUBMIT(.cores = 1, .time_us = 90 * HOUR, .licences = "vcs:5");
+    set("enterprise", "acme", "budget", "100core-hours/day");
+    uint64_t dear = SUBMIT(.cores = 2, .time_us = 51 * HOUR);
+    uint64_t next = SUBMIT(.cores = 1, .time_us = HOUR);
+    EXPECT_START(next, 3600, 3 * 3600);
+    EXPECT_START(huge, -1, -1);
+    EXPECT_START(tokens, -1, -1);
+    EXPECT_START(dear, -1, -1);
+}
+
 /* ---- limits ---- */
 
 Test(why, what_may_be_borrowed_is_named_as_the_limit_that_it_is)
