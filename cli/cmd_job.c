@@ -3,6 +3,7 @@
 #include "cli/columns.h"
 #include "cli/follow.h"
 #include "cli/job_ref.h"
+#include "cli/job_task.h"
 #include "cli/to_json.h"
 
 #include "common/base/pure/parse.h"
@@ -247,12 +248,10 @@ static int print_job(struct cli *c, const json_t *job, bool has_chosen, struct c
     return print_tasks(c, "earlier attempts", json_object_get(job, "earlier"), err);
 }
 
-/* A task that has no row is one that has not started, or none of the job's: its log tells. */
+/* A task that has no row is one that has not started, or none of the job's. */
 static int check_task(struct net_client *s, const struct job_name *name, const json_t *job,
                       struct cq_err *err)
 {
-    struct msg ask = {.code = MSG_LOG_QUERY}, reply = {0};
-    struct cq_err why = {0};
     uint64_t task = 0;
     if (!*name->tasks || json_array_size(json_object_get(job, "task_list")))
         return 0;
@@ -260,12 +259,8 @@ static int check_task(struct net_client *s, const struct job_name *name, const j
         cli_talk("none of these tasks has started");
         return 0;
     }
-    ask.u.log_query = (struct msg_log_query){
-        .number = name->number, .enterprise = name->enterprise, .task = task, .max = 1};
-    if (session_call(s, &ask, MSG_LOG_DATA, &reply, &why) != 0 && why.code == CQ_E_NOT_FOUND
-        && strstr(why.text, "has no task"))
-        return cq_fail(err, why.code, "%s", why.text);
-    msg_fini(&reply);
+    if (job_task_check(s, name, task, err) != 0)
+        return -1;
     cli_talk("task %llu has not started", (unsigned long long)task);
     return 0;
 }

@@ -3,9 +3,11 @@
 #include "cli/columns.h"
 #include "cli/follow.h"
 #include "cli/job_ref.h"
+#include "cli/job_task.h"
 #include "cli/local_time.h"
 #include "cli/to_json.h"
 
+#include "common/base/pure/ranges.h"
 #include "common/base/sys/clock.h"
 
 #include <inttypes.h>
@@ -16,17 +18,31 @@ static void print_line(const char *indent, const char *text)
     printf("%s%s\n", indent, safe);
 }
 
-static void print_reasons(const struct msg_why *why)
+/* What is asked of, and the answers. */
+struct question {
+    struct net_client *session;
+    const struct job_name *name;
+    const struct msg_why *why;
+    bool has_task; /* one task of it: */
+    uint64_t task;
+    const struct msg_job *job; /* with the rows of that task, or all that are told apart; or NULL */
+};
+
+static void print_head(const struct question *q)
 {
-    const struct job_row *job = &why->job[0];
+    const struct job_row *job = &q->why->job[0];
     CQ_CLEANUP(cq_free_ptr) char *name = cli_printable(*job->user ? job->name : "hidden");
     json_t *row = json_of_job_row(job);
     bool has_ended = job_has_ended(row);
     printf("job %" PRIu64 " (%s) %s %s\n", job->number, name, has_ended ? "has ended:" : "is",
            has_ended ? job_outcome(row) : job->state);
     json_decref(row);
-    if (why->n_reasons == 0 && *job->reason)
-        print_line("  ", job->reason);
+}
+
+static void print_reasons(const struct msg_why *why)
+{
+    if (why->n_reasons == 0 && *why->job[0].reason)
+        print_line("  ", why->job[0].reason);
     for (size_t i = 0; i < why->n_reasons; i++) {
         const struct reason_row *r = &why->reasons[i];
         print_line("  ", r->text);
@@ -61,58 +77,159 @@ static const struct task_row *telling_task(const struct msg_job *m)
     return m->n_tasks ? &m->tasks[m->n_tasks - 1] : NULL;
 }
 
-/* A job that does not wait: how it ended or where it runs, and the log. */
-static void print_task(const struct msg_job *m)
+/* How a task ended or where it runs, and the log. */
+static void print_task(const struct task_row *t)
 {
-    const struct task_row *t = telling_task(m);
-    if (t == NULL)
-        return;
     if (t->end_us == 0 && *t->node)
         printf("  attempt %" PRIu64 " runs on %s, cores %s\n", t->attempt, t->node, t->cores);
-    if (m->job[0].is_array)
-        printf("  task %" PRIu64 ": %s\n", t->task, *t->verdict ? t->verdict : t->state);
     if (t->end_us && *(*t->summary ? t->summary : t->cause))
         print_line("  ", *t->summary ? t->summary : t->cause);
     print_line("  log ", t->log_path);
 }
 
-static void add_task(struct net_client *s, const struct job_name *name, const struct msg_why *why)
+static void print_telling_task(const struct msg_job *m)
+{
+    const struct task_row *t = telling_task(m);
+    if (t == NULL)
+        return;
+    if (m->job[0].is_array)
+        printf("  task %" PRIu64 ": %s\n", t->task, *t->verdict ? t->verdict : t->state);
+    print_task(t);
+}
+
+static void print_job(const struct question *q)
+{
+    print_head(q);
+    print_reasons(q->why);
+    print_expected(q->why);
+    if (q->job)
+        print_telling_task(q->job);
+}
+
+/* ---- one task ---- */
+
+static const struct task_row *row_of(const struct question *q)
+{
+    for (size_t i = 0; q->job && i < q->job->n_tasks; i++)
+        if (q->job->tasks[i].task == q->task)
+            return &q->job->tasks[i];
+    return NULL;
+}
+
+static bool was_killed(const struct question *q)
+{
+    struct ranges killed = {0};
+    bool yes = q->job && ranges_parse(q->job->killed, INT32_MAX, UINT32_MAX, &killed, NULL) == 0
+               && ranges_has(&killed, (uint32_t)q->task);
+    ranges_fini(&killed);
+    return yes;
+}
+
+/* "pending" when nothing tells of it: the reasons of its job are its own. */
+static const char *state_of(const struct question *q)
+{
+    const struct task_row *t = row_of(q);
+    return t ? t->state : was_killed(q) ? "killed" : "pending";
+}
+
+static void print_one_task(const struct question *q)
+{
+    const struct task_row *t = row_of(q);
+    const char *state = state_of(q);
+    const struct job_row *job = &q->why->job[0];
+    CQ_CLEANUP(cq_free_ptr) char *name = cli_printable(*job->user ? job->name : "hidden");
+    printf("task %" PRIu64 " of job %" PRIu64 " (%s) ", q->task, job->number, name);
+    if (t && *t->verdict && t->end_us)
+        printf("has ended: %s\n", t->verdict);
+    else
+        printf("%s %s\n", t || strcmp(state, "killed") != 0 ? "is" : "was", state);
+    if (strcmp(state, "pending") == 0) {
+        print_reasons(q->why);
+        print_expected(q->why);
+    } else if (t) {
+        print_task(t);
+    }
+}
+
+static json_t *json_of_task(const struct question *q)
+{
+    const struct task_row *t = row_of(q);
+    if (t)
+        return json_of_task_row(t);
+    json_t *task = json_object();
+    json_object_set_new(task, "task", json_integer((json_int_t)q->task));
+    json_object_set_new(task, "state", json_text(state_of(q)));
+    return task;
+}
+
+/* ---- the command ---- */
+
+static void print(const struct cli *c, const struct question *q)
+{
+    if (c->output != CLI_JSON) {
+        (q->has_task ? print_one_task : print_job)(q);
+        return;
+    }
+    json_t *object = json_of_msg_why(q->why);
+    if (q->has_task) {
+        json_object_set_new(object, "task", json_of_task(q));
+        if (strcmp(state_of(q), "pending") != 0) {
+            json_object_set_new(object, "reasons", json_array());
+            json_object_set_new(object, "expect_from_us", json_integer(0));
+            json_object_set_new(object, "expect_to_us", json_integer(0));
+        }
+    }
+    json_print(c, object);
+    json_decref(object);
+}
+
+/* With what its tasks did, where that says more. */
+static int answer(const struct cli *c, struct question q, struct cq_err *err)
 {
     struct msg ask = {.code = MSG_JOB_QUERY}, reply = {0};
-    if (why->job[0].start_us == 0)
-        return;
-    ask.u.job_query =
-        (struct msg_job_query){.number = name->number, .enterprise = name->enterprise};
-    if (session_call(s, &ask, MSG_JOB, &reply, NULL) != 0)
-        return;
-    if (reply.u.job.n_job)
-        print_task(&reply.u.job);
+    int rc = 0;
+    bool asks = q.has_task || (q.why->job[0].start_us && c->output != CLI_JSON);
+    ask.u.job_query = (struct msg_job_query){
+        .number = q.name->number, .enterprise = q.name->enterprise, .tasks = q.name->tasks};
+    if (asks && session_call(q.session, &ask, MSG_JOB, &reply, NULL) == 0 && reply.u.job.n_job)
+        q.job = &reply.u.job;
+    if (q.has_task && row_of(&q) == NULL)
+        rc = job_task_check(q.session, q.name, q.task, err);
+    if (rc == 0)
+        print(c, &q);
     msg_fini(&reply);
+    return rc;
+}
+
+static int ask_why(const struct cli *c, struct question q, const char *text, struct cq_err *err)
+{
+    struct msg ask = {.code = MSG_WHY_QUERY}, reply = {0};
+    ask.u.why_query =
+        (struct msg_why_query){.number = q.name->number, .enterprise = q.name->enterprise};
+    int rc = session_call(q.session, &ask, MSG_WHY, &reply, err);
+    if (rc == 0 && reply.u.why.n_job == 0)
+        rc = cq_fail(err, CQ_E_NOT_FOUND, "no such job: %s", text);
+    q.why = &reply.u.why;
+    if (rc == 0)
+        rc = answer(c, q, err);
+    msg_fini(&reply);
+    return rc;
 }
 
 static int run(struct cli *c, void *opts, size_t n_args, char **args, struct cq_err *err)
 {
     struct job_name name = {0};
-    struct msg ask = {.code = MSG_WHY_QUERY}, reply = {0};
+    struct question q = {.name = &name};
     (void)opts, (void)n_args;
-    if (job_name_parse(args[0], &name, err) != 0)
-        return -1;
-    ask.u.why_query = (struct msg_why_query){.number = name.number, .enterprise = name.enterprise};
-    struct net_client *s = session_open_of(c, name.enterprise, err);
-    int rc = s ? session_call(s, &ask, MSG_WHY, &reply, err) : -1;
-    if (rc == 0 && reply.u.why.n_job == 0)
-        rc = cq_fail(err, CQ_E_NOT_FOUND, "no such job: %s", args[0]);
-    if (rc == 0 && c->output == CLI_JSON) {
-        json_t *object = json_of_msg_why(&reply.u.why);
-        json_print(c, object);
-        json_decref(object);
-    } else if (rc == 0) {
-        print_reasons(&reply.u.why);
-        print_expected(&reply.u.why);
-        add_task(s, &name, &reply.u.why);
-    }
-    msg_fini(&reply);
-    net_client_close(s);
+    int rc = job_name_parse(args[0], &name, err);
+    if (rc == 0)
+        rc = job_name_one_task(&name, &q.task, err);
+    q.has_task = name.tasks && *name.tasks;
+    if (rc == 0 && (q.session = session_open_of(c, name.enterprise, err)) == NULL)
+        rc = -1;
+    if (rc == 0)
+        rc = ask_why(c, q, args[0], err);
+    net_client_close(q.session);
     job_name_fini(&name);
     return rc;
 }
@@ -125,7 +242,7 @@ const struct command cmd_why = {
         "The first reason decides; under it stands what would let it start now, if anything does.\n"
         "The expected start assumes that running jobs end as such jobs usually do; the later\n"
         "time, that they use their whole limits. Others may still come first.",
-    .examples = "chipq why 12\nchipq why 12 --json",
+    .examples = "chipq why 12\nchipq why 12[3]\nchipq why 12 --json",
     .min_args = 1,
     .max_args = 1,
     .run = run,

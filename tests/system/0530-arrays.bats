@@ -178,6 +178,33 @@ teardown() {
     run -0 chipq wait "$block" "$behind" "$next" --timeout 20s
 }
 
+@test "why of one task: where it runs, how it ended, why it waits; a task that is not there is an error" {
+    job=$(chipq submit --array 1-3%1 -- sh -c 'case $CHIPQ_TASK in 1) exit 3 ;; 2) echo up >"$1"; read -r _ <"$2" ;; esac' \
+        sh "$T/said" "$T/go")
+    [ "$(heard "$T/said")" = up ]
+    run -0 chipq why "$job[1]"
+    [[ $output == "task 1 of job $job ("*") has ended: fail"*log* ]]
+    run -0 chipq why "$job[2]"
+    [[ $output == "task 2 of job $job ("*") is running"*"attempt 1 runs on "* ]]
+    [[ $output != *"asked for at most"* ]]
+    run -0 chipq why "$job[3]"
+    [[ $output == "task 3 of job $job ("*") is pending"*"at most 1 at once"* ]]
+    run -0 chipq why "$job[2]" --json
+    [ "$(json task.state <<<"$output")$(json reasons <<<"$output")" = "running[]" ]
+    run -0 chipq why "$job[3]" --json
+    [ "$(json task.state <<<"$output")$(json reasons.0.code <<<"$output")" = pendingWAIT_ARRAY_LIMIT ]
+    for none in "$job[0]" "$job[4]"; do
+        run ! chipq why "$none"
+        [[ $output == *"job $job has no task"* ]]
+    done
+    run -2 chipq why "$job[1-2]"
+    chipq cancel "$job[3]"
+    run -0 chipq why "$job[3]"
+    [[ $output == *"was killed"* || $output == *"has ended: killed"* ]]
+    echo >"$T/go"
+    run chipq wait "$job" --timeout 20s
+}
+
 @test "drain: what runs goes on, nothing new starts; resume: it starts" {
     node=$(chipq nodes --json | json nodes.0.name)
     runs=$(chipq submit -- sh -c 'echo up >"$1"; read -r _ <"$2"' sh "$T/said" "$T/go")

@@ -1,0 +1,16 @@
+/* Asks for a task's output: the answer tells whether the job has it. */
+#include "cli/job_task.h"
+
+int job_task_check(struct net_client *s, const struct job_name *name, uint64_t task,
+                   struct cq_err *err)
+{
+    struct msg ask = {.code = MSG_LOG_QUERY}, reply = {0};
+    struct cq_err why = {0};
+    ask.u.log_query = (struct msg_log_query){
+        .number = name->number, .enterprise = name->enterprise, .task = task, .max = 1};
+    if (session_call(s, &ask, MSG_LOG_DATA, &reply, &why) != 0 && why.code == CQ_E_NOT_FOUND
+        && strstr(why.text, "has no task"))
+        return cq_fail(err, why.code, "%s", why.text);
+    msg_fini(&reply);
+    return 0;
+}

@@ -1,0 +1,13 @@
+/* One task of a job, as in 1207[3]: does the job have it? */
+#ifndef JOB_TASK_H
+#define JOB_TASK_H
+
+#include "cli/job_ref.h"
+#include "cli/session.h"
+
+/* For a task that no row tells of: it has not started, or it is none of the job's, then
+ * CQ_E_NOT_FOUND says so. */
+int job_task_check(struct net_client *s, const struct job_name *name, uint64_t task,
+                   struct cq_err *err) CQ_MUST_CHECK;
+
+#endif
