@@ -259,7 +259,7 @@ static int check_task(struct net_client *s, const struct job_name *name, const j
         cli_talk("none of these tasks has started");
         return 0;
     }
-    if (job_task_check(s, name, task, err) != 0)
+    if (job_task_check(s, name, task, err) != 0 && err->code == CQ_E_NOT_FOUND)
         return -1;
     cli_talk("task %llu has not started", (unsigned long long)task);
     return 0;

@@ -6,7 +6,7 @@
 #include "cli/session.h"
 
 /* For a task that no row tells of: it has not started, or it is none of the job's, then
- * CQ_E_NOT_FOUND says so. */
+ * CQ_E_NOT_FOUND says so. CQ_E_DENIED: who asks is told nothing of tasks. */
 int job_task_check(struct net_client *s, const struct job_name *name, uint64_t task,
                    struct cq_err *err) CQ_MUST_CHECK;
 
