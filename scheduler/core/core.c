@@ -74,6 +74,7 @@ void core_free(struct core *c)
     people_fini(&c->people);
     usage_fini(&c->usage);
     free(c->holds.told.data);
+    runs_fini(&c->runs);
     free(c);
 }
 

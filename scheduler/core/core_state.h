@@ -12,6 +12,7 @@
 #include "scheduler/core/licence.h"
 #include "scheduler/core/people.h"
 #include "scheduler/core/queue.h"
+#include "scheduler/core/runs.h"
 #include "scheduler/core/share.h"
 #include "scheduler/core/usage.h"
 #include "scheduler/core/workers.h"
@@ -40,6 +41,7 @@ struct core {
     struct pool pool;
     struct leases leases;
     struct usage usage;
+    struct runs runs;
 };
 
 /* Applies a record of our own making and hands it to `out`. Takes r. A record that does not apply

@@ -10,6 +10,42 @@
 
 enum { JOBS_LOOKED_AT_MAX = 10000, ENDINGS_LOOKED_AT_MAX = 2000 };
 
+/* ---- how long runs take ---- */
+
+static int64_t later_by(int64_t at_us, double us)
+{
+    return us < 1e15 ? at_us + (int64_t)us : INT64_MAX / 2;
+}
+
+static int64_t limit_of(const struct job *job)
+{
+    uint64_t us = job->class->shape->time_us;
+    return us < INT64_MAX / 8 ? (int64_t)us : INT64_MAX / 8;
+}
+
+/* A run that has taken `run_us` already takes so much longer: until nine of ten such runs that took
+ * as long are over. Where none is known, as its job's usually do; then a third of what is left. */
+static int64_t usual_left_us(const struct core *c, const struct job *job, int64_t run_us)
+{
+    int64_t limit_us = limit_of(job), usual_us = runs_p90(c, job, run_us);
+    if (usual_us == 0)
+        usual_us = (int64_t)job_usual_us(job);
+    usual_us = usual_us < limit_us ? usual_us : limit_us;
+    if (run_us < usual_us)
+        return usual_us - run_us;
+    return limit_us > run_us ? (limit_us - run_us) / 3 : 0;
+}
+
+/* Of many: what is long in one is short in another. */
+static double usual_mean_us(const struct core *c, const struct job *job)
+{
+    int64_t mean_us = runs_mean(c, job), limit_us = limit_of(job);
+    double usual_us = mean_us ? (double)mean_us : job_usual_us(job);
+    return usual_us < (double)limit_us ? usual_us : (double)limit_us;
+}
+
+/* ---- what goes before it ---- */
+
 struct ahead {
     double usual_core_us, limit_core_us;
 };
@@ -20,6 +56,12 @@ static bool goes_before(const struct core *c, const struct class *k, const struc
     const char *booking = k->shape->reservation;
     return (*booking == '\0' || strcmp(booking, job->class->shape->reservation) == 0)
            && !explain_is_hopeless(c, k);
+}
+
+/* Of all its tasks that may start: one may be long, of many the mean counts. */
+static double usual_work_us(const struct core *c, const struct job *job)
+{
+    return (double)usual_left_us(c, job, 0) + (double)(job->ready - 1) * usual_mean_us(c, job);
 }
 
 /* Work of the leaf that ranks before the job, its own started tasks left out. */
@@ -35,7 +77,7 @@ static struct ahead work_ahead(const struct core *c, const struct job *job)
             if (other == job || !queue_job_before(other, job))
                 continue;
             double cores = (double)t->shape->cores * (double)other->ready;
-            w.usual_core_us += cores * job_usual_us(other);
+            w.usual_core_us += (double)t->shape->cores * usual_work_us(c, other);
             w.limit_core_us += cores * (double)t->shape->time_us;
         }
     }
@@ -52,27 +94,7 @@ static double due_cores(const struct core *c, const struct share_node *leaf)
     return due > 1 ? due : 1;
 }
 
-static int64_t later_by(int64_t at_us, double us)
-{
-    return us < 1e15 ? at_us + (int64_t)us : INT64_MAX / 2;
-}
-
 /* ---- what ends when ---- */
-
-/* A run of which nothing is known that takes longer than it has already: a third of what is left.
- */
-static int64_t usual_left_us(int64_t usual_us, int64_t limit_us, int64_t run_us)
-{
-    if (run_us < usual_us)
-        return usual_us - run_us;
-    return limit_us > run_us ? (limit_us - run_us) / 3 : 0;
-}
-
-static int64_t limit_of(const struct job *job)
-{
-    uint64_t us = job->class->shape->time_us;
-    return us < INT64_MAX / 8 ? (int64_t)us : INT64_MAX / 8;
-}
 
 static int64_t limit_end_us(const struct core *c, const struct lease *l)
 {
@@ -86,11 +108,9 @@ static int64_t usual_end_us(const struct core *c, const struct lease *l)
     if (l->n == 0)
         return c->policy_us;
     const struct job *job = l->queue[0].job;
-    int64_t usual = l->mean_run_us ? (int64_t)l->mean_run_us : (int64_t)job_usual_us(job);
-    usual = usual < limit_of(job) ? usual : limit_of(job);
-    int64_t left_us = usual_left_us(usual, limit_of(job), c->policy_us - l->head_since_us);
-    int64_t rest_us = usual / LEASE_JOBS_MAX * (int64_t)(l->n - 1);
-    int64_t end_us = later_by(c->policy_us, (double)left_us + (double)rest_us * LEASE_JOBS_MAX);
+    int64_t left_us = usual_left_us(c, job, c->policy_us - l->head_since_us);
+    double behind_us = (double)(l->n - 1) * usual_mean_us(c, job);
+    int64_t end_us = later_by(c->policy_us, (double)left_us + behind_us);
     return end_us < limit_end_us(c, l) ? end_us : limit_end_us(c, l);
 }
 
@@ -173,8 +193,8 @@ static int64_t hold_end_us(const struct core *c, const struct hold *h)
 {
     int64_t at_us = plan_room(c, h->job->class->shape, h->worker, usual_end_us);
     at_us = at_us < h->at_us ? at_us : h->at_us;
-    double run_us = job_usual_us(h->job);
-    return later_by(at_us > c->policy_us ? at_us : c->policy_us, run_us);
+    int64_t run_us = usual_left_us(c, h->job, 0);
+    return later_by(at_us > c->policy_us ? at_us : c->policy_us, (double)run_us);
 }
 
 static bool is_in_the_way(const struct usual *u, const struct hold *h, int64_t at_us)

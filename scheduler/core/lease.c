@@ -315,6 +315,7 @@ static int apply_end(struct core *c, const struct record *record, struct cq_err 
         uint64_t run_us = r->run_us < INT64_MAX / 8 ? r->run_us : INT64_MAX / 8;
         l->mean_run_us = aged_mean(l->mean_run_us, run_us);
         job->mean_run_us = aged_mean(job->mean_run_us, run_us);
+        runs_add(c, job, (int64_t)run_us);
     }
     drop_item(c, l, i, r); /* whose next end is by the new mean */
     if (job->start_us == 0 && r->start_us > 0)

@@ -191,7 +191,7 @@ CQ_UNUSED static size_t n_edges(uint64_t state)
 /* ---- to run ---- */
 
 struct ask {
-    const char *user, *reservation, *licences, *project;
+    const char *user, *reservation, *licences, *project, *array;
     uint64_t cores, mem_mib;
     int64_t time_us;
     bool is_preemptible, exclusive;
@@ -207,6 +207,7 @@ CQ_UNUSED static uint64_t submit(struct ask a)
     job.mem_mib = a.mem_mib ? a.mem_mib : 100;
     job.time_us = (uint64_t)a.time_us;
     job.reservation = a.reservation;
+    job.array = a.array ? a.array : "";
     job.licences = a.licences;
     job.is_preemptible = a.is_preemptible;
     job.exclusive = a.exclusive;

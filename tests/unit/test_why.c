@@ -224,6 +224,59 @@ Test(why, jobs_that_can_never_start_push_nobodys_expected_start)
     EXPECT_START(dear, -1, -1);
 }
 
+/* Ends after so long, by itself. */
+static void run_for(uint64_t number, int64_t run_us)
+{
+    struct found f = find("acme", number);
+    uint64_t attempt = 0;
+    cr_assert_eq(f.n, (size_t)1);
+    core_each_task(world.core, f.lease.job, note_attempt, &attempt);
+    struct in_attempt_end end = {
+        .at = {f.lease.id.v, core_epoch(world.core), f.lease.job.v, f.lease.task, attempt},
+        .verdict = VERDICT_PASS,
+        .run_us = (uint64_t)run_us,
+        .limit = "",
+        .summary = "",
+        .signature = "",
+        .result = "",
+        .cause = ""};
+    struct input in = {.type = INPUT_WORKER_EVENTS, .principal = world_principal(&world, f.node)};
+    in.u.events.ends = &end;
+    in.u.events.n_ends = 1;
+    (void)world_step(&world, &in);
+}
+
+/* Twenty runs on n1: of 1 to 20 minutes. */
+static void know_runs(void)
+{
+    for (int64_t i = 1; i <= 20; i++)
+        run_for(SUBMIT(.cores = 12, .time_us = 9 * HOUR), i * MINUTE);
+}
+
+Test(why, what_runs_is_expected_to_end_when_nine_of_ten_such_runs_have)
+{
+    know_runs();
+    cr_assert(runs_of_brix(SUBMIT(.user = "bob", .cores = 8, .time_us = 30 * HOUR))); /* n2 */
+    cr_assert(runs(SUBMIT(.cores = 12, .time_us = 3 * HOUR)));
+    uint64_t next = SUBMIT(.cores = 8, .time_us = HOUR);
+    EXPECT_START(next, 18 * 60, 3 * 3600); /* the mean is 10.5 */
+    go_to(18 * MINUTE);
+    EXPECT_START(next, 2 * 60, 162 * 60); /* of those that took longer: 19 and 20 */
+    go_to(30 * MINUTE);
+    EXPECT_START(next, 30 * 60, 150 * 60); /* none took as long: a third of its limit */
+}
+
+Test(why, of_many_tasks_before_it_the_mean_counts)
+{
+    know_runs();
+    cr_assert(runs_of_brix(SUBMIT(.user = "bob", .cores = 8, .time_us = 30 * HOUR)));
+    cr_assert(runs(SUBMIT(.cores = 12, .time_us = 20 * MINUTE)));
+    (void)SUBMIT(.cores = 12, .time_us = 20 * MINUTE, .array = "1-100");
+    uint64_t last = SUBMIT(.cores = 12, .time_us = 20 * MINUTE);
+    /* what runs, then on the half of the pool that is due one of 18 minutes and 99 of 10.5 */
+    EXPECT_START(last, 18 * 60 + 18 * 60 + 99 * 630, 20 * 60 + 100 * 20 * 60);
+}
+
 /* ---- limits ---- */
 
 Test(why, what_may_be_borrowed_is_named_as_the_limit_that_it_is)
