@@ -241,7 +241,8 @@ const struct command cmd_why = {
     .text =
         "The first reason decides; under it stands what would let it start now, if anything does.\n"
         "The expected start assumes that running jobs end as such jobs usually do; the later\n"
-        "time, that they use their whole limits. Others may still come first.",
+        "time, that they use their whole limits. Others may still come first. Of one task of an\n"
+        "array, JOB[TASK], it says where that runs, how it ended, or why it waits.",
     .examples = "chipq why 12\nchipq why 12[3]\nchipq why 12 --json",
     .min_args = 1,
     .max_args = 1,

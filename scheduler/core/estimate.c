@@ -1,5 +1,6 @@
-/* When a waiting job is expected to start: a band from "what runs ends as such jobs usually do" to
- * "all of it uses its whole limit", plus the work of its own leaf that goes before it. */
+/* When a waiting job is expected to start: a band from "what runs ends as such runs usually do" to
+ * "all of it uses its whole limit", beside holds, bookings, tokens and guarantees, plus the work of
+ * its own leaf that goes before it. */
 #include "common/base/pure/mem.h"
 #include "scheduler/core/core_state.h"
 #include "scheduler/core/explain.h"
