@@ -189,20 +189,29 @@ struct usual {
     int64_t from_us;        /* before that tokens or guarantees of others are in its way */
 };
 
-/* The job that it is for has run then. */
-static int64_t hold_end_us(const struct core *c, const struct hold *h)
+static int64_t hold_start_us(const struct core *c, const struct hold *h)
 {
     int64_t at_us = plan_room(c, h->job->class->shape, h->worker, usual_end_us);
     at_us = at_us < h->at_us ? at_us : h->at_us;
-    int64_t run_us = usual_left_us(c, h->job, 0);
-    return later_by(at_us > c->policy_us ? at_us : c->policy_us, (double)run_us);
+    return at_us > c->policy_us ? at_us : c->policy_us;
+}
+
+/* The job that it is for has run then. */
+static int64_t hold_end_us(const struct core *c, const struct hold *h)
+{
+    return later_by(hold_start_us(c, h), (double)usual_left_us(c, h->job, 0));
+}
+
+static bool counts(const struct usual *u, const struct hold *h)
+{
+    bool gives_way = u->own && u->own->is_reclaim && !h->is_reclaim;
+    return h != u->own && h->job->ready > 0 && !gives_way;
 }
 
 static bool is_in_the_way(const struct usual *u, const struct hold *h, int64_t at_us)
 {
-    bool gives_way = u->own && u->own->is_reclaim && !h->is_reclaim;
     bool is_over_by_then = later_by(at_us, (double)u->shape->time_us) <= h->at_us;
-    return h != u->own && h->job->ready > 0 && !gives_way && (h->is_draining || !is_over_by_then);
+    return counts(u, h) && !is_over_by_then && at_us < hold_end_us(u->core, h);
 }
 
 static bool takes_place(const struct usual *u, const struct hold *h, const struct worker *w,
@@ -210,8 +219,25 @@ static bool takes_place(const struct usual *u, const struct hold *h, const struc
 {
     bool leaves_enough = h->spare_cores >= (int64_t)plan_cores_wanted(u->shape, w)
                          && h->spare_mem_mib >= (int64_t)u->shape->mem_mib;
-    return h->worker == w && is_in_the_way(u, h, at_us) && (h->is_draining || !leaves_enough)
-           && at_us < hold_end_us(u->core, h);
+    return h->worker == w && !leaves_enough && is_in_the_way(u, h, at_us);
+}
+
+/* Until the job of a hold that drains has begun, no worse claim begins on its machine. */
+static bool is_drained(const struct usual *u, const struct hold *h, const struct worker *w)
+{
+    struct core *c = (struct core *)u->core; /* looks only */
+    return h->worker == w && h->is_draining && counts(u, h)
+           && !queue_class_before(c, u->job->class, h->job->class);
+}
+
+static bool is_closed(const struct usual *u, const struct worker *w, int64_t at_us)
+{
+    for (size_t i = 0; i < u->core->holds.n; i++) {
+        const struct hold *h = &u->core->holds.items[i];
+        if (is_drained(u, h, w) && at_us < hold_start_us(u->core, h))
+            return true;
+    }
+    return false;
 }
 
 static bool has_room(const struct usual *u, const struct worker *w, int64_t at_us)
@@ -229,7 +255,8 @@ static bool has_room(const struct usual *u, const struct worker *w, int64_t at_u
         cores -= (int64_t)plan_cores_wanted(h->job->class->shape, w);
         mem -= (int64_t)h->job->class->shape->mem_mib;
     }
-    return cores >= (int64_t)plan_cores_wanted(u->shape, w) && mem >= (int64_t)u->shape->mem_mib;
+    return cores >= (int64_t)plan_cores_wanted(u->shape, w) && mem >= (int64_t)u->shape->mem_mib
+           && !is_closed(u, w, at_us);
 }
 
 static int by_value(const void *a, const void *b)
@@ -238,35 +265,36 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The first of the moments at which something ends. */
-static int64_t usual_room(const struct usual *u, const struct worker *w, int64_t from_us)
+/* Moments at which something ends or begins on a machine, in order. The caller frees. */
+static int64_t *moments_of(const struct usual *u, const struct worker *w, size_t *n)
 {
     const struct holds *holds = &u->core->holds;
-    int64_t *at = cq_calloc(1 + w->n_leases + holds->n, sizeof *at), first_us = INT64_MAX;
-    size_t n = 0;
-    at[n++] = from_us;
+    int64_t *at = cq_calloc(1 + w->n_leases + 2 * holds->n, sizeof *at);
+    *n = 0;
+    at[(*n)++] = u->from_us;
     for (size_t i = 0; i < w->n_leases; i++)
-        at[n++] = usual_end_us(u->core, w->leases[i]);
+        at[(*n)++] = usual_end_us(u->core, w->leases[i]);
     for (size_t i = 0; i < holds->n; i++)
-        if (holds->items[i].worker == w)
-            at[n++] = hold_end_us(u->core, &holds->items[i]);
-    qsort(at, n, sizeof *at, by_value);
-    for (size_t i = 0; i < n && first_us == INT64_MAX; i++)
-        if (at[i] >= from_us && has_room(u, w, at[i]))
-            first_us = at[i];
-    free(at);
-    return first_us;
+        if (holds->items[i].worker == w) {
+            at[(*n)++] = hold_start_us(u->core, &holds->items[i]);
+            at[(*n)++] = hold_end_us(u->core, &holds->items[i]);
+        }
+    qsort(at, *n, sizeof *at, by_value);
+    return at;
 }
 
-/* When bookings let it in, tried on usual ends. */
+/* When bookings let it in, from a moment on at which some leases usually are over, and the others
+ * are seen by their limits. */
 static int64_t usual_opening(const struct usual *u, const struct worker *w, int64_t at_us)
 {
-    if (at_us == INT64_MAX || (u->core->calendar.n == 0 && *u->shape->reservation == '\0'))
+    if (u->core->calendar.n == 0 && *u->shape->reservation == '\0')
         return at_us;
     int64_t *ends = cq_calloc(w->n_leases + 1, sizeof *ends);
     for (size_t i = 0; i < w->n_leases; i++) {
-        ends[i] = w->leases[i]->end_us;
-        w->leases[i]->end_us = usual_end_us(u->core, w->leases[i]);
+        struct lease *l = w->leases[i];
+        int64_t end_us = usual_end_us(u->core, l);
+        ends[i] = l->end_us;
+        l->end_us = end_us <= at_us && end_us < l->end_us ? end_us : l->end_us;
     }
     at_us = calendar_earliest(u->core, u->shape, w, u->own, at_us);
     for (size_t i = 0; i < w->n_leases; i++)
@@ -275,18 +303,20 @@ static int64_t usual_opening(const struct usual *u, const struct worker *w, int6
     return at_us;
 }
 
-enum { OPENINGS_MAX = 16 };
-
 static int64_t usual_start(const struct usual *u, const struct worker *w)
 {
-    int64_t at_us = u->from_us;
-    for (int tries = 0; tries < OPENINGS_MAX; tries++) {
-        int64_t room_us = usual_room(u, w, at_us);
-        at_us = usual_opening(u, w, room_us);
-        if (at_us <= room_us || at_us == INT64_MAX)
-            return at_us;
+    int64_t best_us = INT64_MAX;
+    size_t n;
+    int64_t *at = moments_of(u, w, &n);
+    for (size_t i = 0; i < n && at[i] < best_us; i++) {
+        if (at[i] < u->from_us || !has_room(u, w, at[i]))
+            continue;
+        int64_t open_us = usual_opening(u, w, at[i]);
+        if (open_us < best_us && (open_us == at[i] || has_room(u, w, open_us)))
+            best_us = open_us;
     }
-    return at_us;
+    free(at);
+    return best_us;
 }
 
 static int64_t tokens_held(const struct usual *u, const struct feature *f, int64_t at_us)
@@ -295,7 +325,7 @@ static int64_t tokens_held(const struct usual *u, const struct feature *f, int64
     for (size_t i = 0; i < u->core->holds.n; i++) {
         const struct hold *h = &u->core->holds.items[i];
         uint64_t held = tokens_of(&h->job->class->shape->tokens, f);
-        if (held > 0 && is_in_the_way(u, h, at_us) && at_us < hold_end_us(u->core, h))
+        if (held > 0 && is_in_the_way(u, h, at_us))
             n += (int64_t)held;
     }
     return n;
@@ -344,6 +374,11 @@ static int64_t limit_start(const struct usual *u, const struct worker *w, int64_
                            const struct plan_endings *tokens)
 {
     int64_t at_us = plan_earliest(u->core, u->shape, w, u->own, tokens);
+    for (size_t i = 0; i < u->core->holds.n; i++) {
+        const struct hold *h = &u->core->holds.items[i];
+        if (is_drained(u, h, w) && h->at_us > from_us)
+            from_us = h->at_us;
+    }
     return at_us >= from_us ? at_us : calendar_earliest(u->core, u->shape, w, u->own, from_us);
 }
 

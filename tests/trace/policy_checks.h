@@ -402,14 +402,14 @@ static void take_limit_advice(struct play *p, const struct job *job, const struc
         fail_advice(p, r);
 }
 
-/* A band that lies ahead. */
+/* A band that lies ahead: what could start at once has been started. */
 static void check_expected(const struct play *p, const struct job *job)
 {
     struct start_estimate e;
     if (!core_expect_start(p->w.core, (struct job_id){job->id}, p->w.now, &e))
         return;
-    if (e.from_us < p->w.now.wall_us || e.to_us < e.from_us)
-        play_fail(p, "a start is expected in the past, or at the earliest after the latest");
+    if (e.from_us <= p->w.now.wall_us || e.to_us < e.from_us)
+        play_fail(p, "a start is expected at once, or at the earliest after the latest");
 }
 
 static void check_advice(struct play *p)

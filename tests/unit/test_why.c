@@ -190,6 +190,18 @@ Test(why, a_place_that_is_held_counts_for_the_expected_start)
     EXPECT_START(beside, 3 * 3600, 9 * 3600); /* an hour, then two; or three, then six */
 }
 
+/* n2 is full. Four short jobs on n1 end within minutes; who needs all of it is drained for. */
+Test(why, a_machine_that_drains_is_not_expected_to_take_others_at_once)
+{
+    cr_assert(runs_of_brix(SUBMIT(.user = "bob", .cores = 8, .time_us = 30 * HOUR)));
+    for (size_t i = 0; i < 3; i++)
+        cr_assert(runs_of_brix(SUBMIT(.user = "bob", .cores = 4, .time_us = 3 * MINUTE)));
+    (void)SUBMIT(.cores = 16, .time_us = 30 * HOUR);
+    uint64_t beside = SUBMIT(.cores = 1, .time_us = HOUR);
+    expect_waits(beside, "WAIT_RESERVED");
+    cr_expect_geq(expect(beside).from_s, (int64_t)60);
+}
+
 Test(why, what_is_kept_for_guarantees_counts_for_the_expected_start)
 {
     set("enterprise", "brix", "min-cores", "12");
