@@ -87,8 +87,8 @@ static bool try_cores(const struct core *c, const struct job *job, struct reason
 {
     struct shape s = *job->class->shape;
     uint64_t low = 0, high = most_free(c, &s);
-    if (s.exclusive)
-        return false;
+    if (s.exclusive_of != EXCLUSIVE_NONE)
+        return false; /* it has whole units, however few cores it asks */
     high = high < s.cores - 1 ? high : s.cores - 1;
     while (low < high) {
         s.cores = low + (high - low + 1) / 2;

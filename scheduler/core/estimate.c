@@ -240,6 +240,22 @@ static bool is_closed(const struct usual *u, const struct worker *w, int64_t at_
     return false;
 }
 
+/* What it insists on as to place is there when some leases are over. */
+static bool is_granted(const struct usual *u, const struct worker *w, int64_t at_us,
+                       lease_end_fn end)
+{
+    size_t n = 0;
+    if (!u->shape->wish.is_strict)
+        return true;
+    const struct lease **over = cq_calloc(w->n_leases + 1, sizeof(const struct lease *));
+    for (size_t i = 0; i < w->n_leases; i++)
+        if (end(u->core, w->leases[i]) <= at_us)
+            over[n++] = w->leases[i];
+    bool yes = placement_is_granted(u->shape, w, over, n);
+    free(over);
+    return yes;
+}
+
 static bool has_room(const struct usual *u, const struct worker *w, int64_t at_us)
 {
     int64_t cores = (int64_t)w->n_free, mem = (int64_t)w->mem_mib - (int64_t)w->mem_used_mib;
@@ -256,7 +272,7 @@ static bool has_room(const struct usual *u, const struct worker *w, int64_t at_u
         mem -= (int64_t)h->job->class->shape->mem_mib;
     }
     return cores >= (int64_t)plan_cores_wanted(u->shape, w) && mem >= (int64_t)u->shape->mem_mib
-           && !is_closed(u, w, at_us);
+           && is_granted(u, w, at_us, usual_end_us) && !is_closed(u, w, at_us);
 }
 
 static int by_value(const void *a, const void *b)
@@ -370,6 +386,20 @@ static bool is_too_large(const struct core *c, const struct job *job, const stru
     return quota_blocks_machine(c, job->class->leaf, job->class->shape, w, &b) && b.node;
 }
 
+/* From then on what it insists on as to place is there by limits. */
+static int64_t limit_grant(const struct usual *u, const struct worker *w, int64_t at_us)
+{
+    int64_t first_us = INT64_MAX;
+    if (at_us == INT64_MAX || is_granted(u, w, at_us, limit_end_us))
+        return at_us;
+    for (size_t i = 0; i < w->n_leases; i++) {
+        int64_t end_us = limit_end_us(u->core, w->leases[i]);
+        if (end_us > at_us && end_us < first_us && is_granted(u, w, end_us, limit_end_us))
+            first_us = end_us;
+    }
+    return first_us;
+}
+
 static int64_t limit_start(const struct usual *u, const struct worker *w, int64_t from_us,
                            const struct plan_endings *tokens)
 {
@@ -379,6 +409,7 @@ static int64_t limit_start(const struct usual *u, const struct worker *w, int64_
         if (is_drained(u, h, w) && h->at_us > from_us)
             from_us = h->at_us;
     }
+    from_us = limit_grant(u, w, from_us > at_us ? from_us : at_us);
     return at_us >= from_us ? at_us : calendar_earliest(u->core, u->shape, w, u->own, from_us);
 }
 

@@ -167,8 +167,10 @@ static void say_capacity(const struct core *c, const struct shape *s, struct rea
             "it asks %s; %" PRIu64 " worker%s could hold it, the most cores free on one "
             "now: %" PRIu64,
             cq_str_text(&asks), fits, fits == 1 ? "" : "s", most);
-        SAY(r->advice, "it starts when running jobs end%s",
-            most > 0 ? "; a smaller request starts sooner" : "");
+        SAY(r->advice, "it starts when running jobs end%s%s",
+            most > 0 ? "; a smaller request starts sooner" : "",
+            s->wish.is_strict && most >= s->cores ? ", and one whose --topo does not insist (!)"
+                                                  : "");
     }
     cq_str_fini(&asks);
 }

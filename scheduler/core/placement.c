@@ -147,6 +147,25 @@ static bool fits_strictly(const struct shape *s, const struct worker *w, const s
     return placement_strict(s, w, &cores, mem, NULL, NULL);
 }
 
+bool placement_is_granted(const struct shape *s, const struct worker *w,
+                          const struct lease *const *over, size_t n)
+{
+    uint64_t mem[LAYOUT_UNITS_MAX];
+    struct bitset cores CQ_CLEANUP(bitset_fini) = {0};
+    if (!s->wish.is_strict)
+        return true;
+    free_cores(w, NULL, &cores);
+    domains_free(w, NULL, mem);
+    for (size_t i = 0; i < n; i++) {
+        bitset_or(&cores, &over[i]->cores);
+        for (size_t k = 0; k < over[i]->numa_mem.n; k++)
+            mem[k] += over[i]->numa_mem.mib[k];
+        if (w->layout.n[LEVEL_NUMA] == 1)
+            mem[0] += over[i]->mem_mib;
+    }
+    return placement_strict(s, w, &cores, mem, NULL, NULL);
+}
+
 static bool could_fit_strictly(const struct shape *s, const struct worker *w)
 {
     uint64_t mem[LAYOUT_UNITS_MAX];

@@ -41,6 +41,10 @@ bool placement_strict(const struct shape *shape, const struct worker *w, const s
 
 /* Room now on `w`, with what `lease` (may be NULL) would give back. */
 bool placement_fits(const struct shape *shape, const struct worker *w, const struct lease *lease);
+/* With these leases of `w` over, what it insists on as to place is there; cores and memory in all
+ * are not counted. */
+bool placement_is_granted(const struct shape *shape, const struct worker *w,
+                          const struct lease *const *over, size_t n);
 /* Room on `w` if it were empty. */
 bool placement_could_fit(const struct shape *shape, const struct worker *w);
 

@@ -361,7 +361,9 @@ static struct in_job changed_request(const struct job *job, const struct reason 
     j.node_has = s->node_has ? s->node_has : "";
     j.licences = s->licences;
     j.reservation = s->reservation;
-    j.exclusive = s->exclusive != 0;
+    j.exclusive = (unsigned)s->exclusive;
+    j.membind = (unsigned)s->membind;
+    j.smt = (unsigned)s->smt;
     j.is_preemptible = s->preemptible != 0 || r->change == CHANGE_PREEMPTIBLE;
     return j;
 }
