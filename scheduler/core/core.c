@@ -6,6 +6,7 @@
 
 #include "common/base/pure/mem.h"
 #include "scheduler/core/core_state.h"
+#include "scheduler/core/ahead.h"
 #include "scheduler/core/config.h"
 #include "scheduler/core/grant.h"
 #include "scheduler/core/preempt.h"
@@ -53,6 +54,7 @@ struct core *core_new(const struct core_config *config)
     share_init(c);
     queue_init(c);
     workers_init(&c->pool);
+    ahead_init(c);
     return c;
 }
 
@@ -62,6 +64,7 @@ void core_free(struct core *c)
         return;
     c->queue.order_us = -1; /* shapes go one by one: none is ordered any more */
     leases_fini(c);
+    ahead_fini(c);
     jobs_fini(c);
     dependents_fini(&c->dependents);
     queue_fini(c);
@@ -227,6 +230,7 @@ int64_t core_wake_at_us(const struct core *c)
 {
     int64_t policy_us = holds_next_us(c), other = preempt_next_us(c);
     policy_us = other < policy_us ? other : policy_us;
+    policy_us = earlier(policy_us, ahead_next_us(c));
     int64_t wall_us = budget_next_us(c);
     wall_us = c->calendar.next_us < wall_us ? c->calendar.next_us : wall_us;
     int64_t at_us = workers_wake_at_us(c);

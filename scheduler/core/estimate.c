@@ -452,6 +452,19 @@ static void cut_by_claim(const struct core *c, const struct job *job, int64_t *u
     *limit = claim.latest_us < *limit ? claim.latest_us : *limit;
 }
 
+/* What could start now has been started: there is room, but not where it may be. So it starts when
+ * something ends. */
+static int64_t next_end_us(const struct core *c)
+{
+    int64_t next_us = INT64_MAX;
+    void *item;
+    for (size_t i = 0; map_next(&c->leases.by_id, &i, &item);) {
+        int64_t end_us = usual_end_us(c, item);
+        next_us = end_us < next_us ? end_us : next_us;
+    }
+    return next_us > c->policy_us && next_us < INT64_MAX ? next_us : c->policy_us + 1;
+}
+
 static bool expect(const struct core *c, const struct job *job, struct start_estimate *e)
 {
     struct quota_block block;
@@ -464,12 +477,15 @@ static bool expect(const struct core *c, const struct job *job, struct start_est
     struct ahead w = work_ahead(c, job);
     double due = due_cores(c, job->class->leaf);
     const struct hold *h = holds_of((struct core *)c, job);
+    if (usual <= c->policy_us)
+        usual = next_end_us(c);
     usual = later_by(usual, w.usual_core_us / due);
     limit = later_by(limit, w.limit_core_us / due);
     int64_t held_us = h && h->at_us > h->promised_us ? h->at_us : h ? h->promised_us : 0;
     if (held_us > c->policy_us)
         limit = held_us;
     cut_by_claim(c, job, &usual, &limit);
+    limit = limit > c->policy_us ? limit : c->policy_us + 1;
     if (usual > limit)
         usual = limit;
     e->from_us = c->now_wall_us + (usual - c->policy_us);

@@ -99,6 +99,11 @@ static void add_limit(struct list *l, uint64_t waiting)
 
 /* ---- what the pool holds back ---- */
 
+static uint64_t greater(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
 static void format_request(const struct shape *s, struct cq_str *out)
 {
     char mem[32];
@@ -144,15 +149,18 @@ bool explain_impossible(const struct core *c, const struct shape *s, struct cq_s
 static void say_capacity(const struct core *c, const struct shape *s, struct reason *r)
 {
     struct cq_str asks = {0};
-    uint64_t fits = 0, working = 0, most = 0;
+    uint64_t fits = 0, working = 0, most = 0, most_mem = 0;
+    char mem[32];
     for (size_t i = 0; i < c->pool.n; i++) {
         const struct worker *w = c->pool.workers[i];
         if (!w->is_up || !placement_could_fit(s, w))
             continue;
         fits++;
-        working += worker_takes_work(w);
-        if (worker_takes_work(w) && w->n_free > most)
-            most = w->n_free;
+        if (!worker_takes_work(w))
+            continue;
+        working++;
+        most = greater(most, w->n_free);
+        most_mem = greater(most_mem, w->mem_mib - w->mem_used_mib);
     }
     format_request(s, &asks);
     if (working == 0) {
@@ -164,9 +172,14 @@ static void say_capacity(const struct core *c, const struct shape *s, struct rea
         SAY(r->advice, "chipq nodes shows their states");
     } else {
         SAY(r->text,
-            "it asks %s; %" PRIu64 " worker%s could hold it, the most cores free on one "
-            "now: %" PRIu64,
-            cq_str_text(&asks), fits, fits == 1 ? "" : "s", most);
+            "it asks %s; %" PRIu64 " worker%s could hold it, the most free on one now: %" PRIu64
+            " core%s, %s of memory%s",
+            cq_str_text(&asks), fits, fits == 1 ? "" : "s", most, most == 1 ? "" : "s",
+            format_size_mib(most_mem, mem, sizeof mem),
+            working > 1 && most >= s->cores && most_mem >= s->mem_mib && !s->exclusive
+                    && !s->wish.is_strict
+                ? " (not on the same one)"
+                : "");
         SAY(r->advice, "it starts when running jobs end%s%s",
             most > 0 ? "; a smaller request starts sooner" : "",
             s->wish.is_strict && most >= s->cores ? ", and one whose --topo does not insist (!)"

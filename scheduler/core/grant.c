@@ -3,6 +3,7 @@
 #include "scheduler/core/grant.h"
 
 #include "common/base/pure/mem.h"
+#include "scheduler/core/ahead.h"
 #include "scheduler/core/core_state.h"
 #include "scheduler/core/oracle.h"
 #include "scheduler/core/policy.h"
@@ -205,6 +206,7 @@ void grant_plan(struct core *c, int64_t wall_us, struct effects *out)
     struct plan p = {.core = c, .wall_us = wall_us, .out = out};
     budget_begin_day(c, wall_us, out);
     calendar_run(c, wall_us, out);
+    ahead_run(c, wall_us, out);
     passes(&p);
     oracle_passed(c);
     holds_sweep(c);

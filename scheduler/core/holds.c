@@ -240,12 +240,29 @@ static bool leaves_more_tokens(const struct hold *h, const struct hold *old)
     return false;
 }
 
+/* Exact cores are chosen anew with each plan, and may be others for which there is less room: then
+ * the old ones are better. */
+static void keep_better(struct core *c, struct hold *h, const struct hold *old)
+{
+    const struct hold found = *h;
+    if (old->kept.n == 0 || h->at_us <= old->at_us)
+        return;
+    *h = *old;
+    h->planned_us = c->policy_us;
+    plan_fill_spare(c, h);
+    if (!kept_is_good(c, h) || h->spare_cores < 0 || h->spare_mem_mib < 0
+        || calendar_earliest(c, h->job->class->shape, h->worker, h, h->at_us) > h->at_us)
+        *h = found;
+}
+
 /* Plans anew; who it kept out looks again when it leaves more. */
 static bool replan(struct core *c, struct hold *h)
 {
     struct hold old = *h;
     count_hold(c, h, -1);
     bool ok = plan(c, h);
+    if (ok)
+        keep_better(c, h, &old);
     count_hold(c, h, 1);
     bool leaves_more = h->worker != old.worker || h->at_us != old.at_us
                        || h->spare_cores > old.spare_cores || h->spare_mem_mib > old.spare_mem_mib

@@ -16,16 +16,6 @@ static bool keeps_any(const struct hold *h)
     return h->kept.n > 0;
 }
 
-static bool keeps_any_on(const struct core *c, const struct worker *w, const struct hold *own)
-{
-    for (size_t i = 0; i < c->holds.n; i++) {
-        const struct hold *h = &c->holds.items[i];
-        if (h != own && h->worker == w && keeps_any(h))
-            return true;
-    }
-    return false;
-}
-
 static int64_t over_us(int64_t at_us, const struct shape *s)
 {
     return at_us + (s->time_us < INT64_MAX / 4 ? (int64_t)s->time_us : INT64_MAX / 4);
@@ -87,69 +77,32 @@ static void take_out_kept(const struct core *c, const struct shape *s, const str
     }
 }
 
-/* Cores that holds without exact ones want on `w` at that time, but `own` and `but`. */
-static uint64_t wanted_by_sum(const struct core *c, const struct worker *w, const struct hold *own,
-                              const struct hold *but, int64_t at_us)
-{
-    uint64_t n = 0;
-    for (size_t i = 0; i < c->holds.n; i++) {
-        const struct hold *h = &c->holds.items[i];
-        bool is_there = h->at_us <= at_us && at_us < over_us(h->at_us, h->job->class->shape);
-        if (h != own && h != but && h->worker == w && !keeps_any(h) && is_there)
-            n += plan_cores_wanted(h->job->class->shape, w);
-    }
-    return n;
-}
-
-static uint64_t mem_sum(const struct worker *w, const struct there *t)
-{
-    uint64_t sum = 0;
-    for (size_t i = 0; i < w->layout.n[LEVEL_NUMA]; i++)
-        sum += t->mem[i];
-    return sum;
-}
-
 /* ---- a hold is planned ---- */
 
-static bool has_sum(const struct core *c, const struct shape *s, const struct worker *w,
-                    const struct hold *own, int64_t at_us)
+bool kept_is_exact(const struct shape *s, const struct worker *w)
 {
-    struct there t = {0};
-    fill_there(c, w, at_us, &t);
-    take_out_kept(c, s, w, own, at_us, &t);
-    uint64_t wanted = wanted_by_sum(c, w, own, NULL, at_us) + plan_cores_wanted(s, w);
-    bool ok = bitset_count(&t.cores) >= wanted && mem_sum(w, &t) >= s->mem_mib;
-    there_fini(&t);
-    return ok;
+    return s->wish.is_strict && !s->exclusive && !layout_is_flat(&w->layout);
 }
 
-/* With that kept too, each hold without exact ones has as many as it wants at its time. */
+/* With that kept too, each hold of which only sums are counted has as many as it wants. */
 static bool leaves_sums(const struct core *c, const struct shape *s, const struct worker *w,
-                        const struct hold *own, int64_t at_us, const struct kept_place *kept)
+                        const struct hold *own, int64_t at_us)
 {
-    bool ok = true;
-    for (size_t i = 0; i < c->holds.n && ok; i++) {
+    for (size_t i = 0; i < c->holds.n; i++) {
         const struct hold *h = &c->holds.items[i];
-        if (h == own || h->worker != w || keeps_any(h) || !is_beside(h, s, at_us))
-            continue;
-        const struct shape *other = h->job->class->shape;
-        struct there t = {0};
-        fill_there(c, w, h->at_us, &t);
-        take_out_kept(c, other, w, own, h->at_us, &t);
-        take_out(kept, &t.cores, t.mem);
-        ok = bitset_count(&t.cores)
-                 >= plan_cores_wanted(other, w) + wanted_by_sum(c, w, own, h, h->at_us)
-             && mem_sum(w, &t) >= other->mem_mib;
-        there_fini(&t);
+        bool is_asked = h != own && h->worker == w && !keeps_any(h) && is_beside(h, s, at_us);
+        if (is_asked
+            && (h->spare_cores < (int64_t)s->cores || h->spare_mem_mib < (int64_t)s->mem_mib))
+            return false;
     }
-    return ok;
+    return true;
 }
 
 bool kept_fits_at(const struct core *c, const struct shape *s, const struct worker *w,
                   const struct hold *own, int64_t at_us, struct kept_place *out)
 {
-    if (!s->wish.is_strict || s->exclusive || layout_is_flat(&w->layout))
-        return !keeps_any_on(c, w, own) || has_sum(c, s, w, own, at_us);
+    if (!kept_is_exact(s, w))
+        return true;
     struct there t = {0};
     struct bitset cores = {0};
     fill_there(c, w, at_us, &t);
@@ -159,12 +112,28 @@ bool kept_fits_at(const struct core *c, const struct shape *s, const struct work
     kept.n = cores.n;
     if (ok)
         memcpy(kept.words, cores.words, cores.n * sizeof kept.words[0]);
-    ok = ok && leaves_sums(c, s, w, own, at_us, &kept);
+    ok = ok && leaves_sums(c, s, w, own, at_us);
     if (ok && out)
         *out = kept;
     bitset_fini(&cores);
     there_fini(&t);
     return ok;
+}
+
+bool kept_is_good(const struct core *c, const struct hold *h)
+{
+    const struct shape *s = h->job->class->shape;
+    const struct bitset kept = view(&h->kept);
+    struct there t = {0};
+    bool ok = keeps_any(h);
+    fill_there(c, h->worker, h->at_us, &t);
+    take_out_kept(c, s, h->worker, h, h->at_us, &t);
+    for (size_t i = bitset_next(&kept, 0); i != SIZE_MAX; i = bitset_next(&kept, i + 1))
+        ok = ok && bitset_has(&t.cores, i);
+    for (size_t i = 0; i < h->kept.n_mem; i++)
+        ok = ok && t.mem[i] >= h->kept.mem_mib[i];
+    there_fini(&t);
+    return ok && leaves_sums(c, s, h->worker, h, h->at_us);
 }
 
 /* ---- others start ---- */

@@ -22,11 +22,18 @@ struct kept_place {
     size_t n, n_mem;
 };
 
-/* Could `s` start on `w` at policy time `at_us`, beside what is kept for others then, and leave
- * every hold on `w` its cores? Sums are asked elsewhere. `own` is its own hold or NULL. Of one that
- * insists, *out (may be NULL) gets what it is to keep. */
+/* A hold for `s` on `w` keeps an exact place. */
+bool kept_is_exact(const struct shape *s, const struct worker *w);
+
+/* Could such a one start on `w` at policy time `at_us`, beside what is kept for others then, and
+ * leave every hold on `w` its sums? `own` is its own hold or NULL. *out (may be NULL) gets what it
+ * is to keep. True of all others: of them only sums are asked (holds_plan.h). */
 bool kept_fits_at(const struct core *c, const struct shape *s, const struct worker *w,
                   const struct hold *own, int64_t at_us, struct kept_place *out);
+
+/* What `h` keeps is still there at its time, and leaves the others theirs. False of one that keeps
+ * sums only. */
+bool kept_is_good(const struct core *c, const struct hold *h);
 
 /* Takes out of what is free on `w` what is kept from those that start `s` now; `job` is whose start
  * it is, or NULL. True: there was something. */

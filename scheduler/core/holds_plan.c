@@ -23,15 +23,28 @@ static bool is_there(const struct hold *h, int64_t at_us)
     return from_us <= at_us && at_us < later_by(h->at_us, h->job->class->shape->time_us);
 }
 
-static int64_t cores_at(const struct hold *h, const struct worker *w, int64_t at_us)
+/* It takes from one of `s` that begins then. What keeps exact cores keeps them from all that are
+ * still there at its time, for whom only a sum is counted. */
+static bool takes_from(const struct hold *h, const struct worker *w, int64_t at_us,
+                       const struct shape *s)
 {
-    bool takes = h->worker == w && is_there(h, at_us);
+    if (h->worker != w)
+        return false;
+    bool meets = h->at_us > at_us && h->at_us < later_by(at_us, s->time_us);
+    return is_there(h, at_us) || (h->kept.n > 0 && meets && !kept_is_exact(s, w));
+}
+
+static int64_t cores_at(const struct hold *h, const struct worker *w, int64_t at_us,
+                        const struct shape *s)
+{
+    bool takes = takes_from(h, w, at_us, s);
     return takes ? (int64_t)plan_cores_wanted(h->job->class->shape, w) : 0;
 }
 
-static int64_t mem_at(const struct hold *h, const struct worker *w, int64_t at_us)
+static int64_t mem_at(const struct hold *h, const struct worker *w, int64_t at_us,
+                      const struct shape *s)
 {
-    return h->worker == w && is_there(h, at_us) ? (int64_t)h->job->class->shape->mem_mib : 0;
+    return takes_from(h, w, at_us, s) ? (int64_t)h->job->class->shape->mem_mib : 0;
 }
 
 static int64_t tokens_at(const struct hold *h, const struct feature *f, int64_t at_us)
@@ -41,12 +54,12 @@ static int64_t tokens_at(const struct hold *h, const struct feature *f, int64_t 
 
 int64_t plan_cores_taken(const struct hold *h, const struct hold *other)
 {
-    return cores_at(other, h->worker, h->at_us);
+    return cores_at(other, h->worker, h->at_us, h->job->class->shape);
 }
 
 int64_t plan_mem_taken(const struct hold *h, const struct hold *other)
 {
-    return mem_at(other, h->worker, h->at_us);
+    return mem_at(other, h->worker, h->at_us, h->job->class->shape);
 }
 
 int64_t plan_tokens_taken(const struct hold *h, const struct hold *other, const struct feature *f)
@@ -182,8 +195,8 @@ static bool has_room(const struct plan *p, int64_t at_us)
     int64_t cores = (int64_t)(w->n_free + back.cores), mem = free_mem(w) + (int64_t)back.mem_mib;
     for (size_t i = 0; i < p->core->holds.n; i++) {
         const struct hold *h = &p->core->holds.items[i];
-        cores -= h != p->own ? cores_at(h, w, at_us) : 0;
-        mem -= h != p->own ? mem_at(h, w, at_us) : 0;
+        cores -= h != p->own ? cores_at(h, w, at_us, p->shape) : 0;
+        mem -= h != p->own ? mem_at(h, w, at_us, p->shape) : 0;
     }
     return cores >= (int64_t)plan_cores_wanted(p->shape, w) && mem >= (int64_t)p->shape->mem_mib
            && has_tokens(p, at_us);

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 
 #include "common/base/pure/mem.h"
+#include "scheduler/core/ahead.h"
 #include "scheduler/core/core_state.h"
 #include "scheduler/core/machine.h"
 #include "scheduler/core/preempt.h"
@@ -119,7 +120,8 @@ static int apply_open(struct core *c, const struct lease_open *r, struct cq_err 
                         .rate = r->rate,
                         .inner_rate = r->inner_rate,
                         .opened_us = r->policy_us,
-                        .booking = r->reservation};
+                        .booking = r->reservation,
+                        .ahead_index = HEAP_NOWHERE};
     l->incarnation = l->worker->incarnation;
     l->leaf = share_leaf_of(c, r->project, r->principal);
     if (l->leaf == NULL || bitset_parse(l->cores_text, &l->cores, err) != 0
@@ -197,6 +199,7 @@ static void push(struct core *c, struct lease *l, struct job *job, struct task *
         l->head_since_us = policy_us;
     l->queue[l->n++] = (struct lease_item){.job = job, .task = task, .attempt = task->attempt};
     budget_hold(c, l->leaf, lease_core_us(l), at_us);
+    ahead_update(c, l);
     renew_end(c, l);
 }
 
@@ -283,6 +286,7 @@ static void drop_item(struct core *c, struct lease *l, size_t i, const struct at
     memmove(l->queue + i, l->queue + i + 1, (l->n - i) * sizeof *l->queue);
     if (i == 0)
         l->head_since_us = r->policy_us;
+    ahead_update(c, l);
     renew_end(c, l);
     budget_settle(c, l->leaf, &use, r->at_us);
 }
@@ -348,6 +352,7 @@ static void return_queue(struct core *c, struct lease *l, int64_t at_us)
     if (l->class)
         l->class->queued -= l->n;
     l->n = 0;
+    ahead_update(c, l);
 }
 
 static void mark_gone(struct core *c, const struct lease *l)
@@ -506,7 +511,8 @@ static struct lease *lease_from(const struct core *c, uint64_t id, struct flat_r
                         .first_epoch = head[5],
                         .epoch = head[6],
                         .mean_run_us = head[7],
-                        .mem_mib = head[8]};
+                        .mem_mib = head[8],
+                        .ahead_index = HEAP_NOWHERE};
     const void *inc = flat_get_bytes(in, sizeof l->incarnation.bytes, &bytes);
     if (bytes == sizeof l->incarnation.bytes)
         memcpy(l->incarnation.bytes, inc, bytes);
@@ -536,6 +542,7 @@ static int apply_snapshot(struct core *c, const struct lease_snapshot *r, struct
     lease_enter(c, l);
     bool ok = get_queue(c, l, &in);
     l->head_since_us = head_since_us;
+    ahead_update(c, l);
     renew_end(c, l);
     if (!ok)
         return cq_fail(err, CQ_E_INTERNAL, "the queue of lease %" PRIu64 " is damaged", r->lease);

@@ -4,6 +4,7 @@
 #define CHIPQ_LEASE_H
 
 #include "common/base/pure/bitset.h"
+#include "common/base/pure/heap.h"
 #include "common/base/pure/map.h"
 #include "scheduler/core/domains.h"
 #include "scheduler/core/effects.h"
@@ -49,6 +50,7 @@ struct lease {
     struct domain_memory numa_mem; /* which of mem_mib is of which NUMA node */
     struct lease_item *queue;      /* the first one runs */
     size_t n, cap;
+    size_t ahead_index;   /* in leases.ahead */
     struct map heard;     /* ids of jobs whose run order went out in this reign */
     uint64_t mean_run_us; /* of attempts that passed here */
     bool is_refused;      /* its worker takes nothing more for it: closes when nothing runs there */
@@ -63,6 +65,7 @@ struct lease {
 
 struct leases {
     struct map by_id;
+    struct heap ahead; /* ahead.h */
     uint64_t *touched; /* ids */
     size_t n_touched, cap_touched;
     uint64_t *gone; /* ids shown once and closed since */
