@@ -229,16 +229,45 @@ static bool is_sheltered(const struct play *p, const struct lease *l)
     return b && b->state != NOTE_AHEAD;
 }
 
-/* Promised now, without what was called back but for `but`. */
-static uint64_t promised_without(const struct play *p, struct what x, const struct lease *but)
+/* Called back in this step for a guarantee: that comes after bookings have looked. */
+static bool is_claimed_since(const struct play *p, const struct lease *l)
+{
+    for (size_t i = 0; i < p->w.fx.n_records; i++) {
+        const struct record *r = p->w.fx.records[i];
+        if (r->type == RECORD_TASK_PREEMPT
+            && strstr(r->u.task_preempt.cause, "a booking begins") == NULL
+            && lease_item_index(l, r->u.task_preempt.job, r->u.task_preempt.task,
+                                r->u.task_preempt.attempt)
+                   != SIZE_MAX)
+            return true;
+    }
+    return false;
+}
+
+/* Promised now, without what was called back. */
+static uint64_t promised_without(const struct play *p, struct what x)
 {
     int64_t now_us = p->w.now.wall_us;
     uint64_t sum = promised_at(p, x, now_us);
     void *item;
     for (size_t i = 0; map_next(&p->w.core->leases.by_id, &i, &item);) {
         const struct lease *l = item;
-        if (l->is_recalled && l != but && !is_inside(p, l, x, now_us))
+        if (l->is_recalled && !is_inside(p, l, x, now_us))
             sum -= held_of(p, l, x);
+    }
+    return sum;
+}
+
+/* What bookings saw when they called back, if they had not called back `but`. */
+static uint64_t promised_with(const struct play *p, struct what x, const struct lease *but)
+{
+    uint64_t sum = promised_without(p, x);
+    void *item;
+    for (size_t i = 0; map_next(&p->w.core->leases.by_id, &i, &item);) {
+        const struct lease *l = item;
+        if (l->is_recalled && (l == but || is_claimed_since(p, l))
+            && !is_inside(p, l, x, p->w.now.wall_us))
+            sum += held_of(p, l, x);
     }
     return sum;
 }
@@ -278,7 +307,7 @@ static void check_way(const struct play *p, struct what x)
 {
     bool has_excuse = x.kind == TOKENS; /* counts move */
     void *item;
-    if (!is_kept_now(p, x) || promised_without(p, x, NULL) <= total_of(p, x))
+    if (!is_kept_now(p, x) || promised_without(p, x) <= total_of(p, x))
         return;
     for (size_t i = 0; map_next(&p->w.core->leases.by_id, &i, &item);) {
         const struct lease *l = item;
@@ -298,7 +327,7 @@ static void check_called_back(const struct play *p, const struct lease *l)
     size_t machine = machine_index(p, l->worker->name, strlen(l->worker->name));
     for (size_t k = 0; k < 2 + FEATURES; k++) {
         const struct what x = {k < 2 ? (k == 0 ? CORES : MEM) : TOKENS, k < 2 ? machine : k - 2};
-        if (held_of(p, l, x) > 0 && is_kept_now(p, x) && promised_without(p, x, l) > total_of(p, x))
+        if (held_of(p, l, x) > 0 && is_kept_now(p, x) && promised_with(p, x, l) > total_of(p, x))
             return;
     }
     fail_at(p, l, (struct what){CORES, machine}, p->w.now.wall_us,
