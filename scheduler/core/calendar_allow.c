@@ -347,19 +347,28 @@ bool calendar_is_open(const struct core *c, const struct shape *s)
 
 /* ---- may it start ---- */
 
+/* When a start behind all that the lease has is over, if each runs to its limit. The one that runs
+ * may be late: those behind it have all of their time before them. */
+static int64_t over_behind(const struct query *q, const struct lease *l)
+{
+    uint64_t time_us = q->shape->time_us;
+    int64_t most_us = until_of(q->from_us, LOOK_AHEAD_US), ends_us = q->from_us;
+    if (l->n > 0) {
+        int64_t began_us = l->head_since_us - q->core->policy_us + q->from_us;
+        ends_us = greater_time(until_of(began_us, time_us), q->from_us);
+    }
+    for (size_t i = 0; i < greater(l->n, 1) && ends_us < most_us; i++)
+        ends_us = until_of(ends_us, time_us);
+    return ends_us < most_us ? ends_us : most_us;
+}
+
 /* In the booking in which it began only; with its tokens; behind all that it has, to their limits.
  */
 static bool may_go_on(struct query *q, const struct lease *l)
 {
     if (l->booking != calendar_id(q->core, q->shape))
         return false;
-    int64_t most_us = until_of(q->from_us, LOOK_AHEAD_US);
-    int64_t ends_us = l->head_since_us - q->core->policy_us + q->from_us;
-    for (size_t i = 0; i < l->n && ends_us < most_us; i++)
-        ends_us = until_of(ends_us, q->shape->time_us);
-    ends_us =
-        until_of(l->n > 0 ? greater_time(ends_us, q->from_us) : q->from_us, q->shape->time_us);
-    q->until_us = ends_us < most_us ? ends_us : most_us;
+    q->until_us = over_behind(q, l);
     q->taken = l;
     return allows(q) && lacking(q) == NULL;
 }

@@ -92,12 +92,19 @@ static const struct booking_note *booking_named_by(const struct play *p, const s
     return NULL;
 }
 
+/* When all that it has is over, if each runs to its limit, and the first is late no longer. */
+static int64_t to_limits(const struct play *p, const struct lease *l)
+{
+    int64_t time_us = (int64_t)l->class->shape->time_us;
+    int64_t left_us = l->head_since_us - p->w.core->policy_us + time_us;
+    return p->w.now.wall_us + (left_us > 0 ? left_us : 0) + time_us * ((int64_t)l->n - 1);
+}
+
 static void check_start(const struct play *p, const struct lease *l)
 {
     const struct booking_note *own = booking_named_by(p, l->class->shape, l->leaf);
     size_t machine = machine_index(p, l->worker->name, strlen(l->worker->name));
-    int64_t until_us = p->w.now.wall_us + l->head_since_us - p->w.core->policy_us
-                       + (int64_t)l->class->shape->time_us * (int64_t)l->n;
+    int64_t until_us = to_limits(p, l);
     if ((own == NULL) != (*l->class->shape->reservation == '\0'))
         play_fail(p, "a job runs in a booking that is not there");
     if (l->booking != (own ? own->id : 0))

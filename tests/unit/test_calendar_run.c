@@ -116,6 +116,24 @@ Test(calendar_run, what_queues_ahead_in_a_lease_leaves_a_booking_its_place_too)
     cr_expect(is_given(jobs[3]));
 }
 
+Test(calendar_run, what_queues_behind_one_that_is_late_has_all_its_time_before_it)
+{
+    uint64_t jobs[3];
+    for (size_t i = 0; i < CQ_COUNT(jobs); i++)
+        jobs[i] = SUBMIT(.cores = 16, .time_us = 10 * MINUTE);
+    EXPECT_BOOKED(.name = "a", .start_us = 35 * MINUTE, .end_us = HOUR, .nodes = "n1");
+    go_to(MINUTE);
+    end_of("acme", jobs[0]); /* its runs are short */
+    cr_expect(is_given(jobs[1]) && is_given(jobs[2]));
+    go_to(20 * MINUTE);
+    uint64_t more = SUBMIT(.cores = 16, .time_us = 10 * MINUTE);
+    hello("n1", "0-15", 16384); /* its leases look again */
+    cr_expect_not(is_given(more), "to their limits they would run until the fortieth minute");
+    end_of("acme", jobs[1]);
+    end_of("acme", jobs[2]);
+    cr_expect(is_given(more));
+}
+
 /* ---- inside a booking ---- */
 
 Test(calendar_run, memory_that_is_not_booked_is_left_to_who_booked_it)
