@@ -140,10 +140,11 @@ static struct amount wanted_of(const struct query *q)
 
 /* ---- holds ---- */
 
-/* A job in a booking has its place there. A claim goes before promises. */
+/* A job in a booking has its place there. A claim goes before promises, where its victims are. */
 static bool keeps_place(const struct query *q, const struct hold *h)
 {
-    bool gives_way = q->own && q->own->is_reclaim && !h->is_reclaim;
+    bool is_claimed = q->own && q->own->is_reclaim && q->own->worker == q->worker;
+    bool gives_way = is_claimed && !h->is_reclaim;
     return q->beside_holds && h != q->own && !gives_way && h->job->ready > 0
            && *h->job->class->shape->reservation == '\0';
 }
