@@ -92,11 +92,16 @@ static int by_time(const void *a, const void *b)
     return x_rises - y_rises;
 }
 
+void timeline_sort(struct timeline *t)
+{
+    if (t->n > 0)
+        qsort(t->steps, t->n, sizeof *t->steps, by_time);
+}
+
 struct amount timeline_peak(struct timeline *t)
 {
     int64_t cores = 0, mem_mib = 0, most_cores = 0, most_mem_mib = 0;
-    if (t->n > 0)
-        qsort(t->steps, t->n, sizeof *t->steps, by_time);
+    timeline_sort(t);
     for (size_t i = 0; i < t->n; i++) {
         cores += t->steps[i].cores;
         mem_mib += t->steps[i].mem_mib;

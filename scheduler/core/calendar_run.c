@@ -156,10 +156,9 @@ static void clear_machine(struct core *c, const struct worker *w, int64_t wall_u
     call_back(c, &v, excess, wall_us, out);
 }
 
-static uint64_t booked_unused(const struct core *c, const struct booking *b,
-                              const struct feature *f)
+static uint64_t booked_unused(const struct booking *b, const struct feature *f)
 {
-    return rest_of(tokens_of(&b->tokens, f), booking_tokens_inside(c, b, f, NULL));
+    return rest_of(tokens_of(&b->tokens, f), booking_tokens_inside(b, f, NULL));
 }
 
 static uint64_t tokens_going(const struct core *c, const struct feature *f)
@@ -179,7 +178,7 @@ static uint64_t tokens_missing(const struct core *c, const struct feature *f)
     uint64_t kept = 0;
     for (size_t i = 0; i < c->calendar.n; i++)
         if (c->calendar.items[i]->state == BOOKING_BEGUN)
-            kept += booked_unused(c, c->calendar.items[i], f);
+            kept += booked_unused(c->calendar.items[i], f);
     return rest_of(kept, feature_free(f) + tokens_going(c, f));
 }
 

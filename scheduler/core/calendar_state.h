@@ -95,6 +95,8 @@ void timeline_add_span(struct timeline *t, const struct span *s, int64_t from_us
 /* The occurrences of `s` where they meet those of `with`. */
 void timeline_add_common(struct timeline *t, const struct span *s, const struct span *with,
                          int64_t until_us, struct amount a);
+/* By time; what ends at a moment before what begins then. */
+void timeline_sort(struct timeline *t);
 struct amount timeline_peak(struct timeline *t); /* of each alone; sorts */
 
 /* ---- calendar_check.c ---- */
@@ -119,12 +121,12 @@ int calendar_plan_wish(const struct core *c, const struct wish *wish, struct cq_
 void booking_emit_remove(struct core *c, const struct booking *b, uint64_t principal,
                          struct effects *out);
 
-/* ---- calendar_allow.c ---- */
+/* ---- calendar_allow.c, calendar_tokens.c ---- */
 
 /* What leases in a booking hold: on one machine, of one feature. But for `but`, or NULL. */
 struct amount booking_inside(const struct booking *b, const struct worker *w,
                              const struct lease *but);
-uint64_t booking_tokens_inside(const struct core *c, const struct booking *b,
-                               const struct feature *f, const struct lease *but);
+uint64_t booking_tokens_inside(const struct booking *b, const struct feature *f,
+                               const struct lease *but);
 
 #endif

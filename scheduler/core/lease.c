@@ -20,6 +20,7 @@ void lease_free(struct lease *l)
     map_fini(&l->heard);
     free(l->cores_text);
     free(l->queue);
+    free(l->held);
     free(l);
 }
 
@@ -80,6 +81,7 @@ static void lease_enter(struct core *c, struct lease *l)
     l->end_us = LEASE_UNCOUNTED;
     worker_take(c, l->worker, l);
     licence_take(c, &l->tokens);
+    holders_enter(l);
     quota_take(c, l);
     struct enterprise *e = people_enterprise(c, l->enterprise);
     e->counts.cores_used += l->n_cores;
@@ -170,6 +172,7 @@ static void renew_end(struct core *c, struct lease *l)
         end_us = sooner(end_us, killed_by(l));
     }
     holds_set_end(c, l, end_us);
+    holders_set_end(l);
 }
 
 void lease_recall(struct core *c, struct lease *l)
@@ -370,6 +373,7 @@ static int apply_close(struct core *c, const struct lease_close_rec *r, struct c
     holds_forget_lease(c, l);
     worker_give_back(c, l->worker, l);
     quota_give_back(c, l);
+    holders_leave(l);
     licence_give_back(c, &l->tokens);
     share_charge(c, l->leaf, -l->rate, -l->inner_rate, r->policy_us);
     if (l->is_recalled)

@@ -13,6 +13,7 @@
 struct class;
 struct core;
 struct job;
+struct sumtree_node;
 struct task;
 struct worker;
 
@@ -39,8 +40,9 @@ struct lease {
     int64_t rate, inner_rate; /* of its charge, in RATE_ONE */
     int64_t opened_us;        /* policy time */
     struct tokens tokens;
-    uint64_t booking;      /* that it runs in, or 0 */
-    int64_t head_since_us; /* policy time since which its first attempt may run */
+    struct sumtree_node *held; /* its place among those who hold each of its tokens */
+    uint64_t booking;          /* that it runs in, or 0 */
+    int64_t head_since_us;     /* policy time since which its first attempt may run */
     int64_t end_us; /* policy time of its end by limits: holds.h; LEASE_UNCOUNTED: none yet */
     uint64_t first_epoch, epoch; /* of its grant; as re-stamped */
     struct cq_uuid incarnation;

@@ -17,6 +17,7 @@ enum { SAMPLES_MAX = 10000, FEED_ID = 1 };
 void features_fini(struct features *f)
 {
     for (size_t i = 0; i < f->n; i++) {
+        holders_fini(&f->items[i]->holders);
         free(f->items[i]->name);
         free(f->items[i]);
     }

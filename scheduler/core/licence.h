@@ -3,6 +3,7 @@
 #define CHIPQ_LICENCE_H
 
 #include "scheduler/core/effects.h"
+#include "scheduler/core/holders.h"
 #include "scheduler/core/settings.h"
 #include "scheduler/core/view.h"
 
@@ -18,6 +19,7 @@ struct feature {
     uint64_t external;        /* as the server said last, by anybody */
     uint64_t used_then;       /* of `used`, what is in that number: it may be slow to show ours */
     int64_t fed_wall_us;      /* 0 = never */
+    struct holders holders;   /* the open leases that have some */
     bool is_removed, is_changed, is_external_changed;
 };
 

@@ -363,6 +363,9 @@ static void check_feature(const struct core *c, const struct feature *f)
         used += tokens_of(&((const struct lease *)item)->tokens, f);
     MUST(used == f->used, "%s: books of %" PRIu64 " tokens, leases of %" PRIu64, f->name, f->used,
          used);
+    for (size_t i = 0; i < f->holders.n; i++)
+        used -= holders_all(&f->holders.groups[i]);
+    MUST(used == 0, "%s: its holders have not what its leases have", f->name);
 }
 
 static bool is_spare(const struct hold *a, const struct hold *b)
