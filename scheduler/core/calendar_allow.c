@@ -70,7 +70,14 @@ void query_add_later(struct timeline *t, const struct booking *b, const struct q
         later.start_us += later.period_us;
         later.end_us += later.period_us;
     }
-    timeline_add_span(t, &later, q->from_us, q->until_us, a);
+    timeline_add_span(t, &later, q->from_us, q->until_us + q->look_us, a);
+}
+
+void query_add_present(struct timeline *t, const struct booking *b, const struct query *q,
+                       struct amount a)
+{
+    int64_t end_us = q->until_us + q->look_us;
+    timeline_add(t, q->from_us, b->span.end_us < end_us ? b->span.end_us : end_us, a);
 }
 
 /* What one booking keeps of the machine in the query's window, what runs in it included. When it
@@ -87,28 +94,32 @@ static void add_slot(struct timeline *t, const struct slot *slot, const struct q
     if (!q->is_alone) {
         struct amount inside = inside_at(b, q);
         now.cores = greater(all.cores, inside.cores);
-        now.mem_mib = greater(all.mem_mib, inside.mem_mib);
+        now.mem_mib = all.mem_mib > 0 ? greater(all.mem_mib, inside.mem_mib) : 0;
     }
-    int64_t end_us = b->span.end_us < q->until_us ? b->span.end_us : q->until_us;
-    timeline_add(t, q->from_us, end_us, now);
+    query_add_present(t, b, q, now);
 }
 
-/* While its booking has it, a lease counts there; it may outlast it when the clock jumped. */
-static void add_lease(struct timeline *t, const struct query *q, const struct lease *l,
-                      const struct booking *within, struct amount a)
+/* While its booking has it, a lease counts there, but for memory that is not booked; it may outlast
+ * it when the clock jumped. */
+static void add_lease(struct timeline *t, const struct query *q, const struct lease *l)
 {
-    int64_t from_us = within ? greater_time(q->from_us, within->span.end_us) : q->from_us;
-    timeline_add(t, from_us, query_lease_end_us(q->core, l), a);
+    const struct booking *in = calendar_has(q->core, l) ? booking_find(q->core, l->booking) : NULL;
+    int64_t from_us = q->from_us, end_us = query_lease_end_us(q->core, l);
+    if (in == NULL) {
+        timeline_add(t, from_us, end_us, (struct amount){l->n_cores, l->mem_mib});
+        return;
+    }
+    int64_t beyond_us = greater_time(from_us, in->span.end_us);
+    bool has_mem = piece_mem_mib(booking_piece(in, q->worker->name), q->worker) > 0;
+    timeline_add(t, beyond_us, end_us, (struct amount){l->n_cores, 0});
+    timeline_add(t, has_mem ? beyond_us : from_us, end_us, (struct amount){0, l->mem_mib});
 }
 
 static void add_leases(struct timeline *t, const struct query *q)
 {
-    for (size_t i = 0; !q->is_alone && i < q->worker->n_leases; i++) {
-        const struct lease *l = q->worker->leases[i];
-        if (l != q->taken)
-            add_lease(t, q, l, calendar_has(q->core, l) ? booking_find(q->core, l->booking) : NULL,
-                      (struct amount){l->n_cores, l->mem_mib});
-    }
+    for (size_t i = 0; !q->is_alone && i < q->worker->n_leases; i++)
+        if (q->worker->leases[i] != q->taken)
+            add_lease(t, q, q->worker->leases[i]);
 }
 
 static struct amount taken_on(const struct worker *w, const struct shape *s)
@@ -157,23 +168,30 @@ static void add_holds(struct timeline *t, const struct query *q)
 
 /* ---- what a start leaves ---- */
 
-/* No start before the end of the last moment until the limit at which there is too little. */
-static int64_t too_little_until(const struct query *q, struct timeline *t, struct amount more)
+static bool is_too_much(const struct query *q, struct amount sum, struct amount more)
+{
+    return (more.cores > 0 && sum.cores + more.cores > q->worker->n_cores)
+           || (more.mem_mib > 0 && sum.mem_mib + more.mem_mib > q->worker->mem_mib);
+}
+
+/* The first start from which there is enough until its limit, or after all that was looked at. */
+static int64_t first_room_us(const struct query *q, struct timeline *t, struct amount more)
 {
     struct amount sum = {0};
-    int64_t until_us = q->from_us;
+    int64_t start_us = q->from_us, time_us = q->until_us - q->from_us;
     bool lacks = false;
     timeline_sort(t);
-    for (size_t i = 0; i < t->n && t->steps[i].at_us < q->until_us; i++) {
+    for (size_t i = 0; i < t->n && t->steps[i].at_us < q->until_us + q->look_us; i++) {
+        int64_t at_us = t->steps[i].at_us;
         bool lacked = lacks;
+        if (!lacks && at_us >= start_us + time_us)
+            return start_us;
         sum.cores += (uint64_t)t->steps[i].cores;
         sum.mem_mib += (uint64_t)t->steps[i].mem_mib;
-        lacks = (more.cores > 0 && sum.cores > q->worker->n_cores)
-                || (more.mem_mib > 0 && sum.mem_mib > q->worker->mem_mib);
-        if (lacked && !lacks)
-            until_us = t->steps[i].at_us;
+        lacks = is_too_much(q, sum, more);
+        start_us = lacked && !lacks ? at_us : start_us;
     }
-    return lacks ? q->until_us : until_us;
+    return lacks ? q->until_us + q->look_us : start_us;
 }
 
 /* With so much more, no booking has too little of it at any moment until the limit. */
@@ -187,8 +205,7 @@ static int64_t room_us(const struct query *q, struct amount more)
     if (t.n > 0) {
         add_leases(&t, q);
         add_holds(&t, q);
-        timeline_add(&t, q->from_us, q->until_us, more);
-        at_us = too_little_until(q, &t, more);
+        at_us = first_room_us(q, &t, more);
     }
     timeline_fini(&t);
     return at_us;
@@ -237,8 +254,7 @@ static int64_t inside_us(const struct query *q, const struct booking *b)
     return mem_mib != 0 ? q->from_us : room_us(q, (struct amount){0, wanted.mem_mib});
 }
 
-/* The next occurrence, for a start that is in none. */
-static int64_t next_begin_us(const struct query *q, const struct booking *b)
+int64_t query_next_begin_us(const struct query *q, const struct booking *b)
 {
     int64_t start_us = span_start(&b->span, q->from_us);
     if (q->until_us - q->from_us > span_length(&b->span))
@@ -256,7 +272,7 @@ int64_t query_machine_us(const struct query *q)
     if (b == NULL)
         return INT64_MAX;
     if (!is_within(q->core, b, q->from_us, q->until_us))
-        return next_begin_us(q, b);
+        return query_next_begin_us(q, b);
     return b->n_pieces > 0 ? inside_us(q, b) : room_us(q, taken_on(q->worker, q->shape));
 }
 

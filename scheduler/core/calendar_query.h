@@ -13,6 +13,7 @@ struct query {
     const struct worker *worker;
     const struct lease *taken; /* what it takes over, or NULL */
     int64_t from_us, until_us; /* wall */
+    int64_t look_us;           /* starts so much later are looked at too, for the next moment */
     bool is_alone;             /* as if no lease were there */
     bool beside_holds;         /* each keeps its place too, from its time on; */
     const struct hold *own;    /* but for this one, or NULL */
@@ -30,9 +31,14 @@ int64_t query_tokens_us(const struct query *q, struct feature **lacking);
 
 /* ---- parts of them ---- */
 
+/* The next occurrence in which a start may be that is not in this one. INT64_MAX: none. */
+int64_t query_next_begin_us(const struct query *q, const struct booking *b);
+
 /* When a lease ends by its limit, wall time; one that is late may end any moment. */
 int64_t query_lease_end_us(const struct core *c, const struct lease *l);
-/* What later occurrences of a booking have. */
+/* What the present and what later occurrences of a booking have. */
+void query_add_present(struct timeline *t, const struct booking *b, const struct query *q,
+                       struct amount a);
 void query_add_later(struct timeline *t, const struct booking *b, const struct query *q,
                      struct amount a);
 bool query_keeps_place(const struct query *q, const struct hold *h);

@@ -40,32 +40,33 @@ static uint64_t inside_at(const struct query *q, const struct booking *b, const 
     return g ? held_after(q->core, g, q->from_us) - own : 0;
 }
 
-/* While their booking has tokens, those who run in it are counted there. */
-static bool is_counted(const struct core *c, uint64_t booking, const struct feature *f,
-                       int64_t wall_us)
+/* Of those in a group, as many as their booking keeps anyway are counted there. */
+static uint64_t kept_for(const struct core *c, const struct holders_group *g,
+                         const struct feature *f, int64_t wall_us)
 {
-    const struct booking *b = booking ? booking_find(c, booking) : NULL;
-    return b && b->state == BOOKING_BEGUN && tokens_of(&b->tokens, f) > 0
-           && wall_us < b->span.end_us;
+    const struct booking *b = g->booking ? booking_find(c, g->booking) : NULL;
+    bool keeps = b && b->state == BOOKING_BEGUN && wall_us < b->span.end_us;
+    return keeps ? tokens_of(&b->tokens, f) : 0;
 }
 
-/* Beside bookings, at a moment. It falls with time, but for ends of bookings. */
+/* Beside what bookings keep, at a moment. It falls with time, but for ends of bookings. */
 static uint64_t held_at(const struct query *q, const struct feature *f, int64_t wall_us)
 {
     uint64_t sum = 0;
     for (size_t i = 0; i < f->holders.n; i++) {
         const struct holders_group *g = &f->holders.groups[i];
-        if (!is_counted(q->core, g->booking, f, wall_us))
-            sum += held_after(q->core, g, wall_us);
+        bool has_taken = q->taken && q->taken->booking == g->booking;
+        uint64_t taken = has_taken ? taken_after(q, f, wall_us) : 0;
+        uint64_t held = held_after(q->core, g, wall_us) - taken;
+        uint64_t kept = held > 0 ? kept_for(q->core, g, f, wall_us) : 0;
+        sum += held > kept ? held - kept : 0;
     }
-    if (q->taken && !is_counted(q->core, q->taken->booking, f, wall_us))
-        sum -= taken_after(q, f, wall_us);
     return sum;
 }
 
 /* ---- what is kept ---- */
 
-/* What a booking keeps of a feature, those in it included. */
+/* What a booking keeps of a feature, as many for those in it included. */
 static void add_booking(struct timeline *t, const struct booking *b, const struct feature *f,
                         const struct query *q)
 {
@@ -75,8 +76,7 @@ static void add_booking(struct timeline *t, const struct booking *b, const struc
     query_add_later(t, b, q, (struct amount){booked, 0});
     if (b->state != BOOKING_BEGUN)
         return;
-    int64_t end_us = b->span.end_us < q->until_us ? b->span.end_us : q->until_us;
-    timeline_add(t, q->from_us, end_us, (struct amount){greater(booked, inside_at(q, b, f)), 0});
+    query_add_present(t, b, q, (struct amount){booked, 0});
 }
 
 static void add_holds(struct timeline *t, const struct query *q, const struct feature *f)
@@ -112,19 +112,25 @@ static uint64_t beyond_own(const struct query *q, const struct token *need)
 
 /* ---- too little ---- */
 
-/* From a moment on there is too little, until another: nothing begins between them. */
-struct lack {
+/* From a moment on, until another, nothing begins: what is kept, and what may be held beside it. */
+struct stretch {
     int64_t from_us, until_us;
-    uint64_t kept, most; /* beside those who hold some; of all */
+    int64_t most_held;
 };
 
-/* When enough of them has ended. */
-static int64_t lack_end_us(const struct query *q, const struct feature *f, const struct lack *l)
+static bool is_too_much(const struct query *q, const struct feature *f, const struct stretch *s,
+                        int64_t at_us)
 {
-    int64_t low = l->from_us, high = l->until_us;
+    return (int64_t)held_at(q, f, at_us) > s->most_held;
+}
+
+/* There is too little at its begin: until enough of those who hold some have ended. */
+static int64_t lack_end_us(const struct query *q, const struct feature *f, const struct stretch *s)
+{
+    int64_t low = s->from_us, high = s->until_us;
     while (high - low > 1) {
         int64_t mid = low + (high - low) / 2;
-        if (l->kept + held_at(q, f, mid) > l->most)
+        if (is_too_much(q, f, s, mid))
             low = mid;
         else
             high = mid;
@@ -132,25 +138,26 @@ static int64_t lack_end_us(const struct query *q, const struct feature *f, const
     return high;
 }
 
-/* No start before the end of the last moment until the limit at which there is too little. */
-static int64_t too_little_until(const struct query *q, const struct feature *f, struct timeline *t)
+/* The first start from which there is enough until its limit, or after all that was looked at. */
+static int64_t first_room_us(const struct query *q, const struct feature *f, struct timeline *t,
+                             uint64_t want)
 {
-    struct lack last = {.most = feature_ours(f)};
-    uint64_t kept = 0;
-    bool lacks = false;
+    int64_t start_us = q->from_us, time_us = q->until_us - q->from_us;
+    int64_t end_us = q->until_us + q->look_us;
+    int64_t most_held = (int64_t)feature_ours(f) - (int64_t)want;
     timeline_sort(t);
-    for (size_t i = 0; i < t->n && t->steps[i].at_us < q->until_us; i++) {
-        int64_t at_us = t->steps[i].at_us;
-        int64_t next_us = i + 1 < t->n ? t->steps[i + 1].at_us : q->until_us;
-        kept += (uint64_t)t->steps[i].cores;
-        if (next_us == at_us || kept + held_at(q, f, at_us) <= last.most)
-            continue;
-        lacks = true;
-        last.kept = kept;
-        last.from_us = at_us;
-        last.until_us = next_us < q->until_us ? next_us : q->until_us;
+    for (size_t i = 0; i < t->n && t->steps[i].at_us < end_us; i++) {
+        struct stretch s = {.from_us = t->steps[i].at_us, .until_us = end_us};
+        if (s.from_us >= start_us + time_us)
+            return start_us;
+        most_held -= t->steps[i].cores;
+        if (i + 1 < t->n && t->steps[i + 1].at_us < end_us)
+            s.until_us = t->steps[i + 1].at_us;
+        s.most_held = most_held;
+        if (s.until_us > s.from_us && is_too_much(q, f, &s, s.from_us))
+            start_us = lack_end_us(q, f, &s);
     }
-    return lacks ? lack_end_us(q, f, &last) : q->from_us;
+    return start_us;
 }
 
 static int64_t token_us(const struct query *q, const struct token *need)
@@ -165,22 +172,35 @@ static int64_t token_us(const struct query *q, const struct token *need)
         add_booking(&t, q->core->calendar.items[i], f, q);
     if (t.n > 0) {
         add_holds(&t, q, f);
-        timeline_add(&t, q->from_us, q->until_us, (struct amount){want, 0});
-        at_us = too_little_until(q, f, &t);
+        timeline_add(&t, q->from_us, q->until_us,
+                     (struct amount){0, 0}); /* no room to begin with */
+        at_us = first_room_us(q, f, &t, want);
     }
     timeline_fini(&t);
     return at_us;
+}
+
+/* The more it needs beside its booking, the fuller that is: this changes with the ends in it. */
+static int64_t next_end_in_own(const struct query *q, const struct feature *f)
+{
+    const struct booking *own = booking_of(q->core, q->shape);
+    const struct holders_group *g = own ? holders_in(f, own->id) : NULL;
+    int64_t after_us = q->core->policy_us + (q->from_us - q->core->now_wall_us), end_us;
+    bool is_found = g && sumtree_next(&g->ends, after_us, &end_us);
+    return is_found ? q->from_us + (end_us - after_us) : INT64_MAX;
 }
 
 int64_t query_tokens_us(const struct query *q, struct feature **lacking)
 {
     const struct tokens *need = &q->shape->tokens;
     for (size_t i = 0; q->core->calendar.n_with_tokens > 0 && i < need->n; i++) {
-        int64_t at_us = token_us(q, &need->items[i]);
+        const struct feature *f = need->items[i].feature;
+        int64_t at_us = token_us(q, &need->items[i]), end_us;
         if (at_us <= q->from_us)
             continue;
         *lacking = need->items[i].feature;
-        return at_us;
+        end_us = next_end_in_own(q, f);
+        return end_us < at_us ? end_us : at_us;
     }
     return q->from_us;
 }

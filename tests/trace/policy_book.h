@@ -190,6 +190,18 @@ static uint64_t inside_of(const struct play *p, const struct booking_note *b, st
     return sum;
 }
 
+/* The same at a moment, by limits. */
+static uint64_t inside_at(const struct play *p, const struct booking_note *b, struct what x,
+                          int64_t at_us)
+{
+    uint64_t sum = 0;
+    void *item;
+    for (size_t i = 0; map_next(&p->w.core->leases.by_id, &i, &item);)
+        if (((const struct lease *)item)->booking == b->id && ends_at(p, item) > at_us)
+            sum += held_of(p, item, x);
+    return sum;
+}
+
 static bool is_inside(const struct play *p, const struct lease *l, struct what x, int64_t at_us)
 {
     const struct booking_note *b = l->booking ? note_of_booking(p, l->booking) : NULL;
@@ -204,7 +216,7 @@ static uint64_t promised_at(const struct play *p, struct what x, int64_t at_us)
     for (size_t i = 0; i < p->book.n; i++) {
         const struct booking_note *b = &p->book.items[i];
         int kept = has_place(b, x) ? kept_at(p, b, at_us) : 0;
-        uint64_t booked = booked_of(b, x), inside = kept == 2 ? inside_of(p, b, x) : 0;
+        uint64_t booked = booked_of(b, x), inside = kept == 2 ? inside_at(p, b, x, at_us) : 0;
         sum += kept == 0 ? 0 : booked > inside ? booked : inside;
     }
     for (size_t i = 0; map_next(&p->w.core->leases.by_id, &i, &item);)

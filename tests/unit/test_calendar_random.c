@@ -4,7 +4,7 @@
  * rebuilt from journal and views.
  *
  * A failing seed prints itself; CHIPQ_SEED=N CHIPQ_ROUNDS=1 replays it. */
-#include "scheduler/core/calendar_state.h"
+#include "scheduler/core/calendar_query.h"
 #include "tests/unit/calendar_fixture.h"
 
 enum { STEPS = 120, JOBS_MAX = 512, BOOKINGS_MAX = 64, TOKENS = 4 };
@@ -123,7 +123,8 @@ static uint64_t promised_at(const char *node, int64_t t)
         uint64_t has = node ? booked_cores(i, node) : booked_vcs[i], inside = 0;
         int when = booked_at(i, t);
         for (size_t k = 0; when == 2 && k < n_jobs; k++)
-            if (is_live(&jobs[k]) && strcmp(jobs[k].booking, booked_names[i]) == 0)
+            if (is_live(&jobs[k]) && ends_at(&jobs[k]) > t
+                && strcmp(jobs[k].booking, booked_names[i]) == 0)
                 inside += node == NULL                 ? jobs[k].vcs
                           : strcmp(jobs[k].node, node) ? 0
                                                        : jobs[k].cores;
@@ -198,6 +199,50 @@ static void look(void)
         if (!jobs[i].is_over && jobs[i].started_us == 0
             && strcmp(why(jobs[i].number), "WAIT_TURN") == 0)
             fail_seed("a job waits that might start");
+}
+
+/* ---- when ---- */
+
+static bool may_start_at(const struct shape *s, const struct worker *w, int64_t at_us)
+{
+    struct feature *lacking = NULL;
+    struct query q = query_of(world.core, s, w, at_us);
+    return query_machine_us(&q) <= at_us && query_tokens_us(&q, &lacking) <= at_us;
+}
+
+/* Where bookings do not look: what runs until then leaves room. */
+static bool has_room_at(const struct shape *s, const struct worker *w, int64_t at_us)
+{
+    uint64_t vcs = s->tokens.n > 0 ? s->tokens.items[0].count : 0;
+    const struct booking *own = booking_of(world.core, s);
+    bool has_place = own && own->n_pieces > 0, has_tokens = own && own->tokens.n > 0;
+    return (has_place || promised_at(w->name, at_us) + s->cores <= w->n_cores)
+           && (vcs == 0 || has_tokens || promised_at(NULL, at_us) + vcs <= TOKENS);
+}
+
+/* No moment before it will do; edges are at multiples of five minutes, ends between them. */
+static void check_earliest(const struct shape *s, const struct worker *w)
+{
+    const struct core *c = world.core;
+    int64_t at_us = calendar_earliest(c, s, w, NULL, c->policy_us);
+    int64_t start_us = at_us < INT64_MAX ? c->now_wall_us + (at_us - c->policy_us) : at_us;
+    if (at_us < INT64_MAX && !may_start_at(s, w, start_us))
+        fail_seed("a start is foretold that will not be");
+    for (int64_t t = world.now.wall_us; t < start_us && t < world.now.wall_us + 9 * DAY;
+         t += 5 * MINUTE)
+        if (may_start_at(s, w, t) && has_room_at(s, w, t))
+            fail_seed("a start could be sooner than is foretold");
+}
+
+static void look_ahead(void)
+{
+    const struct known *k = n_jobs > 0 ? &jobs[roll(n_jobs)] : NULL;
+    struct enterprise_id e = {0};
+    if (k == NULL || k->is_over || world.core->holds.n > 0)
+        return;
+    (void)core_find_enterprise(world.core, "acme", &e);
+    check_earliest(job_find_number(world.core, e, k->number)->class->shape,
+                   worker_named(world.core, roll(2) ? "n1" : "n2"));
 }
 
 /* ---- what happens ---- */
@@ -308,6 +353,7 @@ static void run_seed(uint64_t number)
     for (int i = 0; i < STEPS; i++) {
         random_step();
         look();
+        look_ahead();
         if (i % 20 == 19)
             expect_same_after_restart();
     }

@@ -30,6 +30,21 @@ static void fill(void)
     cr_assert(runs(SUBMIT(.cores = 8, .time_us = 10 * MINUTE)));
 }
 
+Test(calendar_when, a_place_is_seen_behind_very_many_bookings)
+{
+    char name[16];
+    fill();
+    for (int64_t i = 1; i <= 150; i++) {
+        (void)snprintf(name, sizeof name, "b%" PRId64, i);
+        EXPECT_BOOKED(.name = name, .start_us = i * 30 * MINUTE,
+                      .end_us = i * 30 * MINUTE + 20 * MINUTE, .nodes = "n2");
+    }
+    uint64_t hour = SUBMIT(.cores = 8, .time_us = HOUR, .exclusive = true);
+    uint64_t minute = SUBMIT(.cores = 8, .time_us = MINUTE, .exclusive = true);
+    cr_expect_eq(earliest_on("n2", hour), 150 * 30 * MINUTE + 20 * MINUTE);
+    cr_expect_eq(earliest_on("n2", minute), 0);
+}
+
 Test(calendar_when, what_never_fits_is_never_said_to)
 {
     fill();
