@@ -92,7 +92,9 @@ static void wake_shut(struct core *c, const struct worker *w)
         if (s->why == WAIT_LICENCE || s->why == WAIT_BOOKING)
             continue;
         bool fits = placement_fits(s, w, NULL);
-        if (fits && may_pass_holds(c, s, w))
+        if (fits && !calendar_allows(c, s, w, NULL))
+            s->why = s->why == WAIT_RESERVED ? s->why : WAIT_BOOKED; /* a hold is named first */
+        else if (fits && may_pass_holds(c, s, w))
             queue_open(c, s);
         else if (fits)
             s->why = WAIT_RESERVED; /* looks again when the hold moves or goes */

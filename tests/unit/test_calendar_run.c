@@ -134,29 +134,6 @@ Test(calendar_run, what_queues_behind_one_that_is_late_has_all_its_time_before_i
     cr_expect(is_given(more));
 }
 
-Test(calendar_run, a_claim_goes_before_holds_only_where_its_victims_are)
-{
-    struct core *c = world.core;
-    cr_expect(runs(SUBMIT(.cores = 16, .time_us = 50 * MINUTE)));
-    for (size_t i = 0; i < 3; i++)
-        cr_expect(runs(SUBMIT(.cores = 2, .time_us = 30 * MINUTE)));
-    EXPECT_BOOKED(.name = "whole", .start_us = HOUR, .end_us = 2 * HOUR, .nodes = "n1");
-    EXPECT_BOOKED(.name = "part", .start_us = HOUR, .end_us = 2 * HOUR, .cores = 3);
-    cr_expect_str_eq(booking("part").nodes, "n2:3");
-    (void)SUBMIT(.cores = 5, .time_us = 2 * HOUR);
-    cr_assert_eq(c->holds.n, 1, "beside the booking it has a place in half an hour");
-    uint64_t number = SUBMIT(.user = "bob", .cores = 2, .time_us = 3 * HOUR);
-    struct job *job =
-        job_find_number(c, (struct enterprise_id){people_enterprise_named(c, "brix")->id}, number);
-    const struct worker *n1 = worker_named(c, "n1"), *n2 = worker_named(c, "n2");
-    struct hold *claim = &c->holds.items[c->holds.n++];
-    *claim = (struct hold){.job = job, .worker = (struct worker *)n1, .is_reclaim = true};
-    cr_expect_not(calendar_leaves_holds(c, job->class->shape, n2, NULL, claim));
-    claim->worker = (struct worker *)n2;
-    cr_expect(calendar_leaves_holds(c, job->class->shape, n2, NULL, claim));
-    c->holds.n--;
-}
-
 /* ---- inside a booking ---- */
 
 Test(calendar_run, memory_that_is_not_booked_is_left_to_who_booked_it)
