@@ -47,8 +47,8 @@ bool calendar_could_allow(const struct core *c, const struct shape *s, const str
 /* May it start there at that policy time, when all leases end by their limits? */
 bool calendar_allows_at(const struct core *c, const struct shape *s, const struct worker *w,
                         int64_t at_us);
-/* A start that bookings allow leaves holds their place beside them too. `own`: of its job, or NULL.
- */
+/* A start that bookings allow leaves holds their place beside them too: bookings are asked again
+ * only with holds that it may meet. `own`: of its job, or NULL. */
 bool calendar_leaves_holds(const struct core *c, const struct shape *s, const struct worker *w,
                            const struct lease *l, const struct hold *own);
 /* Policy time, `from_us` or later, at which it may start there beside holds but `own` (or NULL)

@@ -359,6 +359,28 @@ bool calendar_allows_at(const struct core *c, const struct shape *s, const struc
     return (c->calendar.n == 0 && *s->reservation == '\0') || (allows(&q) && lacking(&q) == NULL);
 }
 
+static bool is_held_there(const struct query *q)
+{
+    for (size_t i = 0; i < q->core->holds.n; i++)
+        if (q->core->holds.items[i].worker == q->worker
+            && query_keeps_place(q, &q->core->holds.items[i]))
+            return true;
+    return false;
+}
+
+/* Of its tokens, some are kept for a hold anywhere. */
+static bool are_tokens_held(const struct query *q)
+{
+    const struct tokens *need = &q->shape->tokens;
+    for (size_t i = 0; need->n > 0 && i < q->core->holds.n; i++) {
+        const struct hold *h = &q->core->holds.items[i];
+        for (size_t k = 0; k < need->n && query_keeps_place(q, h); k++)
+            if (tokens_of(&h->job->class->shape->tokens, need->items[k].feature) > 0)
+                return true;
+    }
+    return false;
+}
+
 bool calendar_leaves_holds(const struct core *c, const struct shape *s, const struct worker *w,
                            const struct lease *l, const struct hold *own)
 {
@@ -368,7 +390,7 @@ bool calendar_leaves_holds(const struct core *c, const struct shape *s, const st
     q.taken = l;
     q.beside_holds = true;
     q.own = own;
-    return allows(&q) && lacking(&q) == NULL;
+    return (!is_held_there(&q) || allows(&q)) && (!are_tokens_held(&q) || lacking(&q) == NULL);
 }
 
 bool calendar_could_allow(const struct core *c, const struct shape *s, const struct worker *w)
