@@ -64,6 +64,16 @@ static bool is_sheltered(const struct core *c, const struct lease *l)
     return b && booking_is_active(b);
 }
 
+/* What it has comes back by itself, or it asks before it goes on: all that it would run is being
+ * stopped. */
+static bool is_going(const struct lease *l)
+{
+    size_t stopped = 0;
+    for (size_t i = 0; i < l->n; i++)
+        stopped += l->queue[i].task->is_killing || l->queue[i].task->is_requeued;
+    return l->is_recalled || stopped == l->n;
+}
+
 /* Those on a machine that may be called back: with all they have, or with tokens of a feature. */
 static void add_victims(const struct core *c, const struct worker *w, const struct feature *f,
                         struct victims *v)
@@ -71,7 +81,7 @@ static void add_victims(const struct core *c, const struct worker *w, const stru
     for (size_t i = 0; i < w->n_leases; i++) {
         struct lease *l = w->leases[i];
         uint64_t tokens = f ? tokens_of(&l->tokens, f) : 0;
-        if (l->class == NULL || !l->class->shape->is_preemptible || l->is_recalled || l->n == 0
+        if (l->class == NULL || !l->class->shape->is_preemptible || is_going(l)
             || is_sheltered(c, l) || (f && tokens == 0))
             continue;
         uint64_t run_us = (uint64_t)(c->policy_us - l->head_since_us);
@@ -113,12 +123,6 @@ static void call_back(struct core *c, struct victims *v, struct amount missing, 
             preempt_lease(c, one->lease, "called back: a booking begins", wall_us, out);
     }
     free(v->items);
-}
-
-/* What it has comes back by itself, or it asks before it goes on. */
-static bool is_going(const struct lease *l)
-{
-    return l->is_recalled || l->n == 0;
 }
 
 /* By how much strangers and active bookings together pass what the machine has. */

@@ -251,7 +251,16 @@ static bool is_claimed_since(const struct play *p, const struct lease *l)
     return false;
 }
 
-/* Promised now, without what was called back. */
+/* Called back, or all that it would run is being stopped. */
+static bool is_going(const struct lease *l)
+{
+    for (size_t i = 0; i < l->n && !l->is_recalled; i++)
+        if (!l->queue[i].task->is_killing && !l->queue[i].task->is_requeued)
+            return false;
+    return l->is_recalled || l->n > 0;
+}
+
+/* Promised now, without what is going. */
 static uint64_t promised_without(const struct play *p, struct what x)
 {
     int64_t now_us = p->w.now.wall_us;
@@ -259,7 +268,7 @@ static uint64_t promised_without(const struct play *p, struct what x)
     void *item;
     for (size_t i = 0; map_next(&p->w.core->leases.by_id, &i, &item);) {
         const struct lease *l = item;
-        if (l->is_recalled && !is_inside(p, l, x, now_us))
+        if (is_going(l) && !is_inside(p, l, x, now_us))
             sum -= held_of(p, l, x);
     }
     return sum;
@@ -272,7 +281,7 @@ static uint64_t promised_with(const struct play *p, struct what x, const struct 
     void *item;
     for (size_t i = 0; map_next(&p->w.core->leases.by_id, &i, &item);) {
         const struct lease *l = item;
-        if (l->is_recalled && (l == but || is_claimed_since(p, l))
+        if (is_going(l) && (l == but || is_claimed_since(p, l))
             && !is_inside(p, l, x, p->w.now.wall_us))
             sum += held_of(p, l, x);
     }
@@ -289,13 +298,8 @@ static bool is_kept_now(const struct play *p, struct what x)
 
 static bool could_be_called_back(const struct play *p, const struct lease *l)
 {
-    if (l->class == NULL || !l->class->shape->is_preemptible || l->is_recalled || l->n == 0
-        || is_sheltered(p, l))
-        return false;
-    for (size_t i = 0; i < l->n; i++)
-        if (l->queue[i].task->is_killing || l->queue[i].task->is_requeued)
-            return false;
-    return true;
+    return l->class && l->class->shape->is_preemptible && l->n > 0 && !is_going(l)
+           && !is_sheltered(p, l);
 }
 
 /* Its lease began before some booking was made, or before a clock that jumped; or it is late. */
