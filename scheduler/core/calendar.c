@@ -347,7 +347,7 @@ static int apply_edge(struct core *c, const struct reservation_edge *r, struct c
         charge_inside(c, b, r->policy_us);
     if (!is_snapshot && (r->rate != b->rate || r->inner_rate != b->inner_rate))
         share_charge(c, b->node, r->rate - b->rate, r->inner_rate - b->inner_rate, r->policy_us);
-    c->calendar.is_unclear |= state == BOOKING_BEGUN;
+    c->calendar.is_unclear |= state != BOOKING_GIVEN_BACK;
     b->state = state;
     b->rate = r->rate;
     b->inner_rate = r->inner_rate;

@@ -132,3 +132,17 @@ Test(calendar_way, what_is_being_stopped_already_goes_before_others_are_called_b
     cr_expect(booking("a").v.is_active);
     cr_expect_null(strstr(cq_str_text(&world.log), "called back"), "%s", cq_str_text(&world.log));
 }
+
+Test(calendar_way, who_outlasts_its_booking_is_in_the_way_of_others)
+{
+    EXPECT_BOOKED(.name = "n1", .end_us = 9 * HOUR, .nodes = "n1"); /* out of play */
+    EXPECT_BOOKED(.name = "tokens", .end_us = 2 * HOUR, .licences = "vcs:1");
+    uint64_t late = SUBMIT(.reservation = "tokens", .cores = 1, .time_us = 90 * MINUTE,
+                           .licences = "vcs:1", .is_preemptible = true);
+    cr_expect_str_eq(find("acme", late).node, "n2");
+    EXPECT_BOOKED(.name = "a", .start_us = HOUR, .end_us = 3 * HOUR, .nodes = "n2");
+    go_to(HOUR);
+    cr_expect_null(strstr(cq_str_text(&world.log), "kill"), "its own booking shelters it");
+    go_to(2 * HOUR);
+    cr_expect(strstr(cq_str_text(&world.log), "called back"), "%s", cq_str_text(&world.log));
+}
