@@ -101,6 +101,14 @@ uint64_t holders_after(const struct holders_group *g, int64_t at_us)
     return sumtree_above(&g->ends, at_us);
 }
 
+uint64_t holders_until(const struct feature *f, int64_t at_us)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < f->holders.n; i++)
+        sum += holders_all(&f->holders.groups[i]) - holders_after(&f->holders.groups[i], at_us);
+    return sum;
+}
+
 int64_t holders_last_us(const struct feature *f)
 {
     int64_t last_us = INT64_MIN, end_us;

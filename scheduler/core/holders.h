@@ -31,6 +31,8 @@ uint64_t holders_all(const struct holders_group *g);
 uint64_t holders_after(const struct holders_group *g, int64_t at_us);
 const struct holders_group *holders_in(const struct feature *f, uint64_t booking); /* or NULL */
 
+/* Tokens of all groups that are back by a moment. */
+uint64_t holders_until(const struct feature *f, int64_t at_us);
 /* The last end of any; INT64_MIN: nobody holds some. */
 int64_t holders_last_us(const struct feature *f);
 

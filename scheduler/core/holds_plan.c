@@ -290,13 +290,10 @@ bool plan_is_over(const struct hold *h, const struct lease *l)
     return l->end_us == LEASE_UNCOUNTED || end_us <= h->at_us;
 }
 
-static void add_given_back(struct hold *h, const struct lease *l)
+/* Tokens of leases that are over when `h` begins, as plan_is_over says of each. */
+static int64_t tokens_over(const struct hold *h, const struct feature *f)
 {
-    const struct tokens *need = &h->job->class->shape->tokens;
-    if (!plan_is_over(h, l))
-        return;
-    for (size_t i = 0; i < need->n; i++)
-        h->spare_tokens[i] += (int64_t)tokens_of(&l->tokens, need->items[i].feature);
+    return (int64_t)holders_until(f, h->at_us > h->counted_us ? h->at_us : LEASE_UNCOUNTED);
 }
 
 static void fill_spare_tokens(const struct core *c, struct hold *h)
@@ -304,14 +301,11 @@ static void fill_spare_tokens(const struct core *c, struct hold *h)
     const struct tokens *need = &h->job->class->shape->tokens;
     for (size_t i = 0; i < need->n; i++) {
         const struct feature *f = need->items[i].feature;
-        h->spare_tokens[i] = feature_left(f) - (int64_t)need->items[i].count;
+        h->spare_tokens[i] = feature_left(f) + tokens_over(h, f) - (int64_t)need->items[i].count;
         for (size_t k = 0; k < c->holds.n; k++)
             if (c->holds.items[k].job != h->job)
                 h->spare_tokens[i] -= plan_tokens_taken(h, &c->holds.items[k], f);
     }
-    for (size_t i = 0; need->n > 0 && i < c->pool.n; i++)
-        for (size_t k = 0; k < c->pool.workers[i]->n_leases; k++)
-            add_given_back(h, c->pool.workers[i]->leases[k]);
 }
 
 void plan_count_spare(const struct core *c, struct hold *h)

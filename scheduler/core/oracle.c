@@ -359,8 +359,13 @@ static void check_feature(const struct core *c, const struct feature *f)
 {
     uint64_t used = 0;
     void *item;
-    for (size_t i = 0; map_next(&c->leases.by_id, &i, &item);)
-        used += tokens_of(&((const struct lease *)item)->tokens, f);
+    for (size_t i = 0; map_next(&c->leases.by_id, &i, &item);) {
+        const struct lease *l = item;
+        used += tokens_of(&l->tokens, f);
+        MUST(l->tokens.n == 0 || l->held[0].key == l->end_us,
+             "lease %" PRIu64 " holds tokens until %" PRId64 ", its limit is %" PRId64, l->id,
+             l->held[0].key, l->end_us);
+    }
     MUST(used == f->used, "%s: books of %" PRIu64 " tokens, leases of %" PRIu64, f->name, f->used,
          used);
     for (size_t i = 0; i < f->holders.n; i++)

@@ -25,6 +25,9 @@ Test(holders, tokens_come_back_with_the_ends_of_leases)
     cr_expect_eq(after(0, HOUR - 1), 3);
     cr_expect_eq(after(0, HOUR), 2, "what ends at a moment is back then");
     cr_expect_eq(after(0, 2 * HOUR), 0);
+    const struct feature *f = feature_named(world.core, "vcs");
+    cr_expect_eq(holders_until(f, world.core->policy_us + HOUR - 1), 0);
+    cr_expect_eq(holders_until(f, world.core->policy_us + HOUR), 1);
     cr_expect_eq(holders_last_us(feature_named(world.core, "vcs")),
                  world.core->policy_us + 2 * HOUR);
     end_of("acme", first);
