@@ -176,14 +176,15 @@ static uint64_t tokens_going(const struct core *c, const struct feature *f)
     return n;
 }
 
-/* Tokens that active bookings keep and that neither are free nor come back by themselves. */
+/* Tokens that active bookings keep and that others have, but those that come back by themselves, as
+ * does what a licence server still shows. */
 static uint64_t tokens_missing(const struct core *c, const struct feature *f)
 {
     uint64_t kept = 0;
     for (size_t i = 0; i < c->calendar.n; i++)
         if (c->calendar.items[i]->state == BOOKING_BEGUN)
             kept += booked_unused(c->calendar.items[i], f);
-    return rest_of(kept, feature_free(f) + tokens_going(c, f));
+    return rest_of(kept + f->used, feature_ours(f) + tokens_going(c, f));
 }
 
 static void clear_feature(struct core *c, const struct feature *f, int64_t wall_us,

@@ -146,3 +146,26 @@ Test(calendar_way, who_outlasts_its_booking_is_in_the_way_of_others)
     go_to(2 * HOUR);
     cr_expect(strstr(cq_str_text(&world.log), "called back"), "%s", cq_str_text(&world.log));
 }
+
+static void feed(const char *feature, int64_t used)
+{
+    const struct in_licence_sample sample = {feature, used};
+    struct input in = {.type = INPUT_LICENCE_FEED};
+    in.u.licence_feed = (struct in_licence_feed){.samples = &sample, .n_samples = 1};
+    (void)world_step(&world, &in);
+}
+
+Test(calendar_way, tokens_that_a_server_still_shows_are_in_nobodys_way)
+{
+    uint64_t first = SUBMIT(.cores = 1, .time_us = 9 * HOUR, .licences = "vcs:3");
+    go_to(10 * MINUTE);
+    feed("vcs", 3);
+    end_of("acme", first);
+    uint64_t soft =
+        SUBMIT(.cores = 1, .time_us = 9 * HOUR, .licences = "vcs:1", .is_preemptible = true);
+    cr_expect(runs(soft));
+    EXPECT_BOOKED(.name = "a", .start_us = HOUR, .end_us = 2 * HOUR, .licences = "vcs:2");
+    go_to(HOUR);
+    cr_expect(booking("a").v.is_active);
+    cr_expect_null(strstr(cq_str_text(&world.log), "kill"), "%s", cq_str_text(&world.log));
+}
