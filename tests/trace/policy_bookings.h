@@ -236,19 +236,40 @@ static bool is_sheltered(const struct play *p, const struct lease *l)
     return b && b->state != NOTE_AHEAD;
 }
 
-/* Called back in this step for a guarantee: that comes after bookings have looked. */
-static bool is_claimed_since(const struct play *p, const struct lease *l)
+/* The record by which it was called back in this step, or NULL. */
+static const struct record *recall_of(const struct play *p, const struct lease *l)
 {
     for (size_t i = 0; i < p->w.fx.n_records; i++) {
         const struct record *r = p->w.fx.records[i];
         if (r->type == RECORD_TASK_PREEMPT
-            && strstr(r->u.task_preempt.cause, "a booking begins") == NULL
             && lease_item_index(l, r->u.task_preempt.job, r->u.task_preempt.task,
                                 r->u.task_preempt.attempt)
                    != SIZE_MAX)
-            return true;
+            return r;
     }
+    return NULL;
+}
+
+static bool is_kept_now(const struct play *p, struct what x)
+{
+    for (size_t i = 0; i < p->book.n; i++)
+        if (has_place(&p->book.items[i], x) && p->book.items[i].state == NOTE_BEGUN)
+            return true;
     return false;
+}
+
+/* Called back in this step for a guarantee, or maybe for tokens: that comes after bookings have
+ * looked at `x`. */
+static bool is_called_since(const struct play *p, const struct lease *l, struct what x)
+{
+    const struct record *r = recall_of(p, l);
+    bool is_for_tokens = false;
+    for (size_t f = 0; f < FEATURES; f++) {
+        const struct what tokens = {TOKENS, f};
+        bool is_other = x.kind != TOKENS || x.at != f;
+        is_for_tokens |= is_other && held_of(p, l, tokens) > 0 && is_kept_now(p, tokens);
+    }
+    return r && (is_for_tokens || strstr(r->u.task_preempt.cause, "a booking begins") == NULL);
 }
 
 /* Called back, or all that it would run is being stopped. */
@@ -281,19 +302,11 @@ static uint64_t promised_with(const struct play *p, struct what x, const struct 
     void *item;
     for (size_t i = 0; map_next(&p->w.core->leases.by_id, &i, &item);) {
         const struct lease *l = item;
-        if (is_going(l) && (l == but || is_claimed_since(p, l))
+        if (is_going(l) && (l == but || is_called_since(p, l, x))
             && !is_inside(p, l, x, p->w.now.wall_us))
             sum += held_of(p, l, x);
     }
     return sum;
-}
-
-static bool is_kept_now(const struct play *p, struct what x)
-{
-    for (size_t i = 0; i < p->book.n; i++)
-        if (has_place(&p->book.items[i], x) && p->book.items[i].state == NOTE_BEGUN)
-            return true;
-    return false;
 }
 
 static bool could_be_called_back(const struct play *p, const struct lease *l)
