@@ -136,7 +136,8 @@ const struct command cmd_simulate = {
         "waits by class, bounded slowdown (10 s), utilisation, Jain's index over windows\n"
         "of an hour and a day, the largest lag behind an ideal division.\n"
         "\n"
-        "Say what to run with one of --swf, --tsv, --eda, --saturate and --history.\n"
+        "Say what to run with one of --swf, --tsv, --eda, --saturate, --placement and\n"
+        "--history.\n"
         "--history asks the pool, with the admin's key: each attempt that ran is a job\n"
         "again, submitted when it was; --with FILE tells what would have happened with\n"
         "other shares, limits or licences. Of each enterprise is told what was due to it, what\n"
@@ -145,6 +146,7 @@ const struct command cmd_simulate = {
                 "chipq simulate --eda seed=1,enterprises=40,days=2,load=0.85 --json\n"
                 "chipq simulate --eda seed=1 --min-share 0.5 --csv jobs.csv\n"
                 "chipq simulate --saturate --weights 50,30,20 --slots 8 --hours 1\n"
+                "chipq simulate --placement --loads 0.85\n"
                 "chipq simulate --history --from -7d --with changed.yaml",
     .options = options,
     .opts_bytes = sizeof(struct opts),

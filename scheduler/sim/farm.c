@@ -78,6 +78,10 @@ static void take_out(struct farm *f, const struct out *o)
 {
     switch (o->type) {
     case OUT_LEASE_GRANT:
+        if (f->on_lease)
+            f->on_lease(f->on_lease_arg, o->worker, o->lease, o->text);
+        add_attempts(o, &f->grants);
+        return;
     case OUT_LEASE_EXTEND:
         add_attempts(o, &f->grants);
         return;
@@ -215,7 +219,7 @@ int farm_add_user(struct farm *f, const char *enterprise, const char *name, stru
 }
 
 int farm_add_node(struct farm *f, const char *name, uint64_t cores, uint64_t mem_mib,
-                  struct cq_err *err)
+                  const char *topology, struct cq_err *err)
 {
     char list[32];
     struct input in = {.type = INPUT_WORKER_HELLO};
@@ -227,7 +231,7 @@ int farm_add_node(struct farm *f, const char *name, uint64_t cores, uint64_t mem
         (void)snprintf(list, sizeof list, "0");
     in.u.worker_hello = (struct in_worker_hello){.node = name,
                                                  .cores = list,
-                                                 .topology = "",
+                                                 .topology = topology,
                                                  .features = "",
                                                  .mem_mib = mem_mib,
                                                  .heartbeat = 1};

@@ -16,8 +16,14 @@ struct farm_list {
     size_t n, cap;
 };
 
+/* A lease was granted on these cores ("0-3,8"). */
+typedef void (*farm_lease_fn)(void *arg, struct principal_id worker, uint64_t lease,
+                              const char *cores);
+
 struct farm {
     struct core *core;
+    farm_lease_fn on_lease; /* NULL: nobody wants to know */
+    void *on_lease_arg;
     struct effects fx;
     struct now now;
     uint64_t n_inputs, n_keys;
@@ -48,8 +54,9 @@ void farm_plan(struct farm *f);
 int farm_add_enterprise(struct farm *f, const char *name, struct cq_err *err) CQ_MUST_CHECK;
 int farm_add_user(struct farm *f, const char *enterprise, const char *name, struct principal_id *id,
                   struct cq_err *err) CQ_MUST_CHECK;
+/* `topology`: compact form (docs/WORKER.md); "" = nothing is known. */
 int farm_add_node(struct farm *f, const char *name, uint64_t cores, uint64_t mem_mib,
-                  struct cq_err *err) CQ_MUST_CHECK;
+                  const char *topology, struct cq_err *err) CQ_MUST_CHECK;
 
 /* Applies all rows or none; refused ones are an error here. */
 int farm_configure(struct farm *f, const struct in_config_row *rows, size_t n,

@@ -22,6 +22,7 @@ static int load_source(const struct options *o, struct workload *w, struct cq_er
     case SOURCE_SATURATE:
         return saturation_make(&o->saturation, w, err);
     case SOURCE_NONE:
+    case SOURCE_PLACEMENT:
     case SOURCE_POLICY:
         break;
     }
@@ -151,6 +152,8 @@ static int run_any(const struct options *o, struct cq_err *err)
     struct run_options run = o->run;
     if (o->source == SOURCE_POLICY)
         return policy_bench_run(&o->policy, err);
+    if (o->source == SOURCE_PLACEMENT)
+        return placement_bench_run(&o->placement, &run, err);
     if (o->source == SOURCE_SATURATE) {
         run.until_us = (int64_t)o->saturation.hours * 3600 * US_PER_S;
         run.order = o->has_order ? run.order : RUN_BATCH;

@@ -129,7 +129,8 @@ static int read_windows(struct options *o, const char *path, struct cq_err *err)
 static int set_source(struct options *o, enum source source, const char *path, struct cq_err *err)
 {
     if (o->source != SOURCE_NONE)
-        return cq_fail(err, CQ_E_INVALID, "choose one of --swf, --tsv, --eda and --saturate");
+        return cq_fail(err, CQ_E_INVALID,
+                       "choose one of --swf, --tsv, --eda, --saturate and --placement");
     o->source = source;
     o->path = path;
     return 0;
@@ -175,6 +176,8 @@ static int set_workload(struct options *o, int key, const char *arg, struct cq_e
         return set_source(o, SOURCE_EDA, NULL, err) != 0 ? -1 : eda_parse(arg, &o->eda, err);
     case KEY_SATURATE:
         return set_source(o, SOURCE_SATURATE, NULL, err);
+    case KEY_PLACEMENT:
+        return set_source(o, SOURCE_PLACEMENT, NULL, err);
     case KEY_CORES:
         return count(arg, WORKLOAD_CORES_MAX, &o->cores, err);
     case KEY_NODES:
@@ -278,11 +281,30 @@ static int set_bench(struct options *o, int key, const char *arg, struct cq_err 
     }
 }
 
+static int set_placement(struct options *o, int key, const char *arg, struct cq_err *err)
+{
+    struct mixed *m = &o->placement.mixed;
+    switch (key) {
+    case KEY_LOADS:
+        return placement_bench_loads(arg, &o->placement, err);
+    case KEY_JOBS:
+        return count(arg, WORKLOAD_ROWS_MAX, &m->jobs, err);
+    case KEY_SOCKETS:
+        return count(arg, MIXED_DOMAINS_MAX, &m->sockets, err);
+    case KEY_DOMAINS:
+        return count(arg, MIXED_DOMAINS_MAX, &m->domains, err);
+    case KEY_DOMAIN_CORES:
+        return count(arg, NODE_CORES_MAX, &m->domain_cores, err);
+    default:
+        return 1;
+    }
+}
+
 static int set_output(struct options *o, int key, const char *arg)
 {
     switch (key) {
     case KEY_JSON:
-        o->as_json = o->policy.as_json = true;
+        o->as_json = o->policy.as_json = o->placement.as_json = true;
         return 0;
     case KEY_CSV:
         o->csv = arg;
@@ -315,6 +337,7 @@ static int set_any(struct options *o, int key, const char *arg)
     rc = rc > 0 ? set_saturation(o, key, arg, &o->err) : rc;
     rc = rc > 0 ? set_policy(o, key, arg, &o->err) : rc;
     rc = rc > 0 ? set_bench(o, key, arg, &o->err) : rc;
+    rc = rc > 0 ? set_placement(o, key, arg, &o->err) : rc;
     return rc > 0 ? set_output(o, key, arg) : rc;
 }
 
@@ -322,7 +345,8 @@ static int check_all(struct options *o)
 {
     if (o->source == SOURCE_NONE)
         return cq_fail(&o->err, CQ_E_INVALID,
-                       "say what to run: --swf FILE, --tsv FILE, --eda SPEC or --saturate");
+                       "say what to run: --swf FILE, --tsv FILE, --eda SPEC, --saturate or "
+                       "--placement");
     if (o->node_cores && !o->nodes)
         return cq_fail(&o->err, CQ_E_INVALID, "--node-cores needs --nodes");
     if (o->node_cores && o->cores)
@@ -336,6 +360,9 @@ static int check_all(struct options *o)
                        o->n_windows);
     if (o->policy.batch > o->policy.slots)
         o->policy.batch = o->policy.slots;
+    if (o->nodes)
+        o->placement.mixed.nodes = o->nodes;
+    o->placement.mixed.seed = o->saturation.seed;
     return 0;
 }
 
@@ -394,26 +421,29 @@ void options_parse(struct options *o, int argc, char **argv)
                "Examples:\n  chipq-sim --swf KTH-SP2.swf.gz --compat easy\n"
                "  chipq-sim --eda seed=1,enterprises=40,days=2,load=0.85 --json\n"
                "  chipq-sim --saturate --weights 50,30,20 --slots 8 --hours 1\n"
+               "  chipq-sim --placement --loads 0.85\n"
                "  chipq-sim policy --tasks 1000000"};
-    *o = (struct options){.program = program_invocation_short_name,
-                          .as_json = has_word(argc, argv, "--json"), /* of errors before it too */
-                          .eda = {.seed = 1, .enterprises = 40, .days = 2, .load = 0.85},
-                          .saturation = {.enterprises = 20,
-                                         .slots = 64,
-                                         .hours = 1,
-                                         .seed = 1,
-                                         .run_us = 60 * US_PER_S},
-                          .policy = {.tasks = 1000000,
-                                     .enterprises = 200,
-                                     .projects = 5,
-                                     .users = 5,
-                                     .buckets = 1000,
-                                     .requests = 1,
-                                     .slots = 1024,
-                                     .decisions = 200000,
-                                     .batch = 32,
-                                     .request_bytes = 600},
-                          .run = {.core = {.ahead_us = 1, .ahead_max = 1}}};
+    *o = (struct options){
+        .program = program_invocation_short_name,
+        .as_json = has_word(argc, argv, "--json"), /* of errors before it too */
+        .eda = {.seed = 1, .enterprises = 40, .days = 2, .load = 0.85},
+        .saturation =
+            {.enterprises = 20, .slots = 64, .hours = 1, .seed = 1, .run_us = 60 * US_PER_S},
+        .policy = {.tasks = 1000000,
+                   .enterprises = 200,
+                   .projects = 5,
+                   .users = 5,
+                   .buckets = 1000,
+                   .requests = 1,
+                   .slots = 1024,
+                   .decisions = 200000,
+                   .batch = 32,
+                   .request_bytes = 600},
+        .placement =
+            {.mixed = {.jobs = 40000, .nodes = 32, .sockets = 2, .domains = 8, .domain_cores = 8},
+             .loads = {0.70, 0.85, 0.95},
+             .n_loads = 3},
+        .run = {.core = {.ahead_us = 1, .ahead_max = 1}}};
     argp_err_exit_status = cq_code_exit_status(CQ_E_INVALID);
     (void)argp_parse(&argp, argc, argv, 0, NULL, o);
 }

@@ -3,6 +3,7 @@
 #define CHIPQ_SIM_OPTIONS_H
 
 #include "scheduler/sim/eda.h"
+#include "scheduler/sim/placement_bench.h"
 #include "scheduler/sim/policy_bench.h"
 #include "scheduler/sim/run.h"
 #include "scheduler/sim/saturate.h"
@@ -12,7 +13,15 @@ struct window {
     size_t start, count;
 };
 
-enum source { SOURCE_NONE, SOURCE_SWF, SOURCE_TSV, SOURCE_EDA, SOURCE_SATURATE, SOURCE_POLICY };
+enum source {
+    SOURCE_NONE,
+    SOURCE_SWF,
+    SOURCE_TSV,
+    SOURCE_EDA,
+    SOURCE_SATURATE,
+    SOURCE_PLACEMENT,
+    SOURCE_POLICY
+};
 
 struct options {
     const char *program; /* "chipq" when that started us: errors speak in its name */
@@ -23,6 +32,7 @@ struct options {
     struct eda eda;
     struct saturation saturation;
     struct policy_bench policy;
+    struct placement_bench placement;
     struct run_options run; /* without rows */
     bool has_order;
     struct window *windows; /* owned */

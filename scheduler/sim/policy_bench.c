@@ -79,7 +79,7 @@ static int add_people(struct bench *b, struct cq_err *err)
             if (add_leaf(b, name, i / ask->users, i % ask->users, err) != 0)
                 return -1;
     }
-    return farm_add_node(&b->farm, "n1", ask->slots, ask->slots * 1024, err);
+    return farm_add_node(&b->farm, "n1", ask->slots, ask->slots * 1024, "", err);
 }
 
 /* Spread over the leaves; requests differ in their memory, and those of one leaf all do. */

@@ -6,6 +6,7 @@
 
 #include "common/base/pure/heap.h"
 #include "common/base/pure/mem.h"
+#include "scheduler/core/layout.h"
 #include "scheduler/sim/charge.h"
 #include "scheduler/sim/setup.h"
 
@@ -26,6 +27,7 @@ struct attempt {       /* what a machine was told to run */
 
 struct held_lease {
     struct principal_id worker;
+    uint32_t domains;             /* NUMA nodes that its cores lie in */
     struct attempt *first, *last; /* the first one runs */
 };
 
@@ -44,7 +46,8 @@ struct run {
     struct map jobs;   /* id in the core -> struct sim_job */
     struct map leases; /* id -> struct held_lease */
     struct heap running;
-    size_t next_job; /* to be submitted */
+    struct layout layout; /* of each machine */
+    size_t next_job;      /* to be submitted */
     uint64_t n_starts, n_over, n_events;
     bool owes_pass;      /* something met its limit in this instant, and no pass came since */
     uint64_t owed_order; /* of the first of them */
@@ -110,6 +113,7 @@ static void start_first(struct run *r, struct held_lease *l)
     a->end_us = a->start_us + a->task->row->run_us;
     a->order = ++r->n_starts;
     a->task->start_us = a->start_us;
+    a->task->domains = l->domains;
     heap_push(&r->running, a);
     fairness_start(&r->fairness, tenant_of(r, a->task), live_of(r, a->task)->rate);
     cq_grow(&r->starts, &r->cap_starts, r->n_starts_due);
@@ -124,15 +128,24 @@ static int report_starts(struct run *r, struct principal_id worker, struct cq_er
     return n ? farm_report_starts(&r->farm, worker, r->starts, n, err) : 0;
 }
 
-static struct held_lease *lease_of(struct run *r, const struct farm_grant *g)
+static uint32_t count_domains(const struct layout *l, const char *text)
 {
-    struct held_lease *l = map_find(&r->leases, g->lease);
-    if (l)
-        return l;
-    l = CQ_NEW(struct held_lease);
-    l->worker = g->worker;
-    map_put(&r->leases, g->lease, l);
-    return l;
+    struct bitset cores CQ_CLEANUP(bitset_fini) = {0};
+    uint32_t n = 0;
+    if (bitset_parse(text, &cores, NULL) != 0)
+        return 0;
+    for (size_t i = 0; i < l->n[LEVEL_NUMA]; i++)
+        n += bitset_intersects(&l->units[LEVEL_NUMA][i].cores, &cores);
+    return n;
+}
+
+static void on_lease(void *arg, struct principal_id worker, uint64_t lease, const char *cores)
+{
+    struct run *r = arg;
+    struct held_lease *l = CQ_NEW(struct held_lease);
+    l->worker = worker;
+    l->domains = count_domains(&r->layout, cores);
+    map_put(&r->leases, lease, l);
 }
 
 static int take_grant(struct run *r, const struct farm_grant *g, struct cq_err *err)
@@ -140,7 +153,10 @@ static int take_grant(struct run *r, const struct farm_grant *g, struct cq_err *
     struct sim_task *t = task_of(r, &g->at, err);
     if (t == NULL)
         return -1;
-    struct held_lease *l = lease_of(r, g);
+    struct held_lease *l = map_find(&r->leases, g->lease);
+    if (l == NULL)
+        return cq_fail(err, CQ_E_INTERNAL, "the core extends lease %" PRIu64 ", which is unknown",
+                       g->lease);
     struct attempt *a = CQ_NEW(struct attempt);
     *a = (struct attempt){.heap_index = HEAP_NOWHERE, .at = g->at, .lease = l, .task = t};
     if (l->first) {
@@ -289,7 +305,7 @@ static int submit_next(struct run *r, struct cq_err *err)
                               .tool = "",
                               .stage_of = "",
                               .array = array,
-                              .topo = "",
+                              .topo = r->w->topo ? r->w->topo : "",
                               .node_has = "",
                               .cores = row->cores,
                               .mem_mib = row->mem_mib,
@@ -466,11 +482,19 @@ static void explain_stuck(const struct run *r, char *text, size_t size)
     }
 }
 
-static void run_init(struct run *r, struct workload *w, const struct run_options *o)
+static int run_init(struct run *r, struct workload *w, const struct run_options *o,
+                    struct cq_err *err)
 {
+    struct bitset cores CQ_CLEANUP(bitset_fini) = {0};
     *r = (struct run){.w = w, .o = o, .live = cq_calloc(w->n_jobs, sizeof *r->live)};
     farm_init(&r->farm, &o->core);
+    r->farm.on_lease = on_lease;
+    r->farm.on_lease_arg = r;
     heap_init(&r->running, ends_before, set_place);
+    for (uint64_t i = workload_node_cores(w, 0); i-- > 0;)
+        bitset_set(&cores, i);
+    return layout_parse(w->topology ? w->topology : "", &cores, workload_node_mem(w, 0), &r->layout,
+                        err);
 }
 
 /* When the configuration has had its say about weights. */
@@ -502,6 +526,7 @@ static void run_fini(struct run *r)
     heap_fini(&r->running);
     fairness_fini(&r->fairness);
     farm_fini(&r->farm);
+    layout_fini(&r->layout);
     free(r->who);
     free(r->live);
     free(r->starts);
@@ -511,8 +536,9 @@ int run_workload(struct workload *w, const struct run_options *o, struct run_res
                  struct cq_err *err)
 {
     struct run r;
-    run_init(&r, w, o);
-    int rc = setup_farm(&r.farm, w, o, &r.who, err);
+    int rc = run_init(&r, w, o, err);
+    if (rc == 0)
+        rc = setup_farm(&r.farm, w, o, &r.who, err);
     if (rc == 0)
         start_fairness(&r);
     for (size_t i = 0; rc == 0 && i < w->n_jobs; i++)

@@ -170,7 +170,9 @@ static int add_nodes(struct farm *f, const struct workload *w, struct cq_err *er
     for (uint64_t i = 0; i < w->n_nodes; i++) {
         char name[32];
         (void)snprintf(name, sizeof name, "n%" PRIu64, i + 1);
-        if (farm_add_node(f, name, workload_node_cores(w, i), workload_node_mem(w, i), err) != 0)
+        if (farm_add_node(f, name, workload_node_cores(w, i), workload_node_mem(w, i),
+                          w->topology ? w->topology : "", err)
+            != 0)
             return -1;
     }
     return 0;

@@ -37,6 +37,7 @@ void workload_fini(struct workload *w)
     for (size_t i = 0; i < w->n_features; i++)
         free(w->features[i].name);
     names_fini(&w->leaf_keys);
+    free(w->topology);
     free(w->features);
     free(w->weights);
     free(w->leaves);

@@ -54,6 +54,7 @@ struct sim_task {
     const struct sim_row *row;
     bool is_over;
     uint32_t preemptions;
+    uint32_t domains; /* NUMA nodes that the cores of its last attempt lie in */
     int64_t start_us; /* of its last attempt */
 };
 
@@ -65,6 +66,8 @@ struct sim_feature {
 
 struct workload {
     uint64_t cores, mem_mib, n_nodes; /* n_nodes 0: as few as can be */
+    char *topology;   /* of each machine, compact form (docs/WORKER.md); NULL: nothing is known */
+    const char *topo; /* how each job wants to be placed; NULL: the default; borrowed */
     struct names enterprises, projects, users, licences, classes;
     double *weights; /* of enterprises, by place */
     size_t cap_weights, n_weights;

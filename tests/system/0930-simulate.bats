@@ -101,3 +101,14 @@ EOF
     run -2 --separate-stderr chipq simulate --saturate --enterprises 2 --slots 8 --config-rows "$T/rows"
     [[ $stderr == *"configuration is refused"*"max-colours"* ]]
 }
+
+@test "placement: the default rule splits few small jobs, the lowest number many" {
+    run -0 --separate-stderr chipq simulate --placement --nodes 8 --jobs 3000 --loads 0.75 --json
+    [ "$(python3 -c 'import json,sys; r = json.load(sys.stdin)["rows"]; print(len(r), r[0]["topo"], r[0]["small_split_share"] <= 0.005, r[1]["topo"], r[1]["small_split_share"] > 0.05, r[2]["one_machine"])' <<<"$output")" = "3 pack:numa True any True True" ]
+    run -0 --separate-stderr chipq simulate --placement --nodes 4 --jobs 500 --loads 0.5,0.6
+    [ "$(grep -c 'pack:numa' <<<"$output")" = 2 ]
+    run -2 --separate-stderr chipq simulate --placement --loads 0.85,nine
+    [[ $stderr == *"loads"*"nine"* ]]
+    run -2 --separate-stderr chipq simulate --placement --sockets 3
+    [[ $stderr == *"3 sockets"* ]]
+}
