@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <hwloc.h>
+#include <inttypes.h>
 #include <unistd.h>
 
 static int open_source(hwloc_topology_t hw, const char *source, struct cq_err *err)
@@ -118,6 +119,84 @@ static void add_object(hwloc_topology_t hw, const struct topology *t, hwloc_obj_
         cq_str_add_char(out, ')');
 }
 
+/* ---- kinds of cores ---- */
+
+enum { KINDS_MAX = 3 };
+
+struct kinds {
+    const char *said[KINDS_MAX]; /* by the system, the least efficient for speed first */
+    uint64_t n_cores[KINDS_MAX];
+    size_t n;
+};
+
+/* What the system says of a kind. Clock rates alone are no difference: servers have a core or two
+ * that may go faster. */
+static const char *kind_said(const struct hwloc_info_s *infos, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++)
+        if (strcmp(infos[i].name, "CoreType") == 0 || strcmp(infos[i].name, "LinuxCapacity") == 0)
+            return infos[i].value;
+    return NULL;
+}
+
+static uint64_t offered_in(hwloc_topology_t hw, const struct topology *t, hwloc_const_cpuset_t set)
+{
+    uint64_t n = 0;
+    for (size_t i = bitset_next(&t->cores, 0); i != SIZE_MAX; i = bitset_next(&t->cores, i + 1)) {
+        hwloc_obj_t core = hwloc_get_obj_by_type(hw, HWLOC_OBJ_CORE, (unsigned)i);
+        n += hwloc_bitmap_intersects(core->cpuset, set) != 0;
+    }
+    return n;
+}
+
+static bool add_kind(struct kinds *k, const char *said, uint64_t n_cores)
+{
+    size_t i = 0;
+    while (i < k->n && strcmp(k->said[i], said) != 0)
+        i++;
+    if (i == KINDS_MAX)
+        return false;
+    k->n += i == k->n;
+    k->said[i] = said;
+    k->n_cores[i] += n_cores;
+    return true;
+}
+
+/* hwloc has them in order of efficiency, where it knows one. */
+static bool read_kinds(hwloc_topology_t hw, const struct topology *t, struct kinds *k)
+{
+    hwloc_bitmap_t set = hwloc_bitmap_alloc();
+    int n = hwloc_cpukinds_get_nr(hw, 0);
+    bool ok = n > 1;
+    for (int i = 0; i < n && ok; i++) {
+        struct hwloc_info_s *infos;
+        unsigned n_infos;
+        int efficiency;
+        ok = hwloc_cpukinds_get_info(hw, (unsigned)i, set, &efficiency, &n_infos, &infos, 0) == 0
+             && efficiency >= 0;
+        const char *said = ok ? kind_said(infos, n_infos) : NULL;
+        ok = said && add_kind(k, said, offered_in(hw, t, set));
+    }
+    hwloc_bitmap_free(set);
+    return ok && k->n > 1;
+}
+
+/* Fast ones first. NULL: they are all alike, or it is not known. */
+static char *kinds_text(hwloc_topology_t hw, const struct topology *t)
+{
+    static const char *const names[KINDS_MAX] = {"efficiency", "middle", "performance"};
+    struct kinds k = {.n = 0};
+    struct cq_str out = {0};
+    if (!read_kinds(hw, t, &k))
+        return NULL;
+    for (size_t i = k.n; i-- > 0;)
+        cq_str_printf(&out, "%s%s:%" PRIu64, out.len ? "," : "",
+                      i + 1 == k.n ? names[KINDS_MAX - 1] : names[i], k.n_cores[i]);
+    return cq_str_take(&out);
+}
+
+/* ---- memory ---- */
+
 /* Firmware's sizes of NUMA nodes, scaled so that their sum is what the kernel has: a node may lack
  * memory that was added later. Returns that sum. */
 static uint64_t settle_memory(hwloc_topology_t hw)
@@ -159,6 +238,7 @@ int topology_load(const struct topology_options *o, struct topology *out, struct
     uint64_t memory = settle_memory(hw);
     add_object(hw, &t, hwloc_get_root_obj(hw), &text);
     t.text = text.data ? cq_str_take(&text) : cq_strdup("");
+    t.kinds = kinds_text(hw, &t);
     t.mem_mib = o->mem_mib ? o->mem_mib : default_memory_mib(hw, memory);
     hwloc_topology_destroy(hw);
     if (bitset_count(&t.cores) == 0) {
@@ -173,6 +253,7 @@ void topology_fini(struct topology *t)
 {
     bitset_fini(&t->cores);
     free(t->text);
+    free(t->kinds);
     free(t->cpu_of);
     *t = (struct topology){0};
 }

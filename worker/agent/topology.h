@@ -9,6 +9,7 @@
 struct topology {
     struct bitset cores; /* usable: allowed by affinity and cpuset, lowest N of them */
     char *text;          /* compact form, docs/WORKER.md */
+    char *kinds;         /* "performance:6,efficiency:8"; NULL: its cores are all alike */
     uint64_t mem_mib;    /* of the machine, or of the control group when that is less */
     uint32_t *cpu_of;    /* per core number: the kernel's processor number of its first thread */
     size_t n_cpu_of;
