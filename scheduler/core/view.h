@@ -185,6 +185,12 @@ struct worker_view {
 };
 void core_each_worker(const struct core *c, struct now now,
                       void (*fn)(void *arg, const struct worker_view *w), void *arg);
+/* Memory for jobs of each of its NUMA nodes, in the order of its topology, and what leases hold of
+ * it, into arrays of LAYOUT_UNITS_MAX. Returns how many: 0 for a worker that is not known. */
+size_t core_worker_numa(const struct core *c, struct worker_id id, uint64_t *mib,
+                        uint64_t *used_mib);
+/* "" for a worker that is not known; borrowed until the next input. */
+const char *core_worker_topology(const struct core *c, const char *name);
 /* Open leases of a worker with what runs on them now. */
 struct lease_view {
     struct lease_id id;

@@ -195,6 +195,24 @@ void core_each_worker(const struct core *c, struct now now,
     }
 }
 
+size_t core_worker_numa(const struct core *c, struct worker_id id, uint64_t *mib,
+                        uint64_t *used_mib)
+{
+    const struct worker *w = worker_find(c, id.v);
+    size_t n = w ? w->layout.n[LEVEL_NUMA] : 0;
+    for (size_t i = 0; i < n; i++) {
+        mib[i] = w->layout.units[LEVEL_NUMA][i].mem_mib;
+        used_mib[i] = n > 1 ? w->numa_used.mib[i] : w->mem_used_mib;
+    }
+    return n;
+}
+
+const char *core_worker_topology(const struct core *c, const char *name)
+{
+    const struct worker *w = worker_named(c, name);
+    return w && w->topology ? w->topology : "";
+}
+
 void core_each_lease(const struct core *c, struct worker_id id,
                      void (*fn)(void *arg, const struct lease_view *l), void *arg)
 {

@@ -3,6 +3,7 @@
 #include "scheduler/daemon/views.h"
 
 #include "common/base/pure/mem.h"
+#include "scheduler/core/layout.h"
 
 #include <inttypes.h>
 
@@ -32,6 +33,7 @@ struct nodes {
     const struct asker *asker;
     struct node_row *rows;
     struct node_busy *busy;
+    uint64_t **numa; /* memory of each node, then what is used of it */
     char ***features;
     char **feature_texts;
     size_t n, bytes;
@@ -67,6 +69,16 @@ static size_t split_lines(char *text, char ***lines)
     return n;
 }
 
+static size_t add_numa(struct nodes *w, struct worker_id id)
+{
+    uint64_t mib[LAYOUT_UNITS_MAX], used_mib[LAYOUT_UNITS_MAX];
+    size_t n = core_worker_numa(w->d->core, id, mib, used_mib);
+    w->numa[w->n] = cq_calloc(2 * n + 1, sizeof *w->numa[0]);
+    memcpy(w->numa[w->n], mib, n * sizeof *mib);
+    memcpy(w->numa[w->n] + n, used_mib, n * sizeof *used_mib);
+    return n;
+}
+
 static void add_node(void *arg, const struct worker_view *v)
 {
     struct nodes *w = arg;
@@ -77,6 +89,7 @@ static void add_node(void *arg, const struct worker_view *v)
     core_each_lease(w->d->core, v->id, add_lease, w);
     w->feature_texts[w->n] = cq_strdup(v->features ? v->features : "");
     size_t n_features = split_lines(w->feature_texts[w->n], &w->features[w->n]);
+    size_t n_numa = add_numa(w, v->id);
     w->rows[w->n] = (struct node_row){
         .name = v->name,
         .state = v->state,
@@ -90,9 +103,14 @@ static void add_node(void *arg, const struct worker_view *v)
         .n_features = n_features,
         .busy = (const char *const *)w->busy[w->n].lines,
         .n_busy = w->busy[w->n].n,
+        .numa_mib = w->numa[w->n],
+        .n_numa_mib = n_numa,
+        .numa_used_mib = w->numa[w->n] + n_numa,
+        .n_numa_used_mib = n_numa,
         .last_seen_us =
             v->last_seen_mono_us ? now.wall_us - (now.mono_us - v->last_seen_mono_us) : 0};
-    w->bytes += 200 + strlen(v->topology ? v->topology : "") + strlen(w->feature_texts[w->n]);
+    w->bytes +=
+        200 + 18 * n_numa + strlen(v->topology ? v->topology : "") + strlen(w->feature_texts[w->n]);
     w->n++;
 }
 
@@ -112,6 +130,7 @@ void on_nodes_query(struct daemon *d, const struct asker *a, struct msg *m)
     struct nodes w = {.d = d, .asker = a};
     w.rows = cq_calloc(n + 1, sizeof *w.rows);
     w.busy = cq_calloc(n + 1, sizeof *w.busy);
+    w.numa = cq_calloc(n + 1, sizeof *w.numa);
     w.features = cq_calloc(n + 1, sizeof *w.features);
     w.feature_texts = cq_calloc(n + 1, sizeof *w.feature_texts);
     core_each_worker(d->core, loop_now(d->loop), add_node, &w);
@@ -123,11 +142,13 @@ void on_nodes_query(struct daemon *d, const struct asker *a, struct msg *m)
         for (size_t k = 0; k < w.busy[i].n; k++)
             free(w.busy[i].lines[k]);
         free(w.busy[i].lines);
+        free(w.numa[i]);
         free(w.features[i]);
         free(w.feature_texts[i]);
     }
     free(w.rows);
     free(w.busy);
+    free(w.numa);
     free(w.features);
     free(w.feature_texts);
 }

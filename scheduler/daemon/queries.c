@@ -3,6 +3,7 @@
 #include "scheduler/daemon/views.h"
 
 #include "common/base/pure/mem.h"
+#include "common/base/pure/places.h"
 #include "common/base/sys/files.h"
 
 #include <inttypes.h>
@@ -125,8 +126,10 @@ struct job_answer {
     size_t n_reasons;
     struct task_row tasks[ROWS_MAX], earlier[ROWS_MAX];
     size_t n_tasks, n_earlier, bytes;
-    char *paths[2 * 2 * ROWS_MAX];
-    size_t n_paths;
+    char *texts[3 * 2 * ROWS_MAX]; /* that rows borrow */
+    size_t n_texts;
+    const char *places_of; /* machine whose cores `places` has; NULL: none yet */
+    struct places places;
     struct order_view order;
     struct dep_dir *deps;
     struct cq_str argv;
@@ -134,8 +137,9 @@ struct job_answer {
 
 static void answer_fini(struct job_answer *w)
 {
-    for (size_t i = 0; i < w->n_paths; i++)
-        free(w->paths[i]);
+    for (size_t i = 0; i < w->n_texts; i++)
+        free(w->texts[i]);
+    places_fini(&w->places);
     order_view_fini(&w->order);
     free(w->deps);
     cq_str_fini(&w->argv);
@@ -146,11 +150,28 @@ static void add_paths(struct job_answer *w, struct task_row *t)
 {
     const char *dir = w->d->options->dir, *e = w->row.enterprise;
     uint64_t number = w->row.number;
-    t->log_path = w->paths[w->n_paths++] =
+    t->log_path = w->texts[w->n_texts++] =
         path_format("%s/output/%s/%" PRIu64 "/%" PRIu64 ".%" PRIu64 ".log", dir, e, number, t->task,
                     t->attempt);
-    t->output_dir = w->paths[w->n_paths++] =
+    t->output_dir = w->texts[w->n_texts++] =
         path_format("%s/results/%s/%" PRIu64 "/%" PRIu64, dir, e, number, t->task);
+}
+
+/* As the machine is now; of one that is gone or has other cores now nothing is known. */
+static void add_numa(struct job_answer *w, struct task_row *t)
+{
+    struct bitset cores CQ_CLEANUP(bitset_fini) = {0};
+    struct cq_str numa = {0};
+    if (*t->node == '\0' || bitset_parse(t->cores, &cores, NULL) != 0)
+        return;
+    if (w->places_of == NULL || strcmp(w->places_of, t->node) != 0) {
+        places_fini(&w->places);
+        (void)places_read(core_worker_topology(w->d->core, t->node), &w->places);
+        w->places_of = t->node;
+    }
+    places_numa(&w->places, &cores, &numa);
+    if (numa.len > 0)
+        t->numa = w->texts[w->n_texts++] = cq_str_take(&numa);
 }
 
 /* False when the frame's bound would be passed. */
@@ -161,6 +182,7 @@ static bool add_task(struct job_answer *w, struct task_row *rows, size_t *n, str
         return false;
     w->bytes += bytes;
     rows[*n] = t;
+    add_numa(w, &rows[*n]);
     add_paths(w, &rows[(*n)++]);
     return true;
 }

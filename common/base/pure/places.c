@@ -1,0 +1,125 @@
+/* A walk along the text with the open groups on a stack. */
+#include "common/base/pure/places.h"
+
+#include <ctype.h>
+
+#include "common/base/pure/mem.h"
+
+enum { DEPTH_MAX = 16, NUMBER_MAX = 1000000 };
+
+struct walk {
+    const char *at;
+    struct places *places;
+    struct place now;             /* what is open */
+    struct place open[DEPTH_MAX]; /* what was, outside of each open group */
+    uint32_t n_l3;
+    uint32_t numa_seen; /* groups of a NUMA node with a core so far */
+    bool numa_has_core; /* the open one */
+    unsigned depth;
+};
+
+static uint32_t number(struct walk *w)
+{
+    uint32_t n = 0;
+    for (; isdigit((unsigned char)*w->at); w->at++)
+        n = n < NUMBER_MAX ? n * 10 + (uint32_t)(*w->at - '0') : n;
+    return n;
+}
+
+static bool takes(struct walk *w, const char *word)
+{
+    if (!cq_str_starts(w->at, word))
+        return false;
+    w->at += strlen(word);
+    return true;
+}
+
+static bool open_group(struct walk *w)
+{
+    if (w->depth == DEPTH_MAX)
+        return false;
+    w->open[w->depth++] = w->now;
+    if (takes(w, "pkg")) {
+        w->now.package = number(w);
+    } else if (takes(w, "numa")) {
+        w->now.numa = number(w);
+        w->numa_has_core = false;
+        if (!takes(w, ":"))
+            return false;
+        (void)number(w);
+    } else if (takes(w, "l3")) {
+        w->now.l3 = w->n_l3++;
+    } else {
+        return false;
+    }
+    return takes(w, "(");
+}
+
+static bool add_core(struct walk *w)
+{
+    struct places *p = w->places;
+    struct place place = w->now;
+    place.core = number(w);
+    if (place.core >= BITSET_MAX || p->n == BITSET_MAX)
+        return false;
+    if (place.numa != PLACE_NONE && !w->numa_has_core) {
+        w->numa_has_core = true;
+        w->numa_seen++;
+    }
+    place.numa_at = place.numa == PLACE_NONE ? PLACE_NONE : w->numa_seen - 1;
+    cq_grow(&p->items, &p->cap, p->n);
+    p->items[p->n++] = place;
+    return true;
+}
+
+static bool take_item(struct walk *w)
+{
+    if (isdigit((unsigned char)*w->at))
+        return add_core(w);
+    if (*w->at != ')')
+        return open_group(w);
+    if (w->depth == 0)
+        return false;
+    w->at++;
+    w->now = w->open[--w->depth];
+    return true;
+}
+
+bool places_read(const char *text, struct places *out)
+{
+    *out = (struct places){0};
+    struct walk w = {.at = text,
+                     .places = out,
+                     .now = {.package = PLACE_NONE, .numa = PLACE_NONE, .l3 = PLACE_NONE}};
+    bool ok = true;
+    while (ok && *w.at) {
+        ok = take_item(&w);
+        while (*w.at == ' ')
+            w.at++;
+    }
+    if (!ok || w.depth > 0) {
+        places_fini(out);
+        return false;
+    }
+    out->n_numa = w.numa_seen;
+    for (size_t i = 0; i < out->n; i++)
+        if (out->items[i].numa == PLACE_NONE)
+            out->items[i].numa_at = w.numa_seen;
+    return true;
+}
+
+void places_fini(struct places *p)
+{
+    free(p->items);
+    *p = (struct places){0};
+}
+
+void places_numa(const struct places *p, const struct bitset *cores, struct cq_str *out)
+{
+    struct bitset nodes = {0};
+    for (size_t i = 0; i < p->n; i++)
+        if (p->items[i].numa < BITSET_MAX && bitset_has(cores, p->items[i].core))
+            bitset_set(&nodes, p->items[i].numa);
+    bitset_format(&nodes, out);
+    bitset_fini(&nodes);
+}
