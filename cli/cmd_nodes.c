@@ -1,6 +1,7 @@
 /* chipq nodes: the machines of the pool. */
 #include "cli/commands.h"
 #include "cli/columns.h"
+#include "cli/machine_draw.h"
 #include "cli/session.h"
 #include "cli/to_json.h"
 
@@ -19,22 +20,77 @@ static const struct column columns[] = {
     {0},
 };
 
-static int run(struct cli *c, void *opts, size_t n_args, char **args, struct cq_err *err)
+static const struct argp_option options[] = {
+    {"topology", 't', NULL, 0, "draw packages, NUMA nodes and cores, with who is on them", 0},
+    {0},
+};
+
+struct opts {
+    bool draws;
+};
+
+static int set(void *p, int key, const char *arg, struct cq_err *err)
 {
+    (void)key, (void)arg, (void)err;
+    ((struct opts *)p)->draws = true;
+    return 0;
+}
+
+static int check(const struct cli *c, const struct opts *o, struct cq_err *err)
+{
+    if (o->draws && c->output != CLI_TABLE && c->output != CLI_JSON)
+        return cq_fail(err, CQ_E_INVALID, "nodes: --topology draws, or takes --json");
+    return columns_check(c, columns, err);
+}
+
+static int print_rows(const struct cli *c, const struct msg_nodes *m, struct cq_err *err)
+{
+    json_t *rows = json_array();
+    for (size_t i = 0; i < m->n_nodes; i++)
+        json_array_append_new(rows, json_of_node_row(&m->nodes[i]));
+    int rc = columns_print(c, "nodes", rows, columns, err);
+    json_decref(rows);
+    return rc;
+}
+
+static void draw_all(const struct msg_nodes *m)
+{
+    struct cq_str out = {0};
+    for (size_t i = 0; i < m->n_nodes; i++) {
+        if (i)
+            cq_str_add_char(&out, '\n');
+        machine_draw(&m->nodes[i], &out);
+    }
+    (void)fputs(cq_str_text(&out), stdout);
+    cq_str_fini(&out);
+}
+
+static void print_machines(const struct cli *c, const struct msg_nodes *m)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < m->n_nodes; i++)
+        json_array_append_new(list, machine_json(&m->nodes[i]));
+    json_t *all = json_pack("{s:o}", "nodes", list);
+    json_print(c, all);
+    json_decref(all);
+}
+
+static int run(struct cli *c, void *p, size_t n_args, char **args, struct cq_err *err)
+{
+    const struct opts *o = p;
     struct msg ask = {.code = MSG_NODES_QUERY}, reply = {0};
-    (void)opts, (void)n_args, (void)args;
-    if (columns_check(c, columns, err) != 0)
+    (void)n_args, (void)args;
+    if (check(c, o, err) != 0)
         return -1;
     struct net_client *s = session_open(c, AS_USER, err);
     int rc = s ? session_call(s, &ask, MSG_NODES, &reply, err) : -1;
-    if (rc == 0) {
-        json_t *rows = json_array();
-        for (size_t i = 0; i < reply.u.nodes.n_nodes; i++)
-            json_array_append_new(rows, json_of_node_row(&reply.u.nodes.nodes[i]));
-        msg_fini(&reply);
-        rc = columns_print(c, "nodes", rows, columns, err);
-        json_decref(rows);
-    }
+    if (rc == 0 && !o->draws)
+        rc = print_rows(c, &reply.u.nodes, err);
+    else if (rc == 0 && c->output == CLI_JSON)
+        print_machines(c, &reply.u.nodes);
+    else if (rc == 0)
+        draw_all(&reply.u.nodes);
+    msg_fini(&reply);
     net_client_close(s);
     return rc;
 }
@@ -43,7 +99,14 @@ const struct command cmd_nodes = {
     .name = "nodes",
     .args = "",
     .summary = "List the machines of the pool",
-    .examples = "chipq nodes\nchipq nodes --format name,state,features\nchipq nodes --json",
+    .text = "With --topology each machine is drawn: a core shows the number of your job on it,\n"
+            "\"busy\" for others' jobs, \".\" when it is idle; \"|\" stands between cores that\n"
+            "share no L3 cache. Beside each NUMA node stands its memory, used and all.",
+    .examples = "chipq nodes\nchipq nodes --topology\nchipq nodes --format name,state,features\n"
+                "chipq nodes --json",
+    .options = options,
     .flags = COMMAND_HAS_ROWS,
+    .opts_bytes = sizeof(struct opts),
+    .set = set,
     .run = run,
 };
