@@ -40,13 +40,9 @@ static const struct column job_columns[] = {
 
 /* Of a job that is no array, once it has started. */
 static const struct column attempt_columns[] = {
-    {"attempt", "attempt", COLUMN_NUMBER, true},
-    {"node", "node", COLUMN_TEXT, true},
-    {"core_ids", "core ids", COLUMN_TEXT, true},
-    {"run_us", "run time", COLUMN_TIME, true},
-    {"cpu_us", "CPU time", COLUMN_TIME, true},
-    {"peak_words", "peak memory", COLUMN_TEXT, true},
-    {0},
+    {"attempt", "attempt", COLUMN_NUMBER, true},      {"where", "where", COLUMN_TEXT, true},
+    {"run_us", "run time", COLUMN_TIME, true},        {"cpu_us", "CPU time", COLUMN_TIME, true},
+    {"peak_words", "peak memory", COLUMN_TEXT, true}, {0},
 };
 
 static const struct column task_columns[] = {
@@ -59,6 +55,7 @@ static const struct column task_columns[] = {
     {"peak_mem_mib", "PEAK", COLUMN_SIZE_MIB, true},
     {"node", "NODE", COLUMN_TEXT, true},
     {"cores", "CORE IDS", COLUMN_TEXT, true},
+    {"numa", "NUMA", COLUMN_TEXT, true},
     {"what", "WHAT", COLUMN_TEXT, true},
     {"log_path", "LOG", COLUMN_TEXT, true},
     {0},
@@ -103,6 +100,21 @@ static json_t *tasks_of(const struct task_row *tasks, size_t n)
     return list;
 }
 
+/* "n1: cores 8-11 (numa 1)". */
+static json_t *where_it_ran(const json_t *task)
+{
+    const char *node = row_text(task, "node"), *cores = row_text(task, "cores"),
+               *numa = row_text(task, "numa");
+    struct cq_str text = {0};
+    if (*node)
+        cq_str_printf(&text, "%s: %s %s", node, strpbrk(cores, ",-") ? "cores" : "core", cores);
+    if (*node && *numa)
+        cq_str_printf(&text, " (numa %s)", numa);
+    json_t *where = json_text(cq_str_text(&text));
+    cq_str_fini(&text);
+    return where;
+}
+
 /* A job that is no array is its task: what that has is shown with the job. */
 static void lift_task(json_t *job, const json_t *task)
 {
@@ -119,6 +131,8 @@ static void lift_task(json_t *job, const json_t *task)
                        format_size_mib(peak_mib, peak, sizeof peak),
                        format_size_mib((uint64_t)row_number(job, "mem_mib"), asked, sizeof asked));
     json_object_set(job, "core_ids", json_object_get(task, "cores"));
+    json_object_set(job, "numa", json_object_get(task, "numa"));
+    json_object_set_new(job, "where", where_it_ran(task));
     json_object_set_new(job, "peak_words", json_text(words));
     json_object_set_new(
         job, "cpu_us",

@@ -1,0 +1,135 @@
+#!/usr/bin/env bats
+# Machines that are more than a heap of cores: a worker that takes its topology from a file, where the core places jobs
+# on it, and what people see of it.
+
+bats_require_minimum_version 1.5.0
+load pool.bash
+
+setup_file() {
+    pool_up
+    key_a=$(pool_as alpha/dan designer)
+    key_b=$(pool_as bravo/dan designer)
+    export key_a key_b
+}
+
+teardown_file() {
+    pool_down
+}
+
+setup() {
+    T=$(mktemp -d)
+    mkfifo "$T/said" "$T/go" "$T/ready"
+    exec 6<>"$T/go" 7<>"$T/said"
+    jobs=()
+}
+
+teardown() {
+    [ ${#jobs[@]} -eq 0 ] || chipq cancel "${jobs[@]}" >/dev/null 2>&1 || true
+    [ ${#jobs[@]} -eq 0 ] || chipq wait "${jobs[@]}" >/dev/null 2>&1 || true
+    exec 6>&- 7>&-
+    rm -rf "$T"
+}
+
+# worker_again WORDS... [-- chipq-worker options]: the pool's worker is stopped; the words start another in its place.
+worker_again() {
+    local old
+    old=$(pool_pid execd)
+    kill -TERM "$old"
+    wait_gone "$old"
+    "$@" 5>"$T/ready" >/dev/null 2>&1 3>&- 6>&- 7>&- &
+    [ "$(heard "$T/ready")" = ready ]
+}
+
+machine() { # machine FILE: the worker says that it is this one
+    worker_again chipq-execd --dir "$CHIPQ_DIR" --ready-fd 5 -- --mem 64G --topology "$CHIPQ_ROOT/examples/topologies/$1"
+}
+
+# held NAME SUBMIT-OPTIONS...: a job of that name that runs until the test ends; returns when it runs. Its number is $job.
+held() {
+    job=$(chipq submit --name "$1" "${@:2}" -- sh -c 'echo up >"$1"; read -r _ <"$2"' sh "$T/said" "$T/go")
+    jobs+=("$job")
+    IFS= read -r -t 10 line <&7 && [ "$line" = up ]
+}
+
+@test "a machine with many shared caches: jobs get whole places, and people see where" {
+    machine many-l3.xml
+    [ "$(chipq nodes --json | json nodes.0.cores)" = 64 ]
+    held four --cores 4 --mem 1G
+    [ "$(field "$job" where)" = "$(chipq nodes --json | json nodes.0.name): cores 0-3 (numa 0)" ]
+    held wide --cores 16 --mem 1G
+    wide=$job
+    [ "$(field "$job" numa)" = 1-2 ] # whole NUMA nodes, of the socket that has fewest to spare
+    held three --cores 3 --mem 1G
+    [ "$(field "$job" core_ids)" = 4-6 ] # beside the first, in the cache that is left
+    run -0 chipq job "$wide"
+    [[ $output == *"where "*": cores 8-23 (numa 1-2)"* ]]
+    run -0 chipq nodes --topology
+    [[ ${lines[0]} == *": up, 23 of 64 cores and 3G of 64G used" ]]
+    [[ $output == *"package 1"*"  numa 7 "* ]]
+    [[ $output == *"local/$wide: cores 8-23 (numa 1-2)"* ]]
+    [ "$(awk '{ if (length($0) > n) n = length($0) } END { print n }' <<<"$output")" -le 80 ]
+    [ "$(grep -c ' | ' <<<"$output")" = 8 ] # two caches in each of the NUMA nodes
+    run -0 chipq nodes --topology --json
+    run -0 python3 -c 'import json,sys
+n = json.load(sys.stdin)["nodes"][0]
+on = lambda job: [p["core"] for p in n["places"] if p.get("job") == job]
+print(len(n["numa"]), on(int(sys.argv[1])) == list(range(8, 24)), sum(p["use"] == "idle" for p in n["places"]),
+      sum(x["mem_used_mib"] for x in n["numa"]), sum(x["mem_mib"] for x in n["numa"]))' "$wide" <<<"$output"
+    [ "$output" = "8 True 41 3072 65536" ]
+}
+
+@test "others' jobs are busy, without number or name; one's own are there" {
+    CHIPQ_KEY=$key_a held hush --cores 2
+    theirs=$job
+    for words in "nodes --topology" "nodes --topology --json"; do
+        run -0 chipq --key "$key_b" $words
+        [[ $output == *busy* && $output != *alpha* && $output != *hush* && $output != *'"job"'* ]]
+        run -0 chipq --key "$key_a" $words
+        [[ $output == *alpha* && $output == *"$theirs"* && $output != *busy* ]]
+    done
+    CHIPQ_KEY=$key_a chipq cancel "$theirs"
+}
+
+@test "--topology draws or gives JSON, nothing else" {
+    run -2 chipq nodes --topology --format name
+    [[ $output == *"--topology"* ]]
+    run -2 chipq nodes --topology --jsonl
+}
+
+@test "a strict wish waits rather than be split" {
+    machine snc.xml
+    held most --cores 3 --mem 1G
+    held more --cores 3 --mem 1G
+    job=$(chipq submit --cores 2 --mem 1G --topo 'pack:numa!' -- true)
+    jobs+=("$job")
+    [ "$(field "$job" state)" = pending ]
+    run -0 chipq submit --cores 2 --mem 1G --wait -- true
+}
+
+@test "each of the shapes can be a worker, and jobs run on it" {
+    for shape in two-sockets:48 hybrid:14 snc:8; do
+        machine "${shape%:*}.xml"
+        [ "$(chipq nodes --json | json nodes.0.cores)" = "${shape#*:}" ]
+        held "on-${shape%:*}" --cores 2 --mem 1G
+        run -0 chipq nodes --topology
+        [[ $output == *"local/$job: cores 0-1 (numa 0)"* ]]
+        echo >"$T/go"
+        chipq wait "$job"
+    done
+    machine hybrid.xml
+    run -0 chipq nodes --format features
+    [[ $output == *"cores=performance:6,efficiency:8"* ]]
+}
+
+@test "a worker that is kept to one processor offers that one, under its own number, and runs jobs there" {
+    [ "$(nproc)" -ge 2 ] || skip "this machine has one processor"
+    last=$(taskset -pc $$ | grep -oE '[0-9]+$')
+    worker_again taskset -c "$last" chipq-execd --dir "$CHIPQ_DIR" --ready-fd 5 -- --mem 2G
+    [ "$(chipq nodes --json | json nodes.0.cores)" = 1 ]
+    core=$(chipq nodes --topology --json | json nodes.0.places.0.core)
+    job=$(chipq submit -- grep Cpus_allowed_list /proc/self/status)
+    chipq wait "$job"
+    [ "$(field "$job" core_ids)" = "$core" ]
+    run -0 chipq logs "$job"
+    [[ $output == *[[:space:]]"$last" ]]
+}
