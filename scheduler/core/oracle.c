@@ -251,10 +251,22 @@ static bool waits_for_drain(const struct core *c, const struct shape *s)
     return drains && s->is_shut && s->why == WAIT_RESERVED;
 }
 
+/* What is over its limit is expected to end any moment: beside bookings that lets in what was kept
+ * out before, at a time that nothing tells. Its end does. */
+static bool waits_for_late(const struct core *c, const struct shape *s)
+{
+    void *item;
+    bool is_late = false;
+    for (size_t i = 0; c->calendar.n > 0 && map_next(&c->leases.by_id, &i, &item);)
+        is_late = is_late || ((const struct lease *)item)->end_us <= c->policy_us;
+    return is_late && s->is_shut;
+}
+
 static void check_left(const struct core *c, const struct class *k)
 {
     bool is_left = k->shape->is_shut || queue_is_parked(k);
-    if (k->jobs.n == 0 || waits_for_drain(c, k->shape) || (is_left && !could_start(c, k)))
+    if (k->jobs.n == 0 || waits_for_drain(c, k->shape) || waits_for_late(c, k->shape)
+        || (is_left && !could_start(c, k)))
         return;
     struct cq_str text = {0};
     describe(c, k, &text);
