@@ -171,6 +171,17 @@ static struct claimed claimed_on(const struct core *c, const struct worker *w)
     return all;
 }
 
+/* A taker that insists on its place gets one. */
+static bool is_granted_without(const struct taking *t, size_t n, size_t but)
+{
+    const struct lease *over[VICTIMS_MAX];
+    size_t n_over = 0;
+    for (size_t i = 0; i < n && n_over < VICTIMS_MAX; i++)
+        if (i != but)
+            over[n_over++] = t->victims[i].lease;
+    return placement_is_granted(t->taker->shape, t->worker, over, n_over);
+}
+
 /* Room on the worker with the first `n` victims gone. */
 static bool fits_without(const struct taking *t, size_t n, size_t but)
 {
@@ -186,7 +197,8 @@ static bool fits_without(const struct taking *t, size_t n, size_t but)
         leases--;
     }
     return less(cores, t->others.cores) >= s->cores && less(mem, t->others.mem_mib) >= s->mem_mib
-           && !(s->exclusive && (leases > 0 || t->others.cores > 0));
+           && !(s->exclusive && (leases > 0 || t->others.cores > 0))
+           && (!s->wish.is_strict || is_granted_without(t, n, but));
 }
 
 /* With those chosen before it gone too, no node of its side falls under its guarantee. */

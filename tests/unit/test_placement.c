@@ -1,0 +1,186 @@
+// LINK: cq_core
+/* Jobs on a machine with memory domains: where they start, what is refused, what is kept and taken
+ * back for those that insist on their place. */
+#include "tests/unit/calendar_fixture.h"
+
+/* n1 again, as two NUMA nodes of eight cores and 8 GiB. */
+static void hello_numa(void)
+{
+    struct input in = {.type = INPUT_WORKER_HELLO, .principal = world_principal(&world, "n1")};
+    in.u.worker_hello = (struct in_worker_hello){
+        .node = "n1",
+        .cores = "0-15",
+        .topology = "pkg0(numa0:8192(0 1 2 3 4 5 6 7) numa1:8192(8 9 10 11 12 13 14 15))",
+        .features = "",
+        .mem_mib = 16384,
+        .heartbeat = 1};
+    in.u.worker_hello.incarnation.bytes[0] = in.u.worker_hello.boot_id.bytes[0] = 1;
+    (void)world_step(&world, &in);
+}
+
+static void bye(const char *node)
+{
+    struct input in = {.type = INPUT_WORKER_BYE, .principal = world_principal(&world, node)};
+    (void)world_step(&world, &in);
+}
+
+static void begin(void)
+{
+    set_up();
+    bye("n2");
+    hello_numa();
+}
+
+TestSuite(placement, .init = begin, .fini = tear_down);
+
+struct want {
+    const char *user, *topo;
+    uint64_t cores, mem_mib;
+    int64_t time_us;
+    unsigned exclusive, membind;
+    bool is_preemptible;
+};
+
+/* Its number; 0: refused. */
+static uint64_t ask_for(struct want a)
+{
+    struct in_job job = IN_JOB_PLAIN;
+    job.cores = a.cores;
+    job.mem_mib = a.mem_mib ? a.mem_mib : 100;
+    job.time_us = (uint64_t)(a.time_us ? a.time_us : HOUR);
+    job.topo = a.topo ? a.topo : "";
+    job.exclusive = a.exclusive;
+    job.membind = a.membind;
+    job.is_preemptible = a.is_preemptible;
+    struct input in = {.type = INPUT_SUBMIT,
+                       .principal = world_principal(&world, a.user ? a.user : "ann")};
+    in.u.submit = (struct in_submit){.flow = "", .project = "uart", .jobs = &job, .n_jobs = 1};
+    uint64_t key = ++n_keys;
+    memcpy(in.u.submit.key.bytes, &key, sizeof key);
+    cq_str_clear(&world.log);
+    (void)world_step(&world, &in);
+    const char *accepted = strstr(cq_str_text(&world.log), "accepted ");
+    return accepted ? strtoull(accepted + strlen("accepted "), NULL, 10) : 0;
+}
+#define ASK(...) ask_for((struct want){__VA_ARGS__})
+
+static const struct lease *lease_of(const char *enterprise, uint64_t number)
+{
+    struct found f = find(enterprise, number);
+    return f.n > 0 ? map_find(&world.core->leases.by_id, f.lease.id.v) : NULL;
+}
+
+#define EXPECT_CORES(enterprise, number, want)                          \
+    do {                                                                \
+        const struct lease *l_ = lease_of(enterprise, number);          \
+        cr_assert(l_, "job %lu does not run", (unsigned long)(number)); \
+        cr_expect_str_eq(l_->cores_text, want, "%s", l_->cores_text);   \
+    } while (0)
+#define EXPECT_SAID(text) \
+    cr_expect(strstr(cq_str_text(&world.log), text), "%s", cq_str_text(&world.log))
+
+Test(placement, small_jobs_fill_one_domain_before_they_touch_another)
+{
+    uint64_t a = ASK(.cores = 3), b = ASK(.cores = 6), c = ASK(.cores = 5);
+    EXPECT_CORES("acme", a, "0-2");
+    EXPECT_CORES("acme", b, "8-13");
+    EXPECT_CORES("acme", c, "3-7");
+}
+
+Test(placement, memory_is_of_the_domain_of_the_cores_as_far_as_it_goes)
+{
+    const struct lease *l = lease_of("acme", ASK(.cores = 2, .mem_mib = 9000));
+    cr_assert(l && l->numa_mem.n == 2);
+    cr_expect_eq(l->numa_mem.mib[0], 8192u);
+    cr_expect_eq(l->numa_mem.mib[1], 808u);
+    l = lease_of("acme", ASK(.cores = 2, .mem_mib = 4000));
+    cr_assert(l);
+    cr_expect_str_eq(l->cores_text, "8-9");
+    l = lease_of("acme", ASK(.cores = 2, .mem_mib = 3000, .membind = MEMBIND_INTERLEAVE));
+    cr_assert(l);
+    cr_expect_eq(l->numa_mem.mib[0], 0u, "there is none left");
+    cr_expect_eq(l->numa_mem.mib[1], 3000u);
+}
+
+Test(placement, what_no_machine_can_place_so_strictly_is_refused_with_what_could)
+{
+    cr_expect_eq(ASK(.cores = 4, .mem_mib = 10000, .topo = "pack:numa!"), 0u);
+    EXPECT_SAID("no machine can ever place 4 cores with 10000M as strictly as 'pack:numa!'");
+    EXPECT_SAID("(the largest NUMA node has 8 cores and 8192M)");
+    EXPECT_SAID("write --topo pack:socket! or the same without '!'");
+    cr_expect_neq(ASK(.cores = 4, .mem_mib = 10000, .topo = "pack:socket!"), 0u);
+    cr_expect_eq(ASK(.cores = 20, .exclusive = EXCLUSIVE_NUMA), 0u);
+    EXPECT_SAID("no machine has whole NUMA nodes for 20 cores");
+}
+
+Test(placement, an_exclusive_numa_node_is_whole)
+{
+    uint64_t small = ASK(.cores = 1), whole = ASK(.cores = 3, .exclusive = EXCLUSIVE_NUMA);
+    EXPECT_CORES("acme", whole, "8-15");
+    uint64_t next = ASK(.cores = 3, .exclusive = EXCLUSIVE_NUMA);
+    cr_expect_null(lease_of("acme", next), "the other is in use");
+    EXPECT_CORES("acme", small, "0");
+}
+
+Test(placement, jobs_that_are_spread_have_at_most_half_of_a_machine)
+{
+    uint64_t a = ASK(.cores = 4, .topo = "spread"), b = ASK(.cores = 4, .topo = "spread");
+    EXPECT_CORES("acme", a, "0-1,8-9");
+    EXPECT_CORES("acme", b, "2-3,10-11");
+    EXPECT_CORES("acme", ASK(.cores = 4, .topo = "spread"), "4-7");
+}
+
+/* Four cores of the first domain are free at once, eight in four hours. */
+Test(placement, the_exact_place_of_a_strict_job_is_kept)
+{
+    EXPECT_CORES("acme", ASK(.cores = 2, .time_us = 3 * HOUR), "0-1");
+    EXPECT_CORES("acme", ASK(.cores = 2, .time_us = 4 * HOUR), "2-3");
+    EXPECT_CORES("acme", ASK(.cores = 5, .time_us = 5 * HOUR), "8-12");
+    EXPECT_CORES("acme", ASK(.cores = 3, .time_us = 6 * HOUR), "13-15");
+    uint64_t strict = ASK(.user = "bob", .cores = 8, .topo = "pack:numa!");
+    cr_expect_null(lease_of("brix", strict));
+    cr_assert_eq(world.core->holds.n, 1u);
+    cr_expect_eq(world.core->holds.items[0].at_us, world.core->policy_us + 4 * HOUR);
+    cr_expect_eq(world.core->holds.items[0].kept.words[0], 0xffu);
+    cr_expect_null(lease_of("acme", ASK(.cores = 2, .time_us = 9 * HOUR)),
+                   "it would be in the way");
+    EXPECT_CORES("acme", ASK(.cores = 2, .time_us = 2 * HOUR), "4-5");
+}
+
+static void set_minimum(const char *enterprise, const char *cores)
+{
+    const struct in_config_row row = {CONFIG_SET, "enterprise", enterprise, "min-cores", cores};
+    struct input in = {.type = INPUT_CONFIG_APPLY};
+    in.u.config = (struct in_config){&row, 1, false};
+    (void)world_step(&world, &in);
+}
+
+Test(placement, a_claim_takes_back_a_whole_place)
+{
+    uint64_t jobs[4];
+    set_minimum("acme", "8");
+    for (size_t i = 0; i < 4; i++)
+        jobs[i] = ASK(.user = "bob", .cores = 4, .time_us = 9 * HOUR, .is_preemptible = true);
+    EXPECT_CORES("brix", jobs[3], "12-15");
+    cr_assert(ASK(.cores = 8, .topo = "pack:numa!"));
+    world_advance(&world, world.now.mono_us + 2 * MINUTE);
+    bool first = lease_of("brix", jobs[0])->is_recalled,
+         second = lease_of("brix", jobs[1])->is_recalled;
+    bool third = lease_of("brix", jobs[2])->is_recalled,
+         last = lease_of("brix", jobs[3])->is_recalled;
+    cr_expect((first && second && !third && !last) || (!first && !second && third && last));
+}
+
+Test(placement, a_topology_that_cannot_be_read_is_refused_with_where)
+{
+    struct input in = {.type = INPUT_WORKER_HELLO, .principal = world_principal(&world, "n2")};
+    in.u.worker_hello = (struct in_worker_hello){.node = "n2",
+                                                 .cores = "0-7",
+                                                 .topology = "pkg0(numa0(0))",
+                                                 .features = "",
+                                                 .mem_mib = 8192,
+                                                 .heartbeat = 1};
+    cq_str_clear(&world.log);
+    (void)world_step(&world, &in);
+    EXPECT_SAID("node n2: topology, character ");
+}
