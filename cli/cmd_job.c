@@ -61,16 +61,16 @@ static const struct column task_columns[] = {
     {0},
 };
 
-/* How an attempt ended, in words: "exit 3", "signal 9", "wall limit". */
+/* How an attempt ended, in words: "exit 3", "signal 9", "time limit 2h reached". */
 static json_t *how_it_ended(const struct task_row *t)
 {
     char text[320];
     if (t->end_us == 0)
         return json_string("");
-    if (*t->limit)
-        (void)snprintf(text, sizeof text, "%s limit", t->limit);
-    else if (*t->cause)
+    if (*t->cause)
         (void)snprintf(text, sizeof text, "%s", t->cause);
+    else if (*t->limit)
+        (void)snprintf(text, sizeof text, "%s limit", t->limit);
     else if (t->signal)
         (void)snprintf(text, sizeof text, "signal %llu", (unsigned long long)t->signal);
     else

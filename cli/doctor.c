@@ -92,6 +92,49 @@ void doctor_check_instance(struct doctor *d)
     check_disk(d, dir);
 }
 
+static const char *feature_of(const struct node_row *n, const char *prefix)
+{
+    for (size_t i = 0; i < n->n_features; i++)
+        if (cq_str_starts(n->features[i], prefix))
+            return n->features[i] + strlen(prefix);
+    return NULL;
+}
+
+/* True when `word` is one of "v1:memory+pids+cpuset". */
+static bool lists_limit(const char *limits, const char *word)
+{
+    size_t n = strlen(word);
+    const char *p = strchr(limits, ':');
+    for (p = p ? p + 1 : NULL; p; p = (p = strchr(p, '+')) ? p + 1 : NULL)
+        if (strncmp(p, word, n) == 0 && (p[n] == '+' || p[n] == '\0'))
+            return true;
+    return false;
+}
+
+/* What the worker found that it can enforce. */
+static void add_limits(struct doctor *d, const struct node_row *n)
+{
+    static const char advice[] = "run the worker as root, or as a service with Delegate=yes; its "
+                                 "log says why: execd.limits";
+    static const struct {
+        const char *name, *loss;
+    } rows[] = {{"memory", "memory is limited for each process, not for the whole job"},
+                {"pids", "the number of processes is not limited"},
+                {"cpuset", "a job may leave its cores on purpose"},
+                {"cpu", "processes of others get as much time as a job"}};
+    const char *limits = feature_of(n, "limits=");
+    char lost[320] = "";
+    if (limits == NULL)
+        return;
+    for (size_t i = 0; i < CQ_COUNT(rows); i++) {
+        size_t len = strlen(lost);
+        if (!lists_limit(limits, rows[i].name))
+            (void)snprintf(lost + len, sizeof lost - len, "%s%s", len ? "; " : "", rows[i].loss);
+    }
+    doctor_add(d, *lost ? DOCTOR_WARN : DOCTOR_OK, "limits", *lost ? advice : NULL,
+               "%s: control groups %s%s%s", n->name, limits, *lost ? "; " : "", lost);
+}
+
 static void add_nodes(struct doctor *d, const struct msg_nodes *nodes)
 {
     if (nodes->n_nodes == 0)
@@ -103,6 +146,7 @@ static void add_nodes(struct doctor *d, const struct msg_nodes *nodes)
                    is_up ? NULL : "see the worker's log",
                    "%s: %s, %" PRIu64 " cores (hwloc), %" PRIu64 " MiB", n->name, n->state,
                    n->cores, n->mem_mib);
+        add_limits(d, n);
     }
 }
 

@@ -59,36 +59,6 @@ static void check_namespaces(struct doctor *d)
                      : "no PID namespaces: a job's processes are found by a walk of /proc");
 }
 
-/* cgroup v2 has its own mount, or on a hybrid machine one beside v1's. */
-static bool is_cgroup_writable(const char *own, size_t len)
-{
-    static const char *const mounts[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"};
-    for (size_t i = 0; i < CQ_COUNT(mounts); i++) {
-        CQ_CLEANUP(cq_free_ptr)
-        char *path = path_format("%s%.*s/cgroup.procs", mounts[i], (int)len, own);
-        if (access(path, W_OK) == 0)
-            return true;
-    }
-    return false;
-}
-
-static void check_cgroup(struct doctor *d)
-{
-    struct cq_str text = {0};
-    bool works = false;
-    if (file_read("/proc/self/cgroup", 65536, &text, NULL) == 0) {
-        const char *own = strstr(cq_str_text(&text), "0::/");
-        works = own && is_cgroup_writable(own + 3, strcspn(own + 3, "\n"));
-    }
-    cq_str_fini(&text);
-    doctor_add(d, works ? DOCTOR_OK : DOCTOR_WARN, "control groups",
-               works ? NULL : "run the worker as a service with Delegate=yes",
-               works ? "cgroup v2 is writable: a second way to end a whole job"
-                     : "cgroup v2 is not writable: namespaces alone end a job's processes");
-    doctor_add(d, DOCTOR_OK, "memory", NULL,
-               "a job's memory is booked and measured, not limited yet");
-}
-
 static void check_tool(struct doctor *d, const char *bin, const char *name)
 {
     struct cq_str text = {0};
@@ -141,6 +111,5 @@ void doctor_check_machine(struct doctor *d)
     check_cores(d);
     check_files(d);
     check_namespaces(d);
-    check_cgroup(d);
     check_tools(d);
 }

@@ -58,6 +58,69 @@ Test(verdict, a_tool_is_judged_by_its_result_which_its_exit_must_not_contradict)
     cr_assert_eq(decide(r, NULL, "broken").verdict, WORKER_VERDICT_ERROR);
 }
 
+Test(verdict, memory_that_ran_out_explains_what_is_no_pass)
+{
+    struct lease_record r = {.flags = LEASE_F_OOM,
+                             .exit_code = 1,
+                             .mem_limit_kib = 512 << 10,
+                             .peak_mem_kib = (512 << 10) - 4};
+    struct meaning m = decide(r, NULL, NULL);
+    cr_assert_eq(m.verdict, WORKER_VERDICT_OOM);
+    cr_assert_eq(m.limit, LIMIT_MEMORY);
+    cr_assert_str_eq(m.cause, "memory limit 512M reached (peak 512M); a process of it was killed");
+    r.exit_code = -1;
+    r.signal = SIGKILL;
+    cr_assert_str_eq(decide(r, NULL, NULL).cause,
+                     "memory limit 512M reached (peak 512M); it was killed");
+    r = (struct lease_record){.exit_code = -1, .signal = SIGKILL};
+    cr_assert_eq(decide(r, NULL, NULL).verdict, WORKER_VERDICT_FAIL, "signal 9 alone says nothing");
+}
+
+Test(verdict, a_pass_stays_a_pass_and_says_what_happened)
+{
+    struct lease_record r = {.flags = LEASE_F_OOM | LEASE_F_TOOL, .mem_limit_kib = 64 << 10};
+    struct meaning m = decide(r, passed, NULL);
+    cr_assert_eq(m.verdict, WORKER_VERDICT_PASS);
+    cr_assert_eq(m.limit, LIMIT_NONE);
+    cr_assert_not_null(strstr(m.cause, "memory limit 64M reached"));
+    r.exit_code = 1; /* it said pass and then failed */
+    cr_assert_eq(decide(r, passed, NULL).verdict, WORKER_VERDICT_OOM);
+    cr_assert_eq(decide(r, NULL, NULL).verdict, WORKER_VERDICT_OOM, "no result");
+}
+
+Test(verdict, the_machines_memory_is_not_the_jobs_limit)
+{
+    struct lease_record r = {.flags = LEASE_F_OOM | LEASE_F_OOM_MACHINE,
+                             .exit_code = 1,
+                             .mem_limit_kib = 512 << 10,
+                             .peak_mem_kib = 100 << 10};
+    cr_assert_str_eq(decide(r, NULL, NULL).cause,
+                     "the machine's memory was used up (its own peak: 100M of 512M); a process of "
+                     "it was killed");
+}
+
+Test(verdict, what_the_keeper_did_comes_first_and_mentions_the_limit)
+{
+    struct lease_record r = {
+        .flags = LEASE_F_OOM, .limit = LIMIT_WALL, .mem_limit_kib = 64 << 10, .exit_code = 1};
+    snprintf(r.cause, sizeof r.cause, "time limit 2h reached");
+    struct meaning m = decide(r, NULL, NULL);
+    cr_assert_eq(m.verdict, WORKER_VERDICT_TIMEOUT);
+    cr_assert_eq(m.limit, LIMIT_WALL);
+    cr_assert_not_null(strstr(m.cause, "time limit 2h reached; memory limit 64M reached"));
+}
+
+Test(verdict, too_many_processes_are_an_error)
+{
+    struct lease_record r = {.flags = LEASE_F_PIDS, .exit_code = 2, .pids_limit = 4096};
+    struct meaning m = decide(r, NULL, NULL);
+    cr_assert_eq(m.verdict, WORKER_VERDICT_ERROR);
+    cr_assert_eq(m.limit, LIMIT_PIDS);
+    cr_assert_str_eq(m.cause, "limit of 4096 processes and threads reached");
+    r.exit_code = 0;
+    cr_assert_eq(decide(r, NULL, NULL).verdict, WORKER_VERDICT_PASS);
+}
+
 Test(verdict, what_never_ran_is_lost_and_what_could_not_run_is_an_error)
 {
     struct lease_record r = {.flags = LEASE_F_NO_START};

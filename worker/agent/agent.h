@@ -102,6 +102,7 @@ struct agent {
     struct loop_fd *execd_watch;
     uint32_t keeper;
     bool has_group;
+    char limits[96];  /* "v1:memory+pids" */
     bool is_stopping; /* the pool is stopped: no more work, and the end when all is told */
 
     /* session.c */

@@ -70,6 +70,7 @@ static void on_event(struct agent *a, const struct execd_event *e)
     case EXECD_HELLO:
         a->keeper = e->keeper;
         a->has_group = e->has_group != 0;
+        (void)cq_copy_text(a->limits, sizeof a->limits, e->limits);
         break;
     case EXECD_STARTED:
         on_started(a, e);

@@ -124,6 +124,7 @@ static int make_journal(struct lease *l, struct cq_err *err)
     char name[64];
     struct lease_header h = {.lease = l->id,
                              .epoch = l->epoch,
+                             .keeper_slot = UINT32_MAX,
                              .mem_mib = l->mem_mib,
                              .boot_id = l->agent->boot_id,
                              .made_us = loop_now(l->agent->loop).wall_us};

@@ -220,6 +220,7 @@ static void end_unfinished(struct attempt *t, const char *how)
         note_stopped(l, &r);
     attempt_ended(t, &r);
     t->meaning.verdict = WORKER_VERDICT_LOST;
+    t->meaning.limit = r.limit;
     (void)cq_copy_text(t->meaning.summary, sizeof t->meaning.summary, how);
     t->meaning.signature[0] = '\0';
 }

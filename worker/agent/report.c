@@ -71,7 +71,7 @@ static void fill_end(const struct attempt *t, struct attempt_end *e)
                               .verdict = t->meaning.verdict,
                               .exit_code = r->exit_code,
                               .signal = r->signal,
-                              .limit = limit_kind_text(r->limit),
+                              .limit = limit_kind_text(t->meaning.limit),
                               .start_us = r->start_us,
                               .end_us = r->end_us,
                               .run_us = (uint64_t)(r->run_us > 0 ? r->run_us : 0),

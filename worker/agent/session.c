@@ -13,7 +13,7 @@ enum {
     ATTEMPTS_MAX = 4096,
     LEASES_MAX = 4096,
     LINGER_US = 200 * 1000,
-    EXTRA_FEATURES = 3
+    EXTRA_FEATURES = 4
 };
 
 bool session_send(struct agent *a, const struct msg *m)
@@ -76,12 +76,14 @@ static void say_hello(struct agent *a)
 {
     struct held_lease *leases = cq_calloc(a->leases.n + 1, sizeof *leases);
     const char *features[TOOLS_MAX + EXTRA_FEATURES];
-    char keeper[64], kinds[128];
+    char keeper[64], kinds[128], limits[112];
     size_t n_features = 0;
     struct cq_str cores = {0};
     bitset_format(&a->topology.cores, &cores);
     (void)snprintf(keeper, sizeof keeper, "keeper=%s", keeper_text(a->keeper));
     features[n_features++] = keeper;
+    (void)snprintf(limits, sizeof limits, "limits=%s", a->limits);
+    features[n_features++] = limits;
     if (a->has_group)
         features[n_features++] = "control-group";
     (void)snprintf(kinds, sizeof kinds, "cores=%s", a->topology.kinds ? a->topology.kinds : "");

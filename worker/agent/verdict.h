@@ -29,6 +29,7 @@ struct tool_result {
 
 struct meaning {
     enum worker_verdict verdict;
+    enum limit_kind limit; /* that decided; NONE where none did */
     char summary[LINE_BYTES], signature[LINE_BYTES], cause[CAUSE_BYTES];
 };
 
@@ -39,8 +40,10 @@ int tool_result_read(const char *dir, struct tool_result *out, struct cq_err *er
 int tool_result_parse(const char *text, size_t bytes, struct tool_result *out,
                       struct cq_err *err) CQ_MUST_CHECK;
 
-/* Precedence: what the shepherd did to it; then result.json for tools (`why` is the text when it
- * was invalid, else NULL), where a pass needs exit status 0; then the exit status. */
+/* Precedence: what the shepherd did to it; then memory, when the kernel killed a process of it and
+ * it did not pass all the same (the cause says it in any case), and processes likewise;
+ * then result.json for tools (`why` is the text when it was invalid, else NULL), where a pass needs
+ * exit status 0; then the exit status. */
 void verdict_decide(const struct lease_record *r, const struct tool_result *result, const char *why,
                     struct meaning *out);
 

@@ -68,7 +68,8 @@ static void greet(struct execd *x)
     struct execd_event hello = {.version = EXECD_PROTO_VERSION,
                                 .type = EXECD_HELLO,
                                 .keeper = x->keeper,
-                                .has_group = x->groups.fd >= 0};
+                                .has_group = group_root_has(&x->slots.root, GROUP_TREE)};
+    group_root_describe(&x->slots.root, hello.limits, sizeof hello.limits);
     agent_process_send(x, &hello);
 }
 

@@ -3,8 +3,8 @@
 #define CHIPQ_EXECD_H
 
 #include "common/base/pure/err.h"
+#include "worker/execd/slots.h"
 #include "worker/lease/execd_proto.h"
-#include "worker/lease/group.h"
 #include "worker/lease/proto.h"
 
 #include <sys/types.h>
@@ -16,6 +16,7 @@ struct shepherd_child {
     pid_t pid;
     enum child_state state;
     int status;
+    struct group group;
 };
 
 struct execd {
@@ -23,7 +24,7 @@ struct execd {
     char *bin_dir;
     char **agent_options; /* NULL-terminated */
     int leases_fd, signal_fd, ready_fd, agent_fd, null_fd;
-    struct group_root groups;
+    struct slots slots;
     enum keeper keeper;
 
     pid_t agent_pid;             /* 0 = none runs */
@@ -44,12 +45,14 @@ void agent_process_send(struct execd *x, const struct execd_event *e);
 void agent_process_read(struct execd *x);
 
 /* isolate.c: starting a program as the first process of its own namespaces. */
-enum keeper isolate_probe(const struct group_root *groups);
+enum keeper isolate_probe(bool has_group);
 
 struct isolated {
     enum keeper keeper;
-    int leases_fd, null_fd, group_fd; /* group_fd: -1 for none */
-    int fds[EXECD_START_FDS];         /* become 3, 4, 5 */
+    int leases_fd, null_fd;
+    int born_fd;                     /* the group to be born in, or CLONE_NO_GROUP */
+    int fds[EXECD_START_FDS];        /* become 3, 4, 5 */
+    int group_fds[GROUP_KIND_COUNT]; /* become 6 and on; -1 = none. All are above those */
     const char *program;
     char *const *argv;
     char *const *env;

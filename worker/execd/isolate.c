@@ -68,12 +68,14 @@ static int place_descriptors(const struct isolated *i)
     if (dup2(i->null_fd, 0) < 0 || dup2(i->null_fd, 1) < 0 || dup2(i->fds[0], SHEPHERD_FD_SPEC) < 0
         || dup2(i->fds[1], SHEPHERD_FD_AGENT) < 0 || dup2(i->fds[2], SHEPHERD_FD_JOURNAL) < 0)
         return -1;
-    if (i->group_fd >= 0) {
-        int procs = openat(i->group_fd, "cgroup.procs", O_RDONLY | O_CLOEXEC);
-        if (procs >= 0 && dup2(procs, SHEPHERD_FD_GROUP) == SHEPHERD_FD_GROUP)
-            return close_range(SHEPHERD_FD_GROUP + 1, ~0U, 0);
+    for (int k = 0; k < GROUP_KIND_COUNT; k++) {
+        int to = SHEPHERD_FD_GROUPS + k;
+        if (i->group_fds[k] < 0)
+            (void)close(to);
+        else if (dup2(i->group_fds[k], to) < 0)
+            return -1;
     }
-    return close_range(SHEPHERD_FD_GROUP, ~0U, 0);
+    return close_range(SHEPHERD_FD_GROUPS + GROUP_KIND_COUNT, ~0U, 0);
 }
 
 CQ_NO_ASAN static int child_main(void *arg)
@@ -124,7 +126,7 @@ static bool works(enum keeper keeper)
     return pid > 0 && status == 0;
 }
 
-enum keeper isolate_probe(const struct group_root *groups)
+enum keeper isolate_probe(bool has_group)
 {
     const char *forced = getenv("CHIPQ_KEEPER"); /* tests of the weaker ones */
     for (uint32_t k = KEEPER_PID_NAMESPACE; forced && k < KEEPER_COUNT; k++)
@@ -134,14 +136,14 @@ enum keeper isolate_probe(const struct group_root *groups)
         return KEEPER_PID_NAMESPACE;
     if (works(KEEPER_USER_NAMESPACE))
         return KEEPER_USER_NAMESPACE;
-    return groups->fd >= 0 ? KEEPER_CONTROL_GROUP : KEEPER_SUBREAPER;
+    return has_group ? KEEPER_CONTROL_GROUP : KEEPER_SUBREAPER;
 }
 
 pid_t isolate_start(const struct isolated *i)
 {
     struct start s = {.i = i, .uid = geteuid(), .gid = getegid()};
     (void)CQ_FP("worker.order.before_fork");
-    pid_t pid = clone_vfork(child_main, &s, flags_of(i->keeper), i->group_fd);
+    pid_t pid = clone_vfork(child_main, &s, flags_of(i->keeper), i->born_fd);
     (void)CQ_FP("worker.order.after_fork");
     if (pid > 0 && s.errnum == 0)
         return pid;

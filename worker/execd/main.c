@@ -15,6 +15,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -98,8 +99,17 @@ static void open_groups(struct execd *x)
     if (fstat(x->leases_fd, &st) == 0)
         snprintf(tag, sizeof tag, "%llx-%llx", (unsigned long long)st.st_dev,
                  (unsigned long long)st.st_ino);
-    group_root_open(&x->groups, tag);
-    group_sweep(&x->groups);
+    slots_open(&x->slots, x->dir, tag);
+}
+
+/* Every lease holds a descriptor for each of its groups. */
+static void raise_files(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &files);
+    }
 }
 
 static int set_up(struct execd *x, const struct arguments *a, struct cq_err *err)
@@ -125,11 +135,12 @@ static int set_up(struct execd *x, const struct arguments *a, struct cq_err *err
         return cq_fail_errno(err, CQ_E_IO, errno, "cannot open what execd needs");
     if (x->ready_fd >= 0)
         (void)fcntl(x->ready_fd, F_SETFD, FD_CLOEXEC);
+    raise_files();
     open_groups(x);
-    x->keeper = isolate_probe(&x->groups);
+    x->keeper = isolate_probe(group_root_has(&x->slots.root, GROUP_TREE));
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     log_info("execd.start pid=%ld keeper=%s group=%s", (long)getpid(), keeper_text(x->keeper),
-             x->groups.fd >= 0 ? "yes" : "no");
+             group_root_has(&x->slots.root, GROUP_TREE) ? "yes" : "no");
     return 0;
 }
 
@@ -230,6 +241,6 @@ int main(int argc, char **argv)
     while (!x.is_stopping)
         turn(&x);
     stop_all(&x);
-    group_sweep(&x.groups);
+    slots_close(&x.slots);
     return 0;
 }

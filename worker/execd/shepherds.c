@@ -4,6 +4,7 @@
 #include "common/base/sys/clock.h"
 #include "common/base/sys/log.h"
 #include "worker/execd/execd.h"
+#include "worker/lease/clone.h"
 #include "worker/lease/journal.h"
 #include "worker/lease/tree.h"
 
@@ -45,7 +46,17 @@ static struct shepherd_child *find_lease(struct execd *x, uint64_t lease)
     return NULL;
 }
 
-static pid_t start_one(struct execd *x, uint64_t lease, const int fds[EXECD_START_FDS])
+/* In v2 without controllers the shepherd is born in its group at no cost. Where the group has
+ * limits it enters by itself, so that its own start is not charged to the job. */
+static int born_fd(const struct execd *x, const struct group *g)
+{
+    const struct group_place *at = x->slots.root.at;
+    bool is_plain_tree = at[GROUP_TREE].is_v2 && !at[GROUP_MEMORY].is_v2 && !at[GROUP_PIDS].is_v2;
+    return is_plain_tree ? g->fd[GROUP_TREE] : CLONE_NO_GROUP;
+}
+
+static pid_t start_one(struct execd *x, uint64_t lease, const int fds[EXECD_START_FDS],
+                       const struct group *g)
 {
     char name[48], *env[8];
     CQ_CLEANUP(cq_free_ptr) char *program = NULL;
@@ -58,43 +69,45 @@ static pid_t start_one(struct execd *x, uint64_t lease, const int fds[EXECD_STAR
     struct isolated i = {.keeper = x->keeper,
                          .leases_fd = x->leases_fd,
                          .null_fd = x->null_fd,
-                         .group_fd = group_make(&x->groups, lease),
+                         .born_fd = born_fd(x, g),
                          .program = program,
                          .argv = argv,
                          .env = env};
+    memcpy(i.group_fds, g->fd, sizeof i.group_fds);
     for (size_t k = 0; k < EXECD_START_FDS; k++)
-        i.fds[k] = fcntl(fds[k], F_DUPFD_CLOEXEC, FIRST_FREE_FD); /* clear of 3..6 */
+        i.fds[k] = fcntl(fds[k], F_DUPFD_CLOEXEC, FIRST_FREE_FD); /* clear of 3..10 */
     pid_t pid = isolate_start(&i);
     int why = errno;
     for (size_t k = 0; k < EXECD_START_FDS; k++)
         close(i.fds[k]);
-    if (i.group_fd >= 0)
-        close(i.group_fd);
     errno = why;
     return pid;
 }
 
-static void add_child(struct execd *x, uint64_t lease, pid_t pid)
+static void add_child(struct execd *x, uint64_t lease, pid_t pid, const struct group *g)
 {
     cq_grow(&x->children, &x->children_cap, x->n_children);
-    x->children[x->n_children++] = (struct shepherd_child){.lease = lease, .pid = pid};
+    x->children[x->n_children++] = (struct shepherd_child){.lease = lease, .pid = pid, .group = *g};
 }
 
 void shepherds_start(struct execd *x, uint64_t lease, const int fds[EXECD_START_FDS])
 {
     struct execd_event e = {.version = EXECD_PROTO_VERSION, .type = EXECD_STARTED, .lease = lease};
     bool is_there = lease == 0 || find_lease(x, lease) != NULL;
-    pid_t pid = is_there ? -1 : start_one(x, lease, fds);
+    struct group g = {.slot = SLOT_NONE};
+    if (!is_there)
+        g = slots_take(&x->slots);
+    pid_t pid = is_there ? -1 : start_one(x, lease, fds, &g);
     e.pid = pid;
     if (pid < 0) {
         e.type = EXECD_FAILED;
         e.error = is_there ? EEXIST : errno;
         log_error("execd.shepherd lease=%llu error=\"%s\"", (unsigned long long)lease,
                   strerror(e.error));
-        group_remove(&x->groups, lease);
+        slots_give(&x->slots, &g);
     } else {
-        journal_set_keeper(fds[2], pid);
-        add_child(x, lease, pid);
+        journal_set_keeper(fds[2], pid, g.slot);
+        add_child(x, lease, pid, &g);
         log_debug("execd.shepherd lease=%llu pid=%ld", (unsigned long long)lease, (long)pid);
     }
     agent_process_send(x, &e);
@@ -109,9 +122,13 @@ void shepherds_kill(struct execd *x, uint64_t lease)
 
 /* Without a namespace the kernel leaves the tree alone: what came to us as orphans is killed here.
  */
-static void kill_leftovers(struct execd *x, uint64_t lease)
+static void kill_leftovers(struct execd *x, uint32_t slot)
 {
-    group_kill(&x->groups, lease);
+    for (int i = 0; slot != SLOT_NONE && i < LEFTOVER_ROUNDS; i++)
+        if (group_kill(&x->slots.root, slot))
+            (void)usleep(1000);
+        else
+            break;
     if (x->keeper != KEEPER_SUBREAPER)
         return;
     size_t n = 0;
@@ -135,8 +152,8 @@ bool shepherds_ended(struct execd *x, pid_t pid, int status)
         c->state = CHILD_ENDED;
         c->status = status;
         if (x->keeper == KEEPER_CONTROL_GROUP || x->keeper == KEEPER_SUBREAPER)
-            kill_leftovers(x, c->lease);
-        group_remove(&x->groups, c->lease);
+            kill_leftovers(x, c->group.slot);
+        slots_give(&x->slots, &c->group);
         return true;
     }
     return false;
@@ -201,7 +218,8 @@ static int kill_orphan(struct execd *x, const char *name)
         pid_fd = (int)syscall(SYS_pidfd_open, (pid_t)header.keeper_pid, 0U);
         if (pid_fd >= 0 && journal_keeper_lives(&header))
             (void)syscall(SYS_pidfd_send_signal, pid_fd, SIGKILL, NULL, 0U);
-        group_kill(&x->groups, header.lease);
+        if (header.keeper_slot != SLOT_NONE)
+            (void)group_kill(&x->slots.root, header.keeper_slot);
     }
     if (fd >= 0)
         close(fd);

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-enum { EXECD_PROTO_VERSION = 1, EXECD_AGENT_FD = 3, EXECD_START_FDS = 3 };
+enum { EXECD_PROTO_VERSION = 2, EXECD_AGENT_FD = 3, EXECD_START_FDS = 3 };
 
 enum execd_request_type {
     EXECD_START = 1, /* lease; with three descriptors: specification, first connection, journal */
@@ -20,7 +20,7 @@ struct execd_request {
 
 enum execd_event_type {
     EXECD_HELD = 1, /* lease, pid: a shepherd that a former agent had started */
-    EXECD_HELLO,    /* keeper: those were all; also the first word to a new agent */
+    EXECD_HELLO, /* keeper, has_group, limits: those were all; also the first word to a new agent */
     EXECD_STARTED,  /* lease, pid */
     EXECD_FAILED,   /* lease, error: errno of the start */
     EXECD_ENDED,    /* lease, status: as of waitpid; everything of it is dead */
@@ -33,6 +33,7 @@ struct execd_event {
     int64_t pid;
     int32_t error, status;
     uint32_t keeper, has_group;
+    char limits[96]; /* HELLO: which limits are in force, "v1:memory+pids" */
 };
 
 #endif

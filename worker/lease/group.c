@@ -1,6 +1,5 @@
-/* Control groups of leases, cgroup v2 only. */
+/* Groups of slots: made, emptied, removed; the same steps in each hierarchy. */
 #include "worker/lease/group.h"
-#include "common/base/pure/str.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -9,84 +8,121 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The mount point of the cgroup2 hierarchy, from /proc/self/mounts. */
-static bool find_mount(char *to, size_t size)
+enum { FIRST_FD = 64, NAME_BYTES = 128 };
+
+static const char *const kind_texts[] = {
+#define X(name, text) text,
+    GROUP_KINDS(X)
+#undef X
+};
+
+const char *group_kind_text(enum group_kind kind)
 {
-    FILE *f = fopen("/proc/self/mounts", "re");
-    char line[1024], point[512], type[32];
-    bool is_found = false;
-    while (f && !is_found && fgets(line, sizeof line, f))
-        is_found = sscanf(line, "%*s %511s %31s", point, type) == 2 && strcmp(type, "cgroup2") == 0
-                   && cq_copy_text(to, size, point);
-    if (f)
-        (void)fclose(f);
-    return is_found;
+    return kind_texts[kind];
 }
 
-/* Our own group, from the line "0::/path" of /proc/self/cgroup. */
-static bool find_own(char *to, size_t size)
+int group_write(int dir_fd, const char *file, const char *text)
 {
-    FILE *f = fopen("/proc/self/cgroup", "re");
-    char line[1024];
-    bool is_found = false;
-    while (f && !is_found && fgets(line, sizeof line, f)) {
-        line[strcspn(line, "\n")] = '\0';
-        is_found = cq_str_starts(line, "0::/") && cq_copy_text(to, size, line + 3);
-    }
-    if (f)
-        (void)fclose(f);
-    return is_found;
-}
-
-void group_root_open(struct group_root *root, const char *tag)
-{
-    char mount_point[512], own[512], path[PATH_MAX];
-    root->fd = -1;
-    snprintf(root->prefix, sizeof root->prefix, "chipq-%s", tag);
-    if (!find_mount(mount_point, sizeof mount_point) || !find_own(own, sizeof own))
-        return;
-    snprintf(path, sizeof path, "%s%s", mount_point, own);
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = openat(dir_fd, file, O_WRONLY | O_CLOEXEC);
     if (fd < 0)
-        return;
-    /* Moving a process needs the right to write here as well, not only in the group below. */
-    if (faccessat(fd, "cgroup.procs", W_OK, AT_EACCESS) == 0 && faccessat(fd, ".", W_OK, 0) == 0)
-        root->fd = fd;
-    else
-        close(fd);
-}
-
-void group_root_close(struct group_root *root)
-{
-    if (root->fd >= 0)
-        close(root->fd);
-    root->fd = -1;
-}
-
-static void group_name(const struct group_root *root, uint64_t lease, const char *file, char *to,
-                       size_t size)
-{
-    snprintf(to, size, "%s-lease-%llu%s", root->prefix, (unsigned long long)lease, file);
-}
-
-int group_make(const struct group_root *root, uint64_t lease)
-{
-    char name[128];
-    if (root->fd < 0)
         return -1;
-    group_name(root, lease, "", name, sizeof name);
-    if (mkdirat(root->fd, name, 0755) != 0 && errno != EEXIST)
-        return -1;
-    return openat(root->fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    ssize_t n = write(fd, text, strlen(text));
+    int why = errno;
+    close(fd);
+    errno = why;
+    return n < 0 ? -1 : 0;
 }
 
-int group_join(int group_fd)
+int group_read(int dir_fd, const char *file, char *to, size_t size)
 {
-    int fd = group_fd >= 0 ? openat(group_fd, "cgroup.procs", O_WRONLY | O_CLOEXEC) : -1;
-    ssize_t n = fd >= 0 ? write(fd, "0", 1) : -1;
+    int fd = openat(dir_fd, file, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd >= 0 ? read(fd, to, size - 1) : -1;
     if (fd >= 0)
         close(fd);
-    return n == 1 ? 0 : -1;
+    to[n > 0 ? n : 0] = '\0';
+    return (int)n;
+}
+
+int group_join(int dir_fd)
+{
+    return dir_fd >= 0 ? group_write(dir_fd, "cgroup.procs", "0") : -1;
+}
+
+static void slot_name(const struct group_root *root, uint32_t slot, char to[NAME_BYTES])
+{
+    snprintf(to, NAME_BYTES, "%s-slot-%u", root->prefix, slot);
+}
+
+static bool has_nobody(int dir_fd)
+{
+    char text[64];
+    return dir_fd < 0 || group_read(dir_fd, "cgroup.procs", text, sizeof text) <= 0;
+}
+
+/* High, to be clear of what a shepherd is started with. */
+static int open_high(int at_fd, const char *name)
+{
+    int low = openat(at_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = low >= 0 ? fcntl(low, F_DUPFD_CLOEXEC, FIRST_FD) : -1;
+    if (low >= 0)
+        close(low);
+    return fd;
+}
+
+enum group_made group_make(const struct group_root *root, uint32_t slot, struct group *out)
+{
+    struct group g = {.slot = slot};
+    char name[NAME_BYTES];
+    bool is_any = false, is_used = false;
+    slot_name(root, slot, name);
+    for (size_t k = 0; k < GROUP_KIND_COUNT; k++) {
+        int at = root->at[k].fd;
+        bool is_there = at >= 0 && (mkdirat(at, name, 0755) == 0 || errno == EEXIST);
+        g.fd[k] = is_there ? open_high(at, name) : -1;
+        is_any |= g.fd[k] >= 0;
+        is_used |= !has_nobody(g.fd[k]);
+    }
+    if (is_any && !is_used) {
+        *out = g;
+        return GROUP_MADE;
+    }
+    group_close(&g);
+    return is_used ? GROUP_IN_USE : GROUP_FAILED;
+}
+
+void group_close(struct group *g)
+{
+    for (size_t k = 0; k < GROUP_KIND_COUNT; k++) {
+        if (g->fd[k] >= 0)
+            close(g->fd[k]);
+        g->fd[k] = -1;
+    }
+}
+
+bool group_is_empty(const struct group *g)
+{
+    for (size_t k = 0; k < GROUP_KIND_COUNT; k++)
+        if (!has_nobody(g->fd[k]))
+            return false;
+    return true;
+}
+
+uint64_t group_memory_bytes(const struct group *g)
+{
+    char text[32] = "";
+    int fd = g->fd[GROUP_MEMORY];
+    if (fd >= 0 && group_read(fd, "memory.current", text, sizeof text) <= 0)
+        (void)group_read(fd, "memory.usage_in_bytes", text, sizeof text);
+    return strtoull(text, NULL, 10);
+}
+
+void group_remove(const struct group_root *root, uint32_t slot)
+{
+    char name[NAME_BYTES];
+    slot_name(root, slot, name);
+    for (size_t k = 0; k < GROUP_KIND_COUNT; k++)
+        if (root->at[k].fd >= 0)
+            (void)unlinkat(root->at[k].fd, name, AT_REMOVEDIR);
 }
 
 size_t group_kill_others(int procs_fd)
@@ -111,58 +147,33 @@ size_t group_kill_others(int procs_fd)
     }
 }
 
-void group_kill(const struct group_root *root, uint64_t lease)
+bool group_kill(const struct group_root *root, uint32_t slot)
 {
-    char name[160];
-    if (root->fd < 0)
-        return;
-    group_name(root, lease, "/cgroup.kill", name, sizeof name);
-    int fd = openat(root->fd, name, O_WRONLY | O_CLOEXEC);
-    ssize_t n = fd >= 0 ? write(fd, "1", 1) : -1;
-    if (fd >= 0)
-        close(fd);
-    if (n == 1)
-        return;
-    group_name(root, lease, "/cgroup.procs", name, sizeof name); /* before Linux 5.14 */
-    fd = openat(root->fd, name, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return;
-    (void)group_kill_others(fd);
-    close(fd);
+    char name[NAME_BYTES];
+    slot_name(root, slot, name);
+    int at = root->at[GROUP_TREE].fd;
+    int dir = at >= 0 ? openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    bool was_there = !has_nobody(dir);
+    if (was_there && group_write(dir, "cgroup.kill", "1") != 0) { /* v1, or before Linux 5.14 */
+        int fd = openat(dir, "cgroup.procs", O_RDONLY | O_CLOEXEC);
+        if (fd >= 0) {
+            (void)group_kill_others(fd);
+            close(fd);
+        }
+    }
+    if (dir >= 0)
+        close(dir);
+    return was_there;
 }
 
-bool group_is_empty(const struct group_root *root, uint64_t lease)
+void group_sweep(const char *path, const char *prefix)
 {
-    char name[160], text[256];
-    if (root->fd < 0)
-        return true;
-    group_name(root, lease, "/cgroup.events", name, sizeof name);
-    int fd = openat(root->fd, name, O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd >= 0 ? read(fd, text, sizeof text - 1) : 0;
-    if (fd >= 0)
-        close(fd);
-    text[n > 0 ? n : 0] = '\0';
-    return strstr(text, "populated 1") == NULL;
-}
-
-void group_remove(const struct group_root *root, uint64_t lease)
-{
-    char name[128];
-    if (root->fd < 0)
-        return;
-    group_name(root, lease, "", name, sizeof name);
-    (void)unlinkat(root->fd, name, AT_REMOVEDIR);
-}
-
-void group_sweep(const struct group_root *root)
-{
-    int copy = root->fd >= 0 ? openat(root->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-    DIR *dir = copy >= 0 ? fdopendir(copy) : NULL;
+    DIR *dir = opendir(path);
     char start[80];
-    snprintf(start, sizeof start, "%s-lease-", root->prefix);
+    snprintf(start, sizeof start, "%s-", prefix);
     for (struct dirent *e = dir ? readdir(dir) : NULL; e; e = readdir(dir))
         if (cq_str_starts(e->d_name, start))
-            (void)unlinkat(root->fd, e->d_name, AT_REMOVEDIR); /* one in use refuses */
+            (void)unlinkat(dirfd(dir), e->d_name, AT_REMOVEDIR); /* one in use refuses */
     if (dir)
         closedir(dir);
 }

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char journal_magic[8] = {'c', 'h', 'i', 'p', 'q', 'l', 's', '2'};
+static const char journal_magic[8] = {'c', 'h', 'i', 'p', 'q', 'l', 's', '3'};
 
 static const char *const limit_texts[] = {
 #define X(name, text) text,
@@ -80,12 +80,13 @@ static uint64_t process_born(int64_t pid)
     return p ? strtoull(p + 1, NULL, 10) : 0;
 }
 
-void journal_set_keeper(int fd, int64_t pid)
+void journal_set_keeper(int fd, int64_t pid, uint32_t slot)
 {
     struct lease_header h;
     if (journal_read_header(fd, &h, NULL) != 0)
         return;
     h.keeper_pid = pid;
+    h.keeper_slot = slot;
     h.keeper_born = process_born(pid);
     char path[64];
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);

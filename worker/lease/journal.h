@@ -23,8 +23,9 @@ int journal_open(int dir_fd, const char *name, bool *is_held, struct cq_err *err
 
 int journal_read_header(int fd, struct lease_header *out, struct cq_err *err) CQ_MUST_CHECK;
 
-/* Notes the shepherd's process, so that its death can be told from its pid's reuse. */
-void journal_set_keeper(int fd, int64_t pid);
+/* Notes the shepherd's process, so that its death can be told from its pid's reuse, and the slot of
+ * its control groups. */
+void journal_set_keeper(int fd, int64_t pid, uint32_t slot);
 
 /* Is that very process still there (zombies are not)? */
 bool journal_keeper_lives(const struct lease_header *header);

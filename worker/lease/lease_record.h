@@ -6,7 +6,7 @@
 
 #include "common/base/pure/id.h"
 
-#define LEASE_RECORD_VERSION 1
+#define LEASE_RECORD_VERSION 2
 
 enum {
     LEASE_CORES_BYTES = 20481, /* "0-3,8", as the grant says, with NUL; see messages.def */
@@ -45,6 +45,9 @@ enum lease_record_flag {
     LEASE_F_NO_START = 16, /* it never ran; cause says why */
     LEASE_F_BROKEN = 32,   /* it could not be started: the set-up is wrong; cause says what */
     LEASE_F_CLOSED = 64,
+    LEASE_F_OOM = 128,         /* the kernel killed a process of it: its memory was used up */
+    LEASE_F_OOM_MACHINE = 256, /* with OOM: the machine's memory, not the lease's */
+    LEASE_F_PIDS = 512,        /* a process could not be started: there were as many as may be */
 };
 
 struct lease_record {
@@ -58,20 +61,26 @@ struct lease_record {
     int64_t start_us, end_us; /* wall time; 0 = not yet */
     int64_t run_us;           /* boot clock */
     uint64_t cpu_user_us, cpu_system_us, peak_mem_kib;
+    uint64_t max_rss_kib;                   /* of its largest process */
+    uint64_t mem_limit_kib;                 /* that was in force; 0 = none */
+    uint64_t pids_limit;                    /* the same, of processes and threads */
+    uint64_t io_read_bytes, io_write_bytes; /* from and to block devices */
+    uint64_t switches, switches_forced;     /* of context: it waited; it was put aside */
     char place[PLACE_BYTES];
     char cause[CAUSE_BYTES];
 };
 
 /* First bytes of a journal; made by the agent before the shepherd starts. */
 struct lease_header {
-    char magic[8]; /* "chipqls2" */
+    char magic[8]; /* "chipqls3" */
     uint64_t lease, epoch, mem_mib;
     struct cq_uuid boot_id;
     int64_t made_us;      /* wall time */
     int64_t keeper_pid;   /* the shepherd as the agent sees it; 0 = not told yet */
     uint64_t keeper_born; /* its start time in clock ticks, /proc/PID/stat field 22 */
     char cores[LEASE_CORES_BYTES];
-    char pad_[7];
+    char pad_[3];
+    uint32_t keeper_slot; /* of its control groups; UINT32_MAX = none */
 };
 
 static inline bool lease_record_is_same(const struct lease_record *a, uint64_t job, uint64_t task,

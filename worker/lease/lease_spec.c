@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { SPEC_VERSION = 1, SEALS = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE };
+enum { SPEC_VERSION = 2, SEALS = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE };
 
 void lease_spec_encode(const struct lease_spec *s, struct cq_str *out)
 {
@@ -17,9 +17,12 @@ void lease_spec_encode(const struct lease_spec *s, struct cq_str *out)
     flat_put_u64(out, s->lease);
     flat_put_u64(out, s->epoch);
     flat_put_u64(out, s->mem_mib);
+    flat_put_u64(out, s->cores);
+    flat_put_u64(out, s->membind);
     flat_put_i64(out, s->until_us);
     flat_put_text(out, s->dir);
     flat_put_text(out, s->cpus);
+    flat_put_text(out, s->mems);
 }
 
 static void get_bounded(struct flat_reader *r, char *to, size_t size)
@@ -43,10 +46,13 @@ int lease_spec_decode(const void *data, size_t bytes, struct lease_spec *out, st
     s.lease = flat_get_u64(&r);
     s.epoch = flat_get_u64(&r);
     s.mem_mib = flat_get_u64(&r);
+    s.cores = flat_get_u64(&r);
+    s.membind = flat_get_u64(&r);
     s.until_us = flat_get_i64(&r);
     get_bounded(&r, s.dir, sizeof s.dir);
     get_bounded(&r, s.cpus, sizeof s.cpus);
-    if (!flat_at_end(&r) || s.lease == 0 || s.dir[0] != '/')
+    get_bounded(&r, s.mems, sizeof s.mems);
+    if (!flat_at_end(&r) || s.lease == 0 || s.membind >= MEMBIND_COUNT || s.dir[0] != '/')
         return cq_fail(err, CQ_E_PROTOCOL, "malformed lease specification");
     *out = s;
     return 0;

@@ -10,6 +10,7 @@
 #ifndef CHIPQ_SHEPHERD_PROTO_H
 #define CHIPQ_SHEPHERD_PROTO_H
 
+#include "worker/lease/group.h"
 #include "worker/lease/lease_record.h"
 
 #define SHEPHERD_PROTO_VERSION 1
@@ -45,7 +46,7 @@ enum shepherd_fd {
     SHEPHERD_FD_SPEC = 3,    /* sealed memfd, worker/lease/lease_spec.h */
     SHEPHERD_FD_AGENT = 4,   /* its first connection */
     SHEPHERD_FD_JOURNAL = 5, /* open and locked */
-    SHEPHERD_FD_GROUP = 6,   /* cgroup.procs of its control group, or closed */
+    SHEPHERD_FD_GROUPS = 6,  /* and on, enum group_kind: directories of its groups, or closed */
 };
 
 /* How the shepherd makes sure that nothing of an attempt stays behind. */

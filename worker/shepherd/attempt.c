@@ -1,6 +1,7 @@
 /* The attempt that runs: start, limits, stop, end. Its states follow from the facts in struct
  * running: pid (its first process is there), is_main_over (only leftovers are), is_on. */
 #include "worker/shepherd/shepherd.h"
+#include "common/base/pure/parse.h"
 #include "common/base/sys/failpoint.h"
 #include "common/base/sys/log.h"
 #include "worker/lease/journal.h"
@@ -26,6 +27,7 @@ static void attempt_finish(struct shepherd *s)
         (void)cq_copy_text(r->record.cause, sizeof r->record.cause,
                            "it wrote more output than allowed");
     }
+    account_end(s);
     spawn_clean(s, r);
     r->is_on = false;
     r->record.type = LEASE_REC_END;
@@ -62,6 +64,7 @@ void attempt_start(struct shepherd *s, const struct waiting *w)
     r->check_at_us = now.mono_us + FIRST_CHECK_US;
     r->wall_at_us = r->job->order.wall_us > 0 ? now.mono_us + r->job->order.wall_us : INT64_MAX;
     r->kill_at_us = r->again_at_us = INT64_MAX;
+    account_begin(s);
     (void)CQ_FP("worker.order.before_journal");
     bool is_synced = (r->record.flags & LEASE_F_NEVER) != 0;
     if (journal_append(s->journal_fd, &r->record, is_synced, &err) != 0
@@ -118,30 +121,25 @@ void attempt_kill(struct shepherd *s, uint32_t limit, const char *cause)
     (void)CQ_FP("shepherd.kill.after");
 }
 
+static void stop_at_wall(struct shepherd *s)
+{
+    char limit[32], text[CAUSE_BYTES];
+    (void)format_time_us(s->now_running.job->order.wall_us, limit, sizeof limit);
+    snprintf(text, sizeof text, "time limit %s reached", limit);
+    attempt_stop(s, LIMIT_WALL, text);
+}
+
 void attempt_on_time(struct shepherd *s, int64_t now_us)
 {
     struct running *r = &s->now_running;
     if (!r->is_on)
         return;
     if (now_us >= r->wall_at_us)
-        attempt_stop(s, LIMIT_WALL, "it ran longer than its time limit");
+        stop_at_wall(s);
     if (now_us >= r->kill_at_us || now_us >= r->again_at_us)
         attempt_kill(s, LIMIT_NONE, NULL);
     if (r->is_on && now_us >= r->check_at_us)
         output_watch(s, now_us);
-}
-
-static int64_t of_timeval(struct timeval t)
-{
-    return (int64_t)t.tv_sec * US_PER_S + t.tv_usec;
-}
-
-static void add_usage(struct lease_record *rec, const struct rusage *u)
-{
-    rec->cpu_user_us += (uint64_t)of_timeval(u->ru_utime);
-    rec->cpu_system_us += (uint64_t)of_timeval(u->ru_stime);
-    if ((uint64_t)u->ru_maxrss > rec->peak_mem_kib)
-        rec->peak_mem_kib = (uint64_t)u->ru_maxrss;
 }
 
 static void on_main_end(struct running *r, int status)
@@ -177,7 +175,7 @@ void attempt_reap(struct shepherd *s)
             return;
         }
         if (r->is_on)
-            add_usage(&r->record, &usage);
+            account_add(&r->record, &usage);
         if (r->is_on && pid == r->pid) {
             (void)CQ_FP("worker.exit.after_wait");
             on_main_end(r, status);

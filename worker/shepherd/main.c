@@ -1,8 +1,6 @@
 /* chipq-shepherd: keeps one lease. Started by chipq-execd as the first process of a PID namespace
  * where that is possible; runs the lease's attempts one after the other and outlives the agent. */
 #include "worker/shepherd/shepherd.h"
-#include "common/base/pure/bitset.h"
-#include "common/base/pure/parse.h"
 #include "common/base/sys/failpoint.h"
 #include "common/base/sys/files.h"
 #include "common/base/sys/log.h"
@@ -11,16 +9,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <sys/inotify.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-enum { NOFILE_SOFT = 65536, POLL_MAX_MS = 3600 * 1000 };
+enum { POLL_MAX_MS = 3600 * 1000 };
 
 static struct shepherd the_shepherd;
 
@@ -36,31 +32,6 @@ static void read_spec(struct shepherd *s)
     (void)munmap((void *)map, bytes);
     close(SHEPHERD_FD_SPEC);
     snprintf(s->name, sizeof s->name, "lease-%llu", (unsigned long long)s->spec.lease);
-}
-
-/* Once for all attempts: they inherit it. */
-static void bind_cores(const struct shepherd *s)
-{
-    struct bitset wanted = {0};
-    struct cq_err err;
-    if (s->spec.cpus[0] == '\0')
-        return;
-    if (bitset_parse(s->spec.cpus, &wanted, &err) != 0
-        || sched_setaffinity(0, wanted.n * sizeof wanted.words[0], (cpu_set_t *)wanted.words) != 0)
-        log_warn("shepherd.bind lease=%llu cpus=%.64s error=\"%s\"",
-                 (unsigned long long)s->spec.lease, s->spec.cpus, strerror(errno));
-    bitset_fini(&wanted);
-}
-
-static void set_limits(void)
-{
-    struct rlimit core = {0, 0}, files;
-    (void)setrlimit(RLIMIT_CORE, &core);
-    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
-        files.rlim_cur = files.rlim_max < NOFILE_SOFT ? files.rlim_max : NOFILE_SOFT;
-        (void)setrlimit(RLIMIT_NOFILE, &files);
-    }
-    (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
 
 /* Every disposition to its default (a job must not inherit an ignored SIGPIPE), SIGCHLD by
@@ -82,6 +53,16 @@ static bool is_open(int fd)
     return fcntl(fd, F_SETFD, FD_CLOEXEC) == 0;
 }
 
+static void open_groups(struct shepherd *s)
+{
+    int dirs[GROUP_KIND_COUNT];
+    for (int k = 0; k < GROUP_KIND_COUNT; k++)
+        dirs[k] = is_open(SHEPHERD_FD_GROUPS + k) ? SHEPHERD_FD_GROUPS + k : -1;
+    limits_open(&s->limits, dirs);
+    int tree = dirs[GROUP_TREE];
+    s->group_fd = tree >= 0 ? openat(tree, "cgroup.procs", O_RDONLY | O_CLOEXEC) : -1;
+}
+
 static void set_up(struct shepherd *s, bool is_user_namespace)
 {
     (void)CQ_FP("shepherd.setup.before");
@@ -91,7 +72,7 @@ static void set_up(struct shepherd *s, bool is_user_namespace)
     }
     s->journal_fd = SHEPHERD_FD_JOURNAL;
     s->agent_fd = is_open(SHEPHERD_FD_AGENT) ? SHEPHERD_FD_AGENT : -1;
-    s->group_fd = is_open(SHEPHERD_FD_GROUP) ? SHEPHERD_FD_GROUP : -1;
+    open_groups(s);
     s->flush_at_us = INT64_MAX;
     read_spec(s);
     s->keeper = tree_keeper(is_user_namespace, s->group_fd);
@@ -99,10 +80,9 @@ static void set_up(struct shepherd *s, bool is_user_namespace)
     s->null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     s->inotify_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
     s->timer_fd = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
-    bind_cores(s);
-    set_limits();
     set_signals(s);
     link_listen(s);
+    confine(s);
     if (s->null_fd < 0 || s->timer_fd < 0 || s->signal_fd < 0) {
         log_error("shepherd.start error=\"%s\"", strerror(errno));
         exit(70);

@@ -5,6 +5,7 @@
 
 #include "common/base/sys/clock.h"
 #include "worker/lease/lease_spec.h"
+#include "worker/lease/limits.h"
 #include "worker/lease/order.h"
 #include "worker/lease/proto.h"
 
@@ -42,7 +43,9 @@ struct running {
 struct shepherd {
     struct lease_spec spec;
     enum keeper keeper;
-    char name[48]; /* "lease-12" */
+    struct limits limits;
+    struct limits_reading seen; /* at the end of the last attempt */
+    char name[48];              /* "lease-12" */
     int journal_fd, listen_fd, agent_fd, group_fd, signal_fd, timer_fd, inotify_fd, null_fd;
     int64_t until_us;
     bool is_closed, is_dropped, is_expired, has_tmp;
@@ -81,6 +84,15 @@ void attempt_kill(struct shepherd *s, uint32_t limit, const char *cause); /* KIL
 void attempt_on_time(struct shepherd *s, int64_t now_us);
 void attempt_reap(struct shepherd *s);
 int64_t attempt_wake_at_us(const struct shepherd *s);
+
+/* confine.c: cores, memory, processes; once for all attempts, which inherit it. */
+void confine(struct shepherd *s);
+bool confine_child(const struct shepherd *s); /* after vfork; what only the job itself is to have */
+
+/* account.c: what it used, and which limits it met. */
+void account_begin(struct shepherd *s);
+void account_add(struct lease_record *rec, const struct rusage *u); /* of a process that ended */
+void account_end(struct shepherd *s);                               /* everything of it is dead */
 
 /* output.c: its output file. */
 int output_open(struct running *r, const char *dir, struct cq_err *err) CQ_MUST_CHECK;

@@ -20,6 +20,7 @@ struct child {
     char **argv, **env;
     const char *cwd, *search; /* search: the job's own PATH */
     int null_fd, log_fd;
+    const struct shepherd *shepherd;
     bool dies_with_us;
     int errnum; /* written by the child, whose memory is ours */
     enum failed_step step;
@@ -65,7 +66,7 @@ CQ_NO_ASAN static int child_main(void *arg)
     if (c->dies_with_us)
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     if (dup2(c->null_fd, 0) < 0 || dup2(c->log_fd, 1) < 0 || dup2(c->log_fd, 2) < 0
-        || close_range(3, ~0U, 0) != 0)
+        || close_range(3, ~0U, 0) != 0 || !confine_child(c->shepherd))
         return child_fail(c, STEP_SETUP);
     if (chdir(c->cwd) != 0)
         return child_fail(c, STEP_DIR);
@@ -84,7 +85,8 @@ static int child_error(const struct child *c, struct cq_err *err)
         return cq_fail_errno(err, CQ_E_NOT_FOUND, c->errnum, "cannot enter the directory %s",
                              c->cwd);
     case STEP_SETUP:
-        return cq_fail_errno(err, CQ_E_IO, c->errnum, "cannot set up the job's descriptors");
+        return cq_fail_errno(err, CQ_E_IO, c->errnum,
+                             "cannot set up the job's descriptors and limits");
     case STEP_EXEC:
     case STEP_NONE:
         break;
@@ -200,6 +202,7 @@ int spawn_attempt(struct shepherd *s, struct running *r, struct cq_err *err)
                       .cwd = o->cwd[0] ? o->cwd : r->work,
                       .null_fd = s->null_fd,
                       .log_fd = r->log_fd,
+                      .shepherd = s,
                       .dies_with_us = getpid() != 1};
     build_texts(r, &c);
     (void)CQ_FP("shepherd.exec.before");
