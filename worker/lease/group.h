@@ -39,10 +39,10 @@ struct group_root {
     char lost[256];  /* why controllers are missing; "" when none is */
 };
 
-/* Finds the hierarchies and the group that we are in ourselves; on v2 it may move the caller into a
- * group of its own below, as the kernel wants it before limits can be set. `tag` tells instances on
- * one machine apart. `has_limits` false: only the tree. Never fails: an fd is -1 where there is
- * nothing to write to. */
+/* Finds the hierarchies and the group that we are in ourselves; on v2 it may move the caller and
+ * other programs of chipq into a group below, as the kernel wants it before limits can be set.
+ * `tag` tells instances on one machine apart. `has_limits` false: only the tree. Never fails: an fd
+ * is -1 where there is nothing to write to. */
 void group_root_open(struct group_root *root, const char *tag, bool has_limits);
 void group_root_close(struct group_root *root);
 bool group_root_has(const struct group_root *root, enum group_kind kind);

@@ -135,8 +135,31 @@ static void enable_all(int dir_fd)
     }
 }
 
-/* v2: a group whose children have limits holds no process itself. So we move below, if nobody else
- * is here, and hand the controllers down. */
+static bool is_chipq(pid_t pid)
+{
+    char path[64], target[PATH_MAX];
+    snprintf(path, sizeof path, "/proc/%ld/exe", (long)pid);
+    ssize_t n = readlink(path, target, sizeof target - 1);
+    target[n > 0 ? n : 0] = '\0';
+    const char *base = strrchr(target, '/');
+    return base && cq_str_starts(base + 1, "chipq");
+}
+
+/* We, and what was started together with us: chipqd, and the command that starts both. */
+static void move_ours(int from_fd, int to_fd)
+{
+    char text[4096];
+    (void)group_join(to_fd);
+    (void)group_read(from_fd, "cgroup.procs", text, sizeof text);
+    for (char *p = text, *end = strchr(p, '\n'); end; p = end + 1, end = strchr(p, '\n')) {
+        *end = '\0';
+        if (is_chipq((pid_t)strtol(p, NULL, 10)))
+            (void)group_write(to_fd, "cgroup.procs", p);
+    }
+}
+
+/* v2: a group whose children have limits holds no process itself. So we move below, and hand the
+ * controllers down; the kernel refuses while anybody else is here. */
 static bool hand_down(const struct group_root *root, int dir_fd)
 {
     char name[96];
@@ -148,16 +171,17 @@ static bool hand_down(const struct group_root *root, int dir_fd)
     if (mkdirat(dir_fd, name, 0755) != 0 && errno != EEXIST)
         return false;
     int below = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool is_moved = group_join(below) == 0;
-    if (below >= 0)
-        close(below);
+    if (below < 0)
+        return false;
+    move_ours(dir_fd, below);
     enable_all(dir_fd);
-    if (lists(dir_fd, "cgroup.subtree_control", "memory"))
-        return true;
-    if (is_moved)
-        (void)group_join(dir_fd);
-    (void)unlinkat(dir_fd, name, AT_REMOVEDIR);
-    return false;
+    bool is_done = lists(dir_fd, "cgroup.subtree_control", "memory");
+    if (!is_done)
+        move_ours(below, dir_fd);
+    close(below);
+    if (!is_done)
+        (void)unlinkat(dir_fd, name, AT_REMOVEDIR);
+    return is_done;
 }
 
 static void take_v2_limits(struct group_root *root, int fd, const char *path)

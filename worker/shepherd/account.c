@@ -34,8 +34,9 @@ static uint64_t peak_of(const struct shepherd *s, const struct limits_reading *n
                         uint64_t max_rss_kib)
 {
     bool is_own = s->limits.can_reset_peak || now->peak_kib > s->seen.peak_kib;
-    uint64_t peak = is_own ? now->peak_kib : 0;
-    return peak > max_rss_kib || (is_own && peak > 0) ? peak : max_rss_kib;
+    uint64_t limit_kib = s->limits.mem_bytes >> 10;
+    uint64_t peak = is_own && now->peak_kib ? now->peak_kib : max_rss_kib;
+    return limit_kib && peak > limit_kib ? limit_kib : peak; /* pages may be charged to others */
 }
 
 /* Somebody was killed: for the lease's limit, or because the machine had nothing left? v1 does not
