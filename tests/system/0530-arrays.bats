@@ -30,6 +30,22 @@ teardown() {
     done
 }
 
+@test "every process of a job is held to its cores, and none gets out" {
+    script='show() { grep Cpus_allowed_list /proc/self/status; }
+show; (show); sh -c "grep Cpus_allowed_list /proc/self/status"; (setsid grep Cpus_allowed_list /proc/self/status & wait)
+taskset -pc 0-4095 $$ >/dev/null 2>&1; show'
+    job=$(chipq submit -- sh -c "$script")
+    run -0 chipq logs -f "$job"
+    cores=$(field "$job" task_list.0.cores)
+    [ "${#lines[@]}" = 5 ]
+    for line in "${lines[@]:0:4}"; do
+        [ "${line#*:$'\t'}" = "$cores" ]
+    done
+    # What it sets itself, only a control group can refuse.
+    [[ $(chipq nodes --json) == *cpuset* ]] || return 0
+    [ "${lines[4]#*:$'\t'}" = "$cores" ]
+}
+
 @test "two jobs at once never share a core" {
     script='grep Cpus_allowed_list /proc/self/status | cut -f 2 >"$1"; read -r _ <"$2"'
     exec 8<>"$T/said"

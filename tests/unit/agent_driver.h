@@ -200,7 +200,7 @@ static inline struct msg master_welcome(struct master *m, int64_t lease_us, int6
 struct work {
     uint64_t lease, job, task, attempt;
     const char *script, *tool, *cores;
-    uint64_t heartbeat, time_us;
+    uint64_t heartbeat, time_us, smt, membind;
 };
 
 static inline void master_grant(struct master *m, struct work w)
@@ -236,6 +236,8 @@ static inline void master_grant(struct master *m, struct work w)
                                  .heartbeat = w.heartbeat ? w.heartbeat : m->heartbeat,
                                  .cores = w.cores ? w.cores : "0",
                                  .mem_mib = 100,
+                                 .smt = w.smt,
+                                 .membind = w.membind,
                                  .orders = &order,
                                  .n_orders = 1,
                                  .attempts = &ref,

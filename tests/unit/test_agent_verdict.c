@@ -161,7 +161,7 @@ Test(topology, of_a_machine_that_does_not_exist)
     cr_assert_str_eq(text.data, "0-5");
     cr_assert_str_eq(t.text, "pkg0(numa0:15258(l3(0 1) l3(2 3))) pkg1(numa1:15258(l3(4 5)))");
     cq_str_fini(&text);
-    topology_cpus(&t, &t.cores, &text);
+    topology_cpus(&t, &t.cores, 0, &text);
     cr_assert_str_eq(cq_str_text(&text), "", "bindings of another machine are not done");
     topology_fini(&t);
 }
@@ -211,8 +211,40 @@ Test(topology, of_this_machine_can_be_bound)
     cr_assert_eq(topology_load(&o, &t, &err), 0, "%s", err.text);
     cr_assert_eq(bitset_count(&t.cores), 1);
     cr_assert_gt(t.mem_mib, 0);
-    topology_cpus(&t, &t.cores, &text);
+    topology_cpus(&t, &t.cores, 0, &text);
     cr_assert_neq(text.len, 0);
     cq_str_fini(&text);
     topology_fini(&t);
+}
+
+/* Two cores of two threads, numbered as Linux does: the second threads after all the first. */
+Test(topology, all_threads_of_a_core_or_the_first_of_them)
+{
+    struct core_place places[2] = {{{0}, {0}}};
+    struct topology t = {.places = places, .n_places = 2, .is_real = true};
+    struct cq_str text = {0};
+    for (size_t i = 0; i < 2; i++) {
+        bitset_set(&places[i].cpus, i);
+        bitset_set(&places[i].cpus, i + 2);
+        bitset_set(&places[i].nodes, i);
+        bitset_set(&t.cores, i);
+    }
+    topology_cpus(&t, &t.cores, 0, &text);
+    cr_assert_str_eq(text.data, "0-3");
+    cq_str_clear(&text);
+    topology_cpus(&t, &t.cores, 1, &text);
+    cr_assert_str_eq(text.data, "0-1");
+    cq_str_clear(&text);
+    bitset_clear(&t.cores, 0);
+    topology_cpus(&t, &t.cores, 0, &text);
+    cr_assert_str_eq(text.data, "1,3");
+    cq_str_clear(&text);
+    topology_mems(&t, &t.cores, &text);
+    cr_assert_str_eq(text.data, "1");
+    cq_str_fini(&text);
+    bitset_fini(&t.cores);
+    for (size_t i = 0; i < 2; i++) {
+        bitset_fini(&places[i].cpus);
+        bitset_fini(&places[i].nodes);
+    }
 }

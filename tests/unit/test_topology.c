@@ -95,7 +95,8 @@ static int offers_one(uint32_t cpu, size_t core)
     CPU_SET(cpu, &set);
     if (sched_setaffinity(0, sizeof set, &set) != 0 || topology_load(&o, &t, NULL) != 0)
         return 2;
-    int rc = bitset_count(&t.cores) == 1 && bitset_has(&t.cores, core) && t.cpu_of[core] == cpu;
+    int rc = bitset_count(&t.cores) == 1 && bitset_has(&t.cores, core)
+             && bitset_next(&t.places[core].cpus, 0) == cpu;
     topology_fini(&t);
     return rc ? 0 : 1;
 }
@@ -112,7 +113,7 @@ Test(shapes, offers_only_what_this_process_may_use)
         last = i;
     pid_t child = fork();
     if (child == 0)
-        _exit(offers_one(all.cpu_of[last], last));
+        _exit(offers_one((uint32_t)bitset_next(&all.places[last].cpus, 0), last));
     cr_assert_eq(waitpid(child, &status, 0), child);
     cr_expect_eq(status, 0);
     topology_fini(&all);

@@ -58,7 +58,7 @@ enum lease_state {
 
 struct lease {
     struct agent *agent;
-    uint64_t id, epoch, mem_mib;
+    uint64_t id, epoch, mem_mib, smt, membind;
     struct bitset cores;
     char *cores_text;
     enum lease_state state;

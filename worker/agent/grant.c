@@ -135,15 +135,23 @@ static int make_journal(struct lease *l, struct cq_err *err)
 
 static int make_spec(const struct lease *l, struct cq_err *err)
 {
-    struct lease_spec spec = {
-        .lease = l->id, .epoch = l->epoch, .mem_mib = l->mem_mib, .until_us = l->until_us};
-    struct cq_str cpus = {0}, flat = {0};
-    topology_cpus(&l->agent->topology, &l->cores, &cpus);
+    struct lease_spec spec = {.lease = l->id,
+                              .epoch = l->epoch,
+                              .mem_mib = l->mem_mib,
+                              .cores = bitset_count(&l->cores),
+                              .membind = l->membind,
+                              .until_us = l->until_us};
+    struct cq_str cpus = {0}, mems = {0}, flat = {0};
+    bool is_all_round = l->membind == MEMBIND_INTERLEAVE;
+    topology_cpus(&l->agent->topology, &l->cores, l->smt, &cpus);
+    topology_mems(&l->agent->topology, is_all_round ? &l->agent->topology.cores : &l->cores, &mems);
     (void)cq_copy_text(spec.cpus, sizeof spec.cpus, cq_str_text(&cpus));
+    (void)cq_copy_text(spec.mems, sizeof spec.mems, cq_str_text(&mems));
     (void)cq_copy_text(spec.dir, sizeof spec.dir, l->agent->options.dir);
     lease_spec_encode(&spec, &flat);
     int fd = sealed_memory_make("chipq-lease", flat.data, flat.len, err);
     cq_str_fini(&cpus);
+    cq_str_fini(&mems);
     cq_str_fini(&flat);
     return fd;
 }
@@ -195,6 +203,8 @@ static struct lease *open_lease(struct agent *a, const struct msg_lease_grant *m
     }
     struct lease *l = lease_new(a, m->lease, m->epoch);
     l->mem_mib = m->mem_mib;
+    l->smt = m->smt == 1 ? 1 : 0; /* 0 and 2 are all */
+    l->membind = m->membind;
     l->until_us = until_us;
     l->is_execds = true;
     bitset_copy(&l->cores, cores);

@@ -36,24 +36,40 @@ static hwloc_cpuset_t allowed_set(hwloc_topology_t hw)
     return set;
 }
 
+static void copy_bits(hwloc_const_bitmap_t from, struct bitset *to)
+{
+    for (int i = hwloc_bitmap_first(from); i >= 0 && i < BITSET_MAX; i = hwloc_bitmap_next(from, i))
+        bitset_set(to, (size_t)i);
+}
+
+static void copy_nodes(const struct hwloc_obj *core, hwloc_const_nodeset_t allowed,
+                       struct bitset *to)
+{
+    hwloc_nodeset_t nodes = hwloc_bitmap_dup(core->nodeset);
+    hwloc_bitmap_and(nodes, nodes, allowed);
+    copy_bits(nodes, to);
+    hwloc_bitmap_free(nodes);
+}
+
 static void choose_cores(hwloc_topology_t hw, uint64_t cores_max, struct topology *t)
 {
     int n = hwloc_get_nbobjs_by_type(hw, HWLOC_OBJ_CORE);
     hwloc_cpuset_t allowed = allowed_set(hw);
+    hwloc_const_nodeset_t allowed_nodes = hwloc_topology_get_allowed_nodeset(hw);
     uint64_t chosen = 0;
-    t->n_cpu_of = n > 0 ? (size_t)n : 0;
-    t->cpu_of = cq_calloc(t->n_cpu_of + 1, sizeof *t->cpu_of);
+    t->n_places = n > 0 ? (size_t)n : 0;
+    t->places = cq_calloc(t->n_places + 1, sizeof *t->places);
     for (int i = 0; i < n && i < BITSET_MAX; i++) {
         hwloc_obj_t core = hwloc_get_obj_by_type(hw, HWLOC_OBJ_CORE, (unsigned)i);
         hwloc_cpuset_t usable = hwloc_bitmap_dup(core->cpuset);
         hwloc_bitmap_and(usable, usable, allowed);
-        int first = hwloc_bitmap_first(usable);
+        if (!hwloc_bitmap_iszero(usable) && (cores_max == 0 || chosen < cores_max)) {
+            copy_bits(usable, &t->places[i].cpus);
+            copy_nodes(core, allowed_nodes, &t->places[i].nodes);
+            bitset_set(&t->cores, (size_t)i);
+            chosen++;
+        }
         hwloc_bitmap_free(usable);
-        if (first < 0 || (cores_max && chosen >= cores_max))
-            continue;
-        t->cpu_of[i] = (uint32_t)first;
-        bitset_set(&t->cores, (size_t)i);
-        chosen++;
     }
     hwloc_bitmap_free(allowed);
 }
@@ -254,17 +270,39 @@ void topology_fini(struct topology *t)
     bitset_fini(&t->cores);
     free(t->text);
     free(t->kinds);
-    free(t->cpu_of);
+    for (size_t i = 0; i < t->n_places; i++) {
+        bitset_fini(&t->places[i].cpus);
+        bitset_fini(&t->places[i].nodes);
+    }
+    free(t->places);
     *t = (struct topology){0};
 }
 
-void topology_cpus(const struct topology *t, const struct bitset *cores, struct cq_str *out)
+static void add_first(struct bitset *to, const struct bitset *from, uint64_t most)
+{
+    uint64_t n = 0;
+    for (size_t i = bitset_next(from, 0); i != SIZE_MAX && (most == 0 || n < most);
+         i = bitset_next(from, i + 1), n++)
+        bitset_set(to, i);
+}
+
+void topology_cpus(const struct topology *t, const struct bitset *cores, uint64_t smt,
+                   struct cq_str *out)
 {
     struct bitset cpus = {0};
-    for (size_t i = bitset_next(cores, 0); t->is_real && i != SIZE_MAX;
+    for (size_t i = bitset_next(cores, 0); t->is_real && i != SIZE_MAX && i < t->n_places;
          i = bitset_next(cores, i + 1))
-        if (i < t->n_cpu_of && t->cpu_of[i] < BITSET_MAX)
-            bitset_set(&cpus, t->cpu_of[i]);
+        add_first(&cpus, &t->places[i].cpus, smt);
     bitset_format(&cpus, out);
     bitset_fini(&cpus);
+}
+
+void topology_mems(const struct topology *t, const struct bitset *cores, struct cq_str *out)
+{
+    struct bitset nodes = {0};
+    for (size_t i = bitset_next(cores, 0); t->is_real && i != SIZE_MAX && i < t->n_places;
+         i = bitset_next(cores, i + 1))
+        bitset_or(&nodes, &t->places[i].nodes);
+    bitset_format(&nodes, out);
+    bitset_fini(&nodes);
 }

@@ -6,13 +6,19 @@
 
 #include "common/base/pure/bitset.h"
 
+/* In the kernel's numbers, of what this process may use. Empty for a core that is not offered. */
+struct core_place {
+    struct bitset cpus;  /* its hardware threads */
+    struct bitset nodes; /* the memory beside it */
+};
+
 struct topology {
-    struct bitset cores; /* usable: allowed by affinity and cpuset, lowest N of them */
-    char *text;          /* compact form, docs/WORKER.md */
-    char *kinds;         /* "performance:6,efficiency:8"; NULL: its cores are all alike */
-    uint64_t mem_mib;    /* of the machine, or of the control group when that is less */
-    uint32_t *cpu_of;    /* per core number: the kernel's processor number of its first thread */
-    size_t n_cpu_of;
+    struct bitset cores;       /* usable: allowed by affinity and cpuset, lowest N of them */
+    char *text;                /* compact form, docs/WORKER.md */
+    char *kinds;               /* "performance:6,efficiency:8"; NULL: its cores are all alike */
+    uint64_t mem_mib;          /* of the machine, or of the control group when that is less */
+    struct core_place *places; /* by core number */
+    size_t n_places;
     bool is_real; /* false: synthetic or from a file; nothing is bound */
 };
 
@@ -28,7 +34,12 @@ int topology_load(const struct topology_options *o, struct topology *out,
                   struct cq_err *err) CQ_MUST_CHECK;
 void topology_fini(struct topology *t); /* accepts zeroed memory */
 
-/* "0,2-3": the processors to bind these cores to; "" when they are not to be bound. */
-void topology_cpus(const struct topology *t, const struct bitset *cores, struct cq_str *out);
+/* "0,2-3": the processors to bind these cores to; "" when they are not to be bound. `smt` is how
+ * many hardware threads of each, from the lowest; 0 = all. */
+void topology_cpus(const struct topology *t, const struct bitset *cores, uint64_t smt,
+                   struct cq_str *out);
+
+/* "0-1": the memory nodes of these cores; "" when they are not to be bound. */
+void topology_mems(const struct topology *t, const struct bitset *cores, struct cq_str *out);
 
 #endif

@@ -13,9 +13,9 @@ enum { LEASE_SPEC_MAX = 32768, LEASE_CPUS_BYTES = 20481, LEASE_MEMS_BYTES = 1024
 /* Where a job's memory comes from. The numbers are those of `membind` in messages.def. */
 enum lease_membind {
     MEMBIND_LOCAL,      /* its own nodes first, others when they are full */
-    MEMBIND_STRICT,     /* its own nodes only */
-    MEMBIND_INTERLEAVE, /* page by page round its own nodes */
+    MEMBIND_INTERLEAVE, /* page by page round all nodes */
     MEMBIND_NONE,       /* as the kernel likes */
+    MEMBIND_STRICT,     /* its own nodes only */
     MEMBIND_COUNT
 };
 
@@ -26,7 +26,7 @@ struct lease_spec {
     int64_t until_us;            /* boot clock: the lease's end unless it is renewed */
     char dir[PATH_MAX];          /* the instance's directory, absolute */
     char cpus[LEASE_CPUS_BYTES]; /* processor numbers of the kernel to bind to; "" = do not bind */
-    char mems[LEASE_MEMS_BYTES]; /* its memory nodes of those; "" = do not bind */
+    char mems[LEASE_MEMS_BYTES]; /* memory nodes, as membind means them; "" = do not bind */
 };
 
 void lease_spec_encode(const struct lease_spec *s, struct cq_str *out);
