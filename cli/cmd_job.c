@@ -40,9 +40,13 @@ static const struct column job_columns[] = {
 
 /* Of a job that is no array, once it has started. */
 static const struct column attempt_columns[] = {
-    {"attempt", "attempt", COLUMN_NUMBER, true},      {"where", "where", COLUMN_TEXT, true},
-    {"run_us", "run time", COLUMN_TIME, true},        {"cpu_us", "CPU time", COLUMN_TIME, true},
-    {"peak_words", "peak memory", COLUMN_TEXT, true}, {0},
+    {"attempt", "attempt", COLUMN_NUMBER, true},
+    {"where", "where", COLUMN_TEXT, true},
+    {"run_us", "run time", COLUMN_TIME, true},
+    {"cpu_us", "CPU time", COLUMN_TIME, true},
+    {"peak_words", "peak memory", COLUMN_TEXT, true},
+    {"io_words", "disk", COLUMN_TEXT, true},
+    {0},
 };
 
 static const struct column task_columns[] = {
@@ -115,25 +119,52 @@ static json_t *where_it_ran(const json_t *task)
     return where;
 }
 
-/* A job that is no array is its task: what that has is shown with the job. */
-static void lift_task(json_t *job, const json_t *task)
+/* Used against asked: "3.1G of 4G (largest process 2.2G)". The peak counts what the limit counts,
+ * file cache too; the largest process is the other half of the truth. */
+static json_t *peak_words(const json_t *job, const json_t *task)
 {
-    static const char *const keys[] = {"attempt",     "exit_code",     "signal",       "limit",
-                                       "cpu_user_us", "cpu_system_us", "peak_mem_kib", "summary",
-                                       "signature",   "result",        "log_path",     "output_dir",
-                                       "cause",       "how",           "run_us"};
-    char peak[32], asked[32], words[80] = "";
-    for (size_t i = 0; i < CQ_COUNT(keys); i++)
-        json_object_set(job, keys[i], json_object_get(task, keys[i]));
+    char peak[32], asked[32], largest[32], words[128] = "";
     uint64_t peak_mib = (uint64_t)row_number(task, "peak_mem_mib");
+    uint64_t rss_mib = ((uint64_t)row_number(task, "max_rss_kib") + 1023) / 1024;
     if (peak_mib)
         (void)snprintf(words, sizeof words, "%s of %s",
                        format_size_mib(peak_mib, peak, sizeof peak),
                        format_size_mib((uint64_t)row_number(job, "mem_mib"), asked, sizeof asked));
+    size_t n = strlen(words);
+    if (peak_mib && rss_mib && rss_mib < peak_mib)
+        (void)snprintf(words + n, sizeof words - n, " (largest process %s)",
+                       format_size_mib(rss_mib, largest, sizeof largest));
+    return json_text(words);
+}
+
+static json_t *io_words(const json_t *task)
+{
+    char in[32], out[32], words[80] = "";
+    uint64_t read_mib = ((uint64_t)row_number(task, "io_read_bytes") + 1048575) >> 20;
+    uint64_t write_mib = ((uint64_t)row_number(task, "io_write_bytes") + 1048575) >> 20;
+    if (read_mib || write_mib)
+        (void)snprintf(words, sizeof words, "%s read, %s written",
+                       format_size_mib(read_mib, in, sizeof in),
+                       format_size_mib(write_mib, out, sizeof out));
+    return json_text(words);
+}
+
+/* A job that is no array is its task: what that has is shown with the job. */
+static void lift_task(json_t *job, const json_t *task)
+{
+    static const char *const keys[] = {
+        "attempt",       "exit_code",     "signal",         "limit",
+        "cpu_user_us",   "cpu_system_us", "peak_mem_kib",   "summary",
+        "signature",     "result",        "log_path",       "output_dir",
+        "cause",         "how",           "run_us",         "max_rss_kib",
+        "io_read_bytes", "switches",      "io_write_bytes", "switches_forced"};
+    for (size_t i = 0; i < CQ_COUNT(keys); i++)
+        json_object_set(job, keys[i], json_object_get(task, keys[i]));
     json_object_set(job, "core_ids", json_object_get(task, "cores"));
     json_object_set(job, "numa", json_object_get(task, "numa"));
     json_object_set_new(job, "where", where_it_ran(task));
-    json_object_set_new(job, "peak_words", json_text(words));
+    json_object_set_new(job, "peak_words", peak_words(job, task));
+    json_object_set_new(job, "io_words", io_words(task));
     json_object_set_new(
         job, "cpu_us",
         json_integer(row_number(task, "cpu_user_us") + row_number(task, "cpu_system_us")));

@@ -68,7 +68,12 @@ static void emit_end(struct core *c, const struct worker *w, const struct in_att
                                  .has_outputs = in->has_outputs,
                                  .at_us = wall_us,
                                  .worker = w->id,
-                                 .policy_us = c->policy_us};
+                                 .policy_us = c->policy_us,
+                                 .max_rss_kib = in->max_rss_kib,
+                                 .io_read_bytes = in->io_read_bytes,
+                                 .io_write_bytes = in->io_write_bytes,
+                                 .switches = in->switches,
+                                 .switches_forced = in->switches_forced};
     core_emit(c, out, r);
 }
 

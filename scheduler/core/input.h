@@ -121,6 +121,7 @@ struct in_attempt_end {
     enum verdict verdict;
     int64_t exit_code, start_us, end_us;
     uint64_t signal, run_us, cpu_user_us, cpu_system_us, peak_mem_kib;
+    uint64_t max_rss_kib, io_read_bytes, io_write_bytes, switches, switches_forced;
     const char *limit, *summary, *signature, *result, *cause;
     bool has_outputs;
 };

@@ -37,6 +37,7 @@ struct task_view {
     const char *node, *cores;
     int64_t exit_code, start_us, end_us;
     uint64_t signal, cpu_user_us, cpu_system_us, peak_mem_kib;
+    uint64_t max_rss_kib, io_read_bytes, io_write_bytes, switches, switches_forced;
     const char *limit, *summary, *signature, *result, *cause;
     bool is_live;    /* not ended: its row is replaced later */
     bool is_attempt; /* an earlier attempt that ended, of a task that goes on: goes to the attempt

@@ -4,7 +4,7 @@
 #include "common/base/pure/flat.h"
 #include "common/base/pure/mem.h"
 
-enum { TASK_ROW_VERSION = 1, TEXT_MAX_BYTES = 1024 * 1024 };
+enum { TASK_ROW_VERSION = 2, TEXT_MAX_BYTES = 1024 * 1024 };
 
 static char *text_of(const char *text)
 {
@@ -96,6 +96,11 @@ void stored_task_of_view(const struct task_view *v, struct stored_task *out)
         .cpu_user_us = v->cpu_user_us,
         .cpu_system_us = v->cpu_system_us,
         .peak_mem_kib = v->peak_mem_kib,
+        .max_rss_kib = v->max_rss_kib,
+        .io_read_bytes = v->io_read_bytes,
+        .io_write_bytes = v->io_write_bytes,
+        .switches = v->switches,
+        .switches_forced = v->switches_forced,
         .summary = text_of(v->summary),
         .signature = text_of(v->signature),
         .result = text_of(v->result),
@@ -118,6 +123,7 @@ void stored_task_encode(const struct stored_task *t, struct cq_str *out)
 {
     flat_put_u64(out, TASK_ROW_VERSION);
     STORED_TASK_COLUMNS(PUT_TASK)
+    STORED_TASK_FIGURES(PUT_TASK)
 }
 
 #define GET_u64(name)        t.name = flat_get_u64(&r);
@@ -128,10 +134,14 @@ void stored_task_encode(const struct stored_task *t, struct cq_str *out)
 int stored_task_decode(const void *data, size_t bytes, struct stored_task *out, struct cq_err *err)
 {
     struct flat_reader r = flat_reader_of(data, bytes);
-    if (flat_get_u64(&r) != TASK_ROW_VERSION)
+    uint64_t version = flat_get_u64(&r);
+    if (version == 0 || version > TASK_ROW_VERSION)
         return cq_fail(err, CQ_E_VERSION, "task row of an unknown version");
     struct stored_task t = {0};
     STORED_TASK_COLUMNS(GET_TASK)
+    if (version >= 2) {
+        STORED_TASK_FIGURES(GET_TASK)
+    }
     if (r.failed) {
         stored_task_fini(&t);
         return cq_fail(err, CQ_E_PROTOCOL, "damaged task row of %zu bytes", bytes);

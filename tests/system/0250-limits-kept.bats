@@ -104,6 +104,42 @@ open(sys.argv[2]).read()" "$2/said" "$2/go"' sh "$(eat 100)" "$T")
     ((peak > 100 * 1024 && peak < 200 * 1024))
 }
 
+@test "figures of a job, and of one that was killed: memory, time, disk" {
+    script='import os, sys
+block = bytearray(b"x" * (80 << 20))
+end = os.times().elapsed + 0.3
+while os.times().elapsed < end: pass
+with open(sys.argv[1], "wb", 0) as f:
+    f.write(block[:8 << 20])
+    os.fsync(f.fileno())
+os.wait() if os.fork() else os.execvp("true", ["true"])
+print("counted", flush=True)
+if len(sys.argv) > 2:
+    open(sys.argv[2], "w").write("up\n")
+    open(sys.argv[3]).read()'
+    check() {
+        cpu=$(($(field "$1" cpu_user_us) + $(field "$1" cpu_system_us)))
+        ((cpu >= 250000 && cpu < 5000000))
+        (($(field "$1" peak_mem_kib) > 81920 && $(field "$1" peak_mem_kib) <= 262144))
+        (($(field "$1" max_rss_kib) > 81920))
+        (($(field "$1" switches) > 0))
+        # Where the directory is on a disk at all.
+        [ "$(stat -f -c %T "$T")" = tmpfs ] || (($(field "$1" io_write_bytes) >= 8 << 20))
+    }
+    job=$(chipq submit --mem 256M -- python3 -c "$script" "$T/file")
+    run -0 chipq wait "$job" --timeout 20s
+    check "$job"
+    run -0 chipq job "$job"
+    [[ $output == *"peak memory"*" of 256M"* ]]
+    job=$(chipq submit --mem 256M --grace 100ms -- python3 -c "$script" "$T/file" "$T/said" "$T/go")
+    [ "$(heard "$T/said")" = up ]
+    run -0 chipq cancel "$job"
+    run -1 chipq wait "$job" --timeout 20s
+    [ "$(field "$job" verdict)" = killed ]
+    check "$job"
+    [ "$(chipq logs "$job")" = counted ]
+}
+
 @test "processes without end: the limit holds, is told, and nothing stays" {
     needs pids
     cat >"$T/many.py" <<'PY'
