@@ -32,6 +32,7 @@ enum {
     KEY_MAX_ATTEMPTS,
     KEY_NODE_HAS,
     KEY_OUTPUT_MAX,
+    KEY_OUTPUT_FULL,
     KEY_GRACE,
     KEY_CHDIR,
     KEY_WAIT,
@@ -86,7 +87,9 @@ static const struct argp_option options[] = {
      0},
     {"max-attempts", KEY_MAX_ATTEMPTS, "N", 0, "starts after losses, 1 to 100 (3)", 0},
     {"node-has", KEY_NODE_HAS, "LIST", 0, "features a machine must have, as in tool=yosys", 0},
-    {"output-max", KEY_OUTPUT_MAX, "SIZE", 0, "cap of the output file", 0},
+    {"output-max", KEY_OUTPUT_MAX, "SIZE", 0, "cap of the output file (256M)", 0},
+    {"output-full", KEY_OUTPUT_FULL, "WHAT", 0,
+     "at that cap, stop the job or drop what is beyond (stop)", 0},
     {"grace", KEY_GRACE, "TIME", 0, "between TERM and KILL when it is stopped", 0},
     {"chdir", KEY_CHDIR, "DIR", 0, "directory to run in (the current one)", 0},
     {"wait", KEY_WAIT, NULL, 0, "wait until it is over; exit 1 when it did not pass", 0},
@@ -122,6 +125,7 @@ static const char *field_of(int key)
         {KEY_MAX_ATTEMPTS, "max_attempts"},
         {KEY_NODE_HAS, "node_has"},
         {KEY_OUTPUT_MAX, "output_max"},
+        {KEY_OUTPUT_FULL, "output_full"},
         {KEY_GRACE, "grace"},
         {KEY_LICENCE, "licence"},
         {KEY_INSTRUMENT, "instrument"},
@@ -201,6 +205,7 @@ static int make_run(const struct opts *o, size_t n_args, char **args, struct cq_
                            .n_argv = n_args,
                            .cwd = cwd,
                            .output_max_mib = o->request.output_max_mib,
+                           .output_full = o->request.output_full,
                            .grace_us = o->request.grace_us};
     run.env = request_environment(environ, false, &run.n_env);
     run_spec_encode(&run, out);

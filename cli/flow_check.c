@@ -84,10 +84,11 @@ static const json_t *find_task(const struct flow_job *job, const struct flow_poo
 static void fail_unknown_param(const struct flow_job *job, const struct flow_param *param,
                                struct flow_errors *e)
 {
-    static const char *const own[] = {
-        "tool",         "needs", "require",     "expect", "cores",      "mem",     "time",
-        "priority",     "array", "max_running", "hold",   "node_has",   "on_lost", "restart",
-        "max_attempts", "topo",  "exclusive",   "grace",  "output_max", "smt",     "membind"};
+    static const char *const own[] = {"tool", "needs",     "require",  "expect",     "cores",
+                                      "mem",  "time",      "priority", "array",      "max_running",
+                                      "hold", "node_has",  "on_lost",  "restart",    "max_attempts",
+                                      "topo", "exclusive", "grace",    "output_max", "output_full",
+                                      "smt",  "membind"};
     size_t n = 0;
     const char **names = names_of(json_object_get(job->described, "params"), CQ_COUNT(own), &n);
     for (size_t i = 0; i < CQ_COUNT(own); i++)

@@ -108,6 +108,7 @@ static void make_run(struct planner *p, struct flow_planned *planned, const stru
                            .src_dir = p->f->root,
                            .tool = job->tool,
                            .output_max_mib = job->request.output_max_mib,
+                           .output_full = job->request.output_full,
                            .grace_us = job->request.grace_us};
     CQ_CLEANUP(cq_free_ptr)
     char *task_json =

@@ -19,10 +19,10 @@ struct reader {
 
 /* Keys of a job that are fields of its request, with what they are called there. */
 static const char *const request_keys[] = {
-    "cores",     "mem",      "time",       "priority", "array",        "max_running",
-    "hold",      "node_has", "on_lost",    "restart",  "max_attempts", "topo",
-    "exclusive", "grace",    "output_max", "licence",  "instrument",   "preemptible",
-    "reserve",   "smt",      "membind",    NULL};
+    "cores",       "mem",     "time",       "priority",     "array",   "max_running", "hold",
+    "node_has",    "on_lost", "restart",    "max_attempts", "topo",    "exclusive",   "grace",
+    "output_max",  "licence", "instrument", "preemptible",  "reserve", "smt",         "membind",
+    "output_full", NULL};
 
 static bool is_listed(const char *name, const char *const *list)
 {

@@ -266,6 +266,12 @@ static int set_preemptible(struct request *r, const char *text, struct cq_err *e
     return set_flag(text, &r->preemptible, err);
 }
 
+static int set_output_full(struct request *r, const char *text, struct cq_err *err)
+{
+    static const char *const words[] = {"stop", "drop", NULL};
+    return set_choice(text, words, &r->output_full, err);
+}
+
 static int set_licence(struct request *r, const char *text, struct cq_err *err)
 {
     if (tokens_add(&r->licence, r->instrument, text, err) != 0)
@@ -316,6 +322,7 @@ static const struct {
     {"instrument", set_instrument},
     {"preemptible", set_preemptible},
     {"reserve", set_reserve},
+    {"output_full", set_output_full},
 };
 
 /* The place of `name` in the table; its size when it is not there. */
@@ -360,6 +367,7 @@ void request_inherit(struct request *r, const struct request *from)
     INHERIT("time", time_us);
     INHERIT("grace", grace_us);
     INHERIT("output_max", output_max_mib);
+    INHERIT("output_full", output_full);
     INHERIT("priority", priority);
     INHERIT("max_attempts", max_attempts);
     INHERIT("restart", restart);

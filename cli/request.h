@@ -21,6 +21,7 @@ struct request {
     char **node_has;                      /* owned, n_node_has texts */
     size_t n_node_has;
     uint64_t cores, mem_mib, array_max_running, max_attempts, output_max_mib; /* 0 = not given */
+    uint64_t output_full;                                                     /* 0 stop, 1 drop */
     int64_t time_us, grace_us;                                                /* 0 = not given */
     int64_t priority;
     uint64_t restart, on_lost; /* as in job_spec */
@@ -34,8 +35,8 @@ struct request {
 void request_fini(struct request *r); /* accepts zeroed memory */
 
 /* Sets one field from text. Names: name array max_running topo node_has cores mem time priority
- * restart on_lost max_attempts output_max grace licence instrument reserve smt membind hold
- * preemptible ("true"/"false" for the last two), exclusive (these, or what of).
+ * restart on_lost max_attempts output_max output_full grace licence instrument reserve smt membind
+ * hold preemptible ("true"/"false" for the last two), exclusive (these, or what of).
  * CQ_E_INVALID or CQ_E_LIMIT says what was expected; nothing is changed then. `name` must be one of
  * them (asserted). */
 int request_set(struct request *r, const char *name, const char *text,

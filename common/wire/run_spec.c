@@ -6,7 +6,7 @@
 #include <inttypes.h>
 
 enum {
-    SPEC_VERSION = 1,
+    SPEC_VERSION = 2,
     TEXTS_MAX = 8192,
     TEXT_MAX = 131072,
     PATH_MAX_BYTES = 4095,
@@ -49,6 +49,7 @@ void run_spec_encode(const struct run_spec *s, struct cq_str *out)
     flat_put_text(out, s->task_json);
     flat_put_u64(out, s->output_max_mib);
     flat_put_i64(out, s->grace_us);
+    flat_put_u64(out, s->output_full);
 }
 
 /* NULL-terminated. On failure of the reader the count says what is there to free. */
@@ -82,6 +83,8 @@ static int check(const struct run_spec *s, struct cq_err *err)
             return cq_fail(err, CQ_E_PROTOCOL, "run specification: env[%zu] is not NAME=value", i);
     if (s->grace_us < 0)
         return cq_fail(err, CQ_E_PROTOCOL, "run specification: grace_us is negative");
+    if (s->output_full > 1)
+        return cq_fail(err, CQ_E_PROTOCOL, "run specification: output_full is out of range");
     if (check_path(s->cwd, "cwd", err) != 0)
         return -1;
     return check_path(s->src_dir, "src_dir", err);
@@ -104,7 +107,7 @@ int run_spec_decode(const void *data, size_t bytes, struct run_spec *out, struct
     struct run_spec got = {0};
     const char *broken = NULL;
     uint64_t version = flat_get_u64(&r);
-    if (!r.failed && version != SPEC_VERSION)
+    if (!r.failed && (version == 0 || version > SPEC_VERSION))
         return cq_fail(err, CQ_E_VERSION, "run specification of version %" PRIu64 ", not %d",
                        version, SPEC_VERSION);
     TAKE(argv, get_texts(&r, &got.n_argv));
@@ -115,6 +118,9 @@ int run_spec_decode(const void *data, size_t bytes, struct run_spec *out, struct
     TAKE(task_json, flat_get_text(&r, RUN_SPEC_MAX));
     TAKE(output_max_mib, flat_get_u64(&r));
     TAKE(grace_us, flat_get_i64(&r));
+    if (version >= 2) {
+        TAKE(output_full, flat_get_u64(&r));
+    }
     int rc = 0;
     if (broken)
         rc = cq_fail(err, CQ_E_PROTOCOL, "run specification: %s is cut off or over its bound",

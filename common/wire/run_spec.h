@@ -20,6 +20,7 @@ struct run_spec {
     char *task_json;         /* task.json for the plugin; "" otherwise */
     uint64_t output_max_mib; /* cap of the attempt's output file; 0 = default */
     int64_t grace_us;        /* between TERM and KILL; 0 = default */
+    uint64_t output_full;    /* at the cap: 0 it is ended, 1 what is beyond is dropped */
 };
 
 void run_spec_fini(struct run_spec *s); /* accepts zeroed memory */

@@ -229,6 +229,23 @@ print("%x-%x" % (s.st_dev, s.st_ino))' "$CHIPQ_DIR/run/leases")
     rm -rf "$CHIPQ_DIR"
 }
 
+@test "a job that fills the disk under its directory fails alone; the pool goes on" {
+    [ "$(id -u)" = 0 ] || skip "needs root, for a small file system"
+    own_pool env
+    run -0 chipq down
+    unshare -m sh -c 'mount -t tmpfs -o size=8M small "$CHIPQ_DIR/run/leases" && exec "$@"' sh \
+        chipq up --cores 2 --mem 1G >&2
+    job=$(chipq submit --array 1-2 -- sh -c '[ "$CHIPQ_TASK" = 2 ] || head -c 64M /dev/zero >"$TMPDIR/fill"')
+    run -1 chipq wait "$job" --timeout 20s
+    [ "$(field "$job[1]" task_list.0.verdict)" = fail ]
+    [ "$(field "$job[2]" task_list.0.verdict)" = pass ]
+    run -0 chipq logs "$job[1]"
+    [[ $output == *"No space left on device"* ]]
+    run -0 chipq submit --wait -- true
+    run -0 chipq down
+    rm -rf "$CHIPQ_DIR"
+}
+
 @test "a tree that is read-only or not there: jobs run, what is lost is said once" {
     if [ "$(id -u)" != 0 ] || [[ $LIMITS != v1:memory+pids* ]]; then
         skip "needs root and cgroup v1"

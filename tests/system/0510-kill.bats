@@ -106,6 +106,21 @@ all_dead_within() {
     run -0 chipq submit --wait -- true
 }
 
+@test "output that floods is dropped on request: the job goes on to its end" {
+    exec 8<&-
+    job=$(chipq submit --output-max 1M --output-full drop -- sh -c \
+        'echo first; head -c 2147483648 /dev/zero; echo last; echo end >"$1/mark"' sh "$T")
+    run -0 chipq wait "$job" --timeout 60s
+    [ "$(cat "$T/mark")" = end ]
+    [ "$(field "$job" verdict)" = pass ]
+    [[ $(field "$job" cause) == "output limit 1M reached; at least "*" more were dropped" ]]
+    log=$(field "$job" log_path)
+    size=$(stat -c %s "$log")
+    ((size >= 1048576 && size < 1048576 + 4096))
+    [ "$(head -n 1 "$log" | head -c 5)" = first ]
+    [[ $(tail -n 1 "$log") == "chipq: output limit 1M reached; "* ]]
+}
+
 @test "output that floods from a process left behind is cut as well" {
     exec 8<&-
     job=$(chipq submit --output-max 1M -- sh -c 'setsid yes & wait')

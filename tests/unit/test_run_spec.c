@@ -21,7 +21,8 @@ static void set_up(void)
                              .tool = "",
                              .task_json = "",
                              .output_max_mib = 64,
-                             .grace_us = 5000000};
+                             .grace_us = 5000000,
+                             .output_full = 1};
 }
 
 TestSuite(run_spec, .init = set_up);
@@ -41,6 +42,7 @@ Test(run_spec, comes_back_as_it_was)
     cr_assert_str_eq(back.cwd, "/home/ann/uart");
     cr_assert_eq(back.output_max_mib, 64);
     cr_assert_eq(back.grace_us, 5000000);
+    cr_assert_eq(back.output_full, 1);
     run_spec_encode(&back, &again);
     cr_assert_eq(again.len, out.len);
     cr_assert_arr_eq(again.data, out.data, out.len);
@@ -48,6 +50,19 @@ Test(run_spec, comes_back_as_it_was)
     run_spec_fini(&back);
     cq_str_fini(&out);
     cq_str_fini(&again);
+}
+
+Test(run_spec, of_version_1_is_read)
+{
+    struct cq_str out = {0};
+    struct run_spec back;
+    run_spec_encode(&spec, &out);
+    out.data[0] = 1;
+    cr_assert_eq(run_spec_decode(out.data, out.len - 1, &back, NULL), 0);
+    cr_assert_eq(back.grace_us, 5000000);
+    cr_assert_eq(back.output_full, 0);
+    run_spec_fini(&back);
+    cq_str_fini(&out);
 }
 
 Test(run_spec, cut_anywhere_it_is_refused)
@@ -115,7 +130,7 @@ Test(run_spec, another_version_is_told)
 {
     struct run_spec back;
     struct cq_err err = {0};
-    cr_assert_eq(run_spec_decode("\x02", 1, &back, &err), -1);
+    cr_assert_eq(run_spec_decode("\x03", 1, &back, &err), -1);
     cr_assert_eq(err.code, CQ_E_VERSION);
     cr_assert_eq(run_spec_decode("\x01\xff\xff\xff\x7f", 5, &back, &err), -1);
     cr_assert(strstr(err.text, "argv") != NULL, "a count beyond the bytes: %s", err.text);

@@ -273,8 +273,20 @@ Test(shepherd, caps_the_output)
     char *text = driver_output(&d);
     size_t len = strlen(text);
     cr_assert(len > CAP && len < CAP + 200, "%zu", len);
-    cr_assert_str_eq(text + CAP, "\nchipq: output limit of 4 MiB reached; the rest is cut off\n");
+    cr_assert_str_eq(text + CAP, "\nchipq: output limit 4M reached: it wrote more output than "
+                                 "allowed\n");
     free(text);
+}
+
+Test(shepherd, drops_output_beyond_the_cap_and_lets_the_job_go_on)
+{
+    enum { CAP = 1 << 20 };
+    driver_shell(&d, (struct job_options){.output_max_bytes = CAP, .flags = LEASE_F_DROP},
+                 "head -c 8388608 /dev/zero; exit 3");
+    struct lease_record r = driver_next(&d, LEASE_REC_END);
+    cr_assert_eq(r.limit, LIMIT_NONE);
+    cr_assert_eq(r.exit_code, 3);
+    cr_assert_not_null(strstr(r.cause, "output limit 1M reached; at least "), "%s", r.cause);
 }
 
 Test(shepherd, notices_output_that_grows_after_silence)

@@ -189,7 +189,8 @@ static int encode(struct builder *b, uint32_t *flags, struct cq_str *out, struct
     struct order o = {
         .job = b->order->job,
         .flags = (is_tool ? LEASE_F_TOOL : 0U) | (is_private ? LEASE_F_PRIVATE : 0U)
-                 | (b->order->restart == 1 ? LEASE_F_NEVER : 0U),
+                 | (b->order->restart == 1 ? LEASE_F_NEVER : 0U)
+                 | (b->spec.output_full ? LEASE_F_DROP : 0U),
         .wall_us = (int64_t)b->order->time_us,
         .grace_us = grace_of(b->spec.grace_us),
         .output_max_bytes = (b->spec.output_max_mib ? b->spec.output_max_mib : OUTPUT_MIB) << 20,

@@ -47,6 +47,7 @@ enum lease_record_flag {
     LEASE_F_CLOSED = 64,
     LEASE_F_OOM = 128,         /* the kernel killed a process of it: its memory was used up */
     LEASE_F_OOM_MACHINE = 256, /* with OOM: the machine's memory, not the lease's */
+    LEASE_F_DROP = 1024,       /* output beyond its cap is dropped, and the job goes on */
     LEASE_F_PIDS = 512,        /* a process could not be started: there were as many as may be */
 };
 

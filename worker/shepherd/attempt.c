@@ -22,11 +22,11 @@ static void attempt_finish(struct shepherd *s)
 {
     struct running *r = &s->now_running;
     (void)CQ_FP("shepherd.exit.before");
-    if (output_finish(r) && r->record.limit == LIMIT_NONE) {
+    bool is_ended_by_it = output_finish(r) && r->record.limit == LIMIT_NONE;
+    if (is_ended_by_it)
         r->record.limit = LIMIT_OUTPUT;
-        (void)cq_copy_text(r->record.cause, sizeof r->record.cause,
-                           "it wrote more output than allowed");
-    }
+    if (is_ended_by_it || (r->dropped_bytes && r->record.cause[0] == '\0'))
+        output_limit_text(r, r->record.cause, sizeof r->record.cause);
     account_end(s);
     spawn_clean(s, r);
     r->is_on = false;

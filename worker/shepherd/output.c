@@ -1,6 +1,9 @@
 /* The output file of an attempt: made by us, written by the job itself, held below its cap. Nobody
- * polls a quiet file: inotify tells the first byte after silence, a timer looks while it grows. */
+ * polls a quiet file: inotify tells the first byte after silence, a timer looks while it grows.
+ * Dropping is cutting off: the job appends, so that it goes on at the new end, and what was cut off
+ * before the kernel wrote it out never costs a disk anything. */
 #include "worker/shepherd/shepherd.h"
+#include "common/base/pure/parse.h"
 #include "common/base/sys/files.h"
 #include "worker/lease/place.h"
 
@@ -41,7 +44,7 @@ int output_open(struct running *r, const char *dir, struct cq_err *err)
         r->log_fd = open_plain(r->log);
     if (r->log_fd < 0)
         return cq_fail_errno(err, CQ_E_IO, errno, "cannot make the output file %s", r->log);
-    r->log_bytes = 0;
+    r->log_bytes = r->dropped_bytes = 0;
     return 0;
 }
 
@@ -64,13 +67,41 @@ static void look_again(struct running *r, int64_t now_us)
     r->check_at_us = now_us + check_delay_us(r);
 }
 
-static bool is_over_cap(struct shepherd *s, uint64_t bytes)
+void output_limit_text(const struct running *r, char *to, size_t size)
 {
-    if (bytes <= s->now_running.job->order.output_max_bytes)
+    char limit[32], more[32];
+    (void)format_size_mib(r->job->order.output_max_bytes >> 20, limit, sizeof limit);
+    (void)format_size_mib((r->dropped_bytes + (1 << 20) - 1) >> 20, more, sizeof more);
+    if (r->record.flags & LEASE_F_DROP)
+        snprintf(to, size, "output limit %s reached; at least %s more were dropped", limit, more);
+    else
+        snprintf(to, size, "output limit %s reached: it wrote more output than allowed", limit);
+}
+
+static bool cut_at_cap(struct running *r, uint64_t bytes)
+{
+    uint64_t cap = r->job->order.output_max_bytes;
+    if (bytes <= cap || ftruncate(r->log_fd, (off_t)cap) != 0)
         return false;
-    s->now_running.watch = WATCH_OFF;
-    s->now_running.check_at_us = INT64_MAX;
-    attempt_kill(s, LIMIT_OUTPUT, "it wrote more output than allowed");
+    r->dropped_bytes += bytes - cap;
+    return true;
+}
+
+static bool is_over_cap(struct shepherd *s, uint64_t bytes, int64_t now_us)
+{
+    struct running *r = &s->now_running;
+    char text[CAUSE_BYTES];
+    if (bytes <= r->job->order.output_max_bytes)
+        return false;
+    if ((r->record.flags & LEASE_F_DROP) && cut_at_cap(r, bytes)) {
+        r->log_bytes = r->job->order.output_max_bytes;
+        look_again(r, now_us);
+        return true;
+    }
+    r->watch = WATCH_OFF;
+    r->check_at_us = INT64_MAX;
+    output_limit_text(r, text, sizeof text);
+    attempt_kill(s, LIMIT_OUTPUT, text);
     return true;
 }
 
@@ -78,7 +109,7 @@ void output_watch(struct shepherd *s, int64_t now_us)
 {
     struct running *r = &s->now_running;
     uint64_t bytes = output_bytes(r), before = r->log_bytes;
-    if (is_over_cap(s, bytes))
+    if (is_over_cap(s, bytes, now_us))
         return;
     r->log_bytes = bytes;
     if (bytes != before || s->inotify_fd < 0) {
@@ -112,17 +143,16 @@ void output_say(const struct running *r, const char *text)
 
 bool output_finish(struct running *r)
 {
-    uint64_t cap = r->job->order.output_max_bytes;
-    bool is_cut = r->log_fd >= 0 && output_bytes(r) > cap;
-    if (is_cut && ftruncate(r->log_fd, (off_t)cap) == 0) {
-        char text[128];
-        snprintf(text, sizeof text, "output limit of %llu MiB reached; the rest is cut off",
-                 (unsigned long long)(cap >> 20));
+    char text[CAUSE_BYTES];
+    bool drops = (r->record.flags & LEASE_F_DROP) != 0;
+    bool is_cut = r->log_fd >= 0 && cut_at_cap(r, output_bytes(r));
+    if (r->dropped_bytes) {
+        output_limit_text(r, text, sizeof text);
         (void)write_all(r->log_fd, "\n", 1);
         output_say(r, text);
     }
     if (r->log_fd >= 0)
         close(r->log_fd);
     r->log_fd = -1;
-    return is_cut;
+    return is_cut && !drops;
 }

@@ -36,7 +36,7 @@ struct running {
     int64_t check_at_us; /* of the output's size */
     enum watch_state watch;
     int log_fd;
-    uint64_t log_bytes;
+    uint64_t log_bytes, dropped_bytes;
     char log[PATH_MAX], work[PATH_MAX], tmp[PATH_MAX];
 };
 
@@ -98,7 +98,9 @@ void account_end(struct shepherd *s);                               /* everythin
 int output_open(struct running *r, const char *dir, struct cq_err *err) CQ_MUST_CHECK;
 void output_watch(struct shepherd *s, int64_t now_us); /* at check_at_us */
 void output_on_event(struct shepherd *s, int64_t now_us);
-bool output_finish(struct running *r); /* cuts at the cap; true when it had to. Closes the file */
+bool output_finish(
+    struct running *r); /* cuts at the cap; true when that ends it. Closes the file */
+void output_limit_text(const struct running *r, char *to, size_t size);
 void output_say(const struct running *r, const char *text); /* appends a line "chipq: ..." */
 
 /* spawn.c: its process. 0, or -1 with the text that the user sees. */
