@@ -19,6 +19,7 @@ struct bench {
 int bench_throughput(struct bench *b, struct cq_err *err) CQ_MUST_CHECK;
 int bench_latency(struct bench *b, struct cq_err *err) CQ_MUST_CHECK;
 int bench_submit(struct bench *b, struct cq_err *err) CQ_MUST_CHECK;
+int bench_launch(struct bench *b, struct cq_err *err) CQ_MUST_CHECK; /* needs no pool */
 
 /* A SUBMIT of one job that runs b->command with `argument` (NULL: none). The message borrows from
  * `t`, which must outlive it; ticket_fini releases. Every bench_ask draws a fresh key. */

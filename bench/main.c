@@ -35,12 +35,12 @@ static const struct argp_option options[] = {
     {.name = "command",
      .key = KEY_COMMAND,
      .arg = "PATH",
-     .doc = "throughput: what jobs run (chipq-noop)"},
+     .doc = "throughput, launch: what jobs run (chipq-noop)"},
     {.name = "no-raw", .key = KEY_NO_RAW, .doc = "throughput: leave the posix_spawn loop out"},
     {.name = "samples",
      .key = KEY_SAMPLES,
      .arg = "N",
-     .doc = "latency: how many of each kind (100)"},
+     .doc = "latency, launch: how many of each kind (100)"},
     {.name = "window",
      .key = KEY_WINDOW,
      .arg = "N",
@@ -109,12 +109,13 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
 static const struct argp parser = {
     .options = options,
     .parser = on_option,
-    .args_doc = "throughput|latency|submit|policy",
+    .args_doc = "throughput|latency|submit|launch|policy",
     .doc =
         "Measures a running pool through the public interface.\v"
         "  throughput   jobs per second, first submit to last recorded end, beside the raw limit\n"
         "  latency      from submit to the start of the job's process\n"
         "  submit       acknowledged submits per second over one connection\n"
+        "  launch       cost of starting a job at each level of isolation, without a pool\n"
         "  policy       decisions per second of the core alone, without a pool; its options:\n"
         "               chipq-bench policy --help\n\n"
         "Example:\n  chipq up && chipq-bench throughput --jobs 5000 --array\n"};
@@ -150,6 +151,8 @@ static int run(struct parsed *p, struct cq_err *err)
         int (*measure)(struct bench *b, struct cq_err *err);
     } measurements[] = {
         {"throughput", bench_throughput}, {"latency", bench_latency}, {"submit", bench_submit}};
+    if (strcmp(p->name, "launch") == 0)
+        return bench_launch(&p->b, err);
     if (access(p->b.key_path, F_OK) != 0)
         return cq_fail(err, CQ_E_NO_SCHEDULER, "there is no key %s; start a pool with: chipq up",
                        p->b.key_path);

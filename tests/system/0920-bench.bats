@@ -53,3 +53,20 @@ teardown_file() {
     [ "$status" -ne 0 ]
     [[ "$output" == *"chipq up"* ]]
 }
+
+@test "launch: what a start costs at each level of isolation, without a pool" {
+    run --separate-stderr chipq-bench launch --samples 2 --json
+    [ "$status" = 0 ]
+    python3 -c 'import json, sys
+r = json.load(sys.stdin)
+assert [l["level"] for l in r["levels"]] == ["bare", "group", "sandbox", "full"], r
+assert r["program_us_p50"] > 0
+possible = [l for l in r["levels"] if l["possible"]]
+assert possible
+for l in possible:
+    assert 0 < l["task_us_p50"] < l["job_us_p50"], l' <<<"$output"
+    run -0 chipq-bench launch --samples 1
+    [[ $output == *"LEVEL"*"program"*"bare"*"full"* ]]
+    run -0 find /tmp -maxdepth 1 -name 'chipq-launch-*' -newer "$BATS_TEST_TMPDIR"
+    [ -z "$output" ]
+}

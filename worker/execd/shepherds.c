@@ -4,7 +4,6 @@
 #include "common/base/sys/clock.h"
 #include "common/base/sys/log.h"
 #include "worker/execd/execd.h"
-#include "worker/lease/clone.h"
 #include "worker/lease/journal.h"
 #include "worker/lease/tree.h"
 
@@ -46,15 +45,6 @@ static struct shepherd_child *find_lease(struct execd *x, uint64_t lease)
     return NULL;
 }
 
-/* In v2 without controllers the shepherd is born in its group at no cost. Where the group has
- * limits it enters by itself, so that its own start is not charged to the job. */
-static int born_fd(const struct execd *x, const struct group *g)
-{
-    const struct group_place *at = x->slots.root.at;
-    bool is_plain_tree = at[GROUP_TREE].is_v2 && !at[GROUP_MEMORY].is_v2 && !at[GROUP_PIDS].is_v2;
-    return is_plain_tree ? g->fd[GROUP_TREE] : CLONE_NO_GROUP;
-}
-
 static pid_t start_one(struct execd *x, uint64_t lease, const int fds[EXECD_START_FDS],
                        const struct group *g)
 {
@@ -69,7 +59,7 @@ static pid_t start_one(struct execd *x, uint64_t lease, const int fds[EXECD_STAR
     struct isolated i = {.keeper = x->keeper,
                          .leases_fd = x->leases_fd,
                          .null_fd = x->null_fd,
-                         .born_fd = born_fd(x, g),
+                         .born_fd = group_born_fd(&x->slots.root, g),
                          .program = program,
                          .argv = argv,
                          .env = env};

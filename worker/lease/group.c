@@ -99,6 +99,13 @@ void group_close(struct group *g)
     }
 }
 
+int group_born_fd(const struct group_root *root, const struct group *g)
+{
+    const struct group_place *at = root->at;
+    bool is_plain_tree = at[GROUP_TREE].is_v2 && !at[GROUP_MEMORY].is_v2 && !at[GROUP_PIDS].is_v2;
+    return is_plain_tree ? g->fd[GROUP_TREE] : -1;
+}
+
 bool group_is_empty(const struct group *g)
 {
     for (size_t k = 0; k < GROUP_KIND_COUNT; k++)

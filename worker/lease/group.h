@@ -62,6 +62,11 @@ enum group_made { GROUP_MADE, GROUP_IN_USE, GROUP_FAILED };
  * FAILED: none could be made. */
 enum group_made group_make(const struct group_root *root, uint32_t slot, struct group *out);
 void group_close(struct group *g);
+
+/* The directory that a process may be born in at no cost (v2 without controllers), or -1. Where the
+ * group has limits the shepherd enters by itself, so that its own start is not charged to the job.
+ */
+int group_born_fd(const struct group_root *root, const struct group *g);
 bool group_is_empty(const struct group *g);
 uint64_t
 group_memory_bytes(const struct group *g); /* what is still charged to it; 0 when unknown */
