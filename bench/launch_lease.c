@@ -27,14 +27,14 @@ int launcher_open(struct launcher *l, const char *bin_dir, const char *command, 
     if (mkdtemp(dir) == NULL)
         return cq_fail_errno(err, CQ_E_IO, errno, "cannot make a directory in /tmp");
     l->dir = cq_strdup(dir);
-    l->command = (char *)(uintptr_t)command;
+    l->command = command;
     l->shepherd = path_format("%s/chipq-shepherd", bin_dir);
     CQ_CLEANUP(cq_free_ptr) char *leases = path_format("%s/run/leases", dir);
     if (dir_make(leases, 0700, err) != 0)
         return -1;
     l->leases_fd = open(leases, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     l->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-    snprintf(tag, sizeof tag, "launch-%ld", (long)getpid());
+    (void)snprintf(tag, sizeof tag, "launch-%ld", (long)getpid());
     slots_open(&l->slots, dir, tag);
     return 0;
 }
@@ -170,8 +170,10 @@ static int converse(const struct launcher *l, int fd, uint64_t n, struct cq_err 
 static pid_t start(const struct launcher *l, enum keeper keeper, const struct group *g,
                    const int fds[EXECD_START_FDS])
 {
-    const char *mode = keeper == KEEPER_USER_NAMESPACE ? "--user-namespace" : "--lease";
-    char *argv[] = {(char *)"chipq-shepherd", (char *)(uintptr_t)mode, NULL}, *env[] = {NULL};
+    bool is_user = keeper == KEEPER_USER_NAMESPACE;
+    char *argv[] = {(char *)"chipq-shepherd", (char *)(is_user ? "--user-namespace" : "--lease"),
+                    NULL},
+         *env[] = {NULL};
     struct isolated i = {.keeper = keeper,
                          .leases_fd = l->leases_fd,
                          .null_fd = l->null_fd,
@@ -196,7 +198,7 @@ static int run_lease(struct launcher *l, enum keeper keeper, struct group *g, ui
     struct lease_header header = {.lease = lease, .epoch = 1, .keeper_slot = g->slot};
     char name[64];
     int pair[2], fds[EXECD_START_FDS] = {-1, -1, -1}, status = 0;
-    snprintf(name, sizeof name, "lease-%llu.journal", (unsigned long long)lease);
+    (void)snprintf(name, sizeof name, "lease-%llu.journal", (unsigned long long)lease);
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
         return cq_fail_errno(err, CQ_E_IO, errno, "cannot make a socket");
     fds[1] = pair[1];

@@ -7,7 +7,8 @@
 #include "worker/execd/execd.h"
 
 struct launcher {
-    char *dir, *command, *shepherd; /* owned: a directory of our own; borrowed: what runs; owned */
+    char *dir, *shepherd; /* owned; dir is one of our own */
+    const char *command;  /* borrowed: what runs */
     int leases_fd, null_fd;
     struct slots slots;
     uint64_t next_lease;

@@ -6,15 +6,14 @@
 #include "scheduler/core/view.h"
 
 /* Columns that a job is born with. */
-#define STORED_JOB_FIXED(X)                                                            \
-    X(u64, id)                                                                         \
-    X(u64, enterprise)                                                                 \
-    X(u64, number)                                                                     \
-    X(u64, principal)                                                                  \
-    X(u64, project)                                                                    \
-    X(text, user_name) X(text, project_name) X(text, name) X(text, flow) X(text, tool) \
-        X(text, stage_of) X(u64, is_array) X(u64, expects) X(u64, tasks) X(u64, cores) \
-            X(u64, mem_mib) X(u64, time_us) X(i64, submit_us)
+#define STORED_JOB_FIXED(X)                                                              \
+    X(u64, id)                                                                           \
+    X(u64, enterprise)                                                                   \
+    X(u64, number)                                                                       \
+    X(u64, principal)                                                                    \
+    X(u64, project) X(text, user_name) X(text, project_name) X(text, name) X(text, flow) \
+        X(text, tool) X(text, stage_of) X(u64, is_array) X(u64, expects) X(u64, tasks)   \
+            X(u64, cores) X(u64, mem_mib) X(u64, time_us) X(i64, submit_us)
 
 /* Columns that change while it lives. `keep`: NULL leaves the old value. `attempt` is the last
  * attempt of a single-task job, 0 until it starts and for arrays. */
@@ -23,20 +22,19 @@
     X(u64, verdict)                                                                             \
     X(u64, waiting)                                                                             \
     X(u64, running)                                                                             \
-    X(u64, passed)                                                                              \
-    X(u64, failed) X(u64, killed) X(u64, lost) X(i64, priority) X(i64, start_us) X(i64, end_us) \
-        X(text, node) X(text, end_cause) X(text, passed_ranges) X(text, failed_ranges)          \
-            X(most, attempt) X(keep, metrics) X(text, killed_ranges) X(text, end_code)
+    X(u64, passed) X(u64, failed) X(u64, killed) X(u64, lost) X(i64, priority) X(i64, start_us) \
+        X(i64, end_us) X(text, node) X(text, end_cause) X(text, passed_ranges)                  \
+            X(text, failed_ranges) X(most, attempt) X(keep, metrics) X(text, killed_ranges)     \
+                X(text, end_code)
 
-#define STORED_TASK_COLUMNS(X)                                                                     \
-    X(u64, task)                                                                                   \
-    X(u64, attempt)                                                                                \
-    X(text, state)                                                                                 \
-    X(u64, verdict)                                                                                \
-    X(text, node)                                                                                  \
-    X(text, cores) X(i64, exit_code) X(u64, signal) X(text, limit) X(i64, start_us) X(i64, end_us) \
-        X(u64, cpu_user_us) X(u64, cpu_system_us) X(u64, peak_mem_kib) X(text, summary)            \
-            X(text, signature) X(text, result) X(text, cause)
+#define STORED_TASK_COLUMNS(X)                                                                    \
+    X(u64, task)                                                                                  \
+    X(u64, attempt)                                                                               \
+    X(text, state)                                                                                \
+    X(u64, verdict)                                                                               \
+    X(text, node) X(text, cores) X(i64, exit_code) X(u64, signal) X(text, limit) X(i64, start_us) \
+        X(i64, end_us) X(u64, cpu_user_us) X(u64, cpu_system_us) X(u64, peak_mem_kib)             \
+            X(text, summary) X(text, signature) X(text, result) X(text, cause)
 
 /* Since version 2 of the row: appended, zero in older ones. */
 #define STORED_TASK_FIGURES(X) \

@@ -84,13 +84,18 @@ struct group slots_take(struct slots *s)
     return g;
 }
 
+static void keep(struct slots *s, const struct group *g)
+{
+    cq_grow(&s->free, &s->free_cap, s->n_free);
+    s->free[s->n_free++] = *g;
+}
+
 void slots_give(struct slots *s, struct group *g)
 {
     if (g->slot == SLOT_NONE)
         return;
     if (s->n_free < FREE_MAX && group_is_empty(g) && group_memory_bytes(g) <= KEPT_BYTES) {
-        cq_grow(&s->free, &s->free_cap, s->n_free);
-        s->free[s->n_free++] = *g;
+        keep(s, g);
         return;
     }
     group_close(g);

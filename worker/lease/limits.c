@@ -124,7 +124,7 @@ static int set_weight(struct limits *l, const struct limits_wanted *w, struct cq
 
 static bool is_same_dir(int a, int b)
 {
-    struct stat x, y;
+    struct stat x = {0}, y = {0};
     return fstat(a, &x) == 0 && fstat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
@@ -179,7 +179,7 @@ static const char *read_file(int fd, char *to, size_t size)
 
 void limits_read(const struct limits *l, struct limits_reading *out)
 {
-    char text[1024];
+    char text[1024] = "";
     *out = (struct limits_reading){0};
     (void)read_file(l->events_fd, text, sizeof text);
     out->oom_kills = limits_value(text, "oom_kill", 0);
