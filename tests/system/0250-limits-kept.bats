@@ -164,7 +164,7 @@ PY
 @test "a fork bomb: its limits hold it, its end takes all of it along" {
     exec 8<>"$T/said"
     job=$(chipq submit --mem 256M --time 2s --grace 100ms -- sh -c \
-        'exec 7>"$1"; b() { b | b & }; b; echo up >&7; while :; do sleep 1000; done' sh "$T/said")
+        'exec 7>"$1"; b() { b | b & }; echo up >&7; b; while :; do sleep 1000; done' sh "$T/said")
     IFS= read -r -t 20 line <&8
     [ "$line" = up ]
     exec 9<"$T/said" 8<&-
