@@ -580,27 +580,6 @@ static void shepherd_dies_without_namespace(const char *keeper)
     cr_assert_neq(access(survived, F_OK), 0);
 }
 
-/* What the kernel says about the policy of a process that the job started. */
-Test(agent, memory_is_bound_as_the_grant_says)
-{
-    static const char *const policies[] = {"prefer (many):0", "interleave:0", "default", "bind:0"};
-    if (access("/proc/self/numa_maps", R_OK) != 0)
-        cr_skip_test("a kernel without NUMA");
-    up();
-    for (uint64_t i = 0; i < CQ_COUNT(policies); i++) {
-        char script[160];
-        struct msg holder;
-        snprintf(script, sizeof script, "sh -c 'grep -qF \"%s\" /proc/self/numa_maps'",
-                 policies[i]);
-        master_grant(&m, (struct work){.script = script, .lease = 20 + i, .task = i, .membind = i});
-        cr_assert_eq(master_end_of(&m, &holder).exit_code, 0, "%s", policies[i]);
-        msg_fini(&holder);
-        struct msg close_it = {.code = MSG_LEASE_CLOSE,
-                               .u.lease_close = {.epoch = 1, .lease = 20 + i}};
-        master_send(&m, &close_it);
-    }
-}
-
 Test(agent, orphans_die_without_a_namespace_by_walking_proc)
 {
     shepherd_dies_without_namespace("subreaper");
