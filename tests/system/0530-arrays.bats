@@ -46,6 +46,13 @@ taskset -pc 0-4095 $$ >/dev/null 2>&1; show'
     [ "${lines[4]#*:$'\t'}" = "$cores" ]
 }
 
+@test "memory is bound as the job wishes" {
+    [ -r /proc/self/numa_maps ] || skip "a kernel without NUMA"
+    for wish in "local prefer" "interleave interleave" "none default"; do
+        run -0 chipq submit --wait --membind "${wish% *}" -- grep -q "${wish#* }" /proc/self/numa_maps
+    done
+}
+
 @test "two jobs at once never share a core" {
     script='grep Cpus_allowed_list /proc/self/status | cut -f 2 >"$1"; read -r _ <"$2"'
     exec 8<>"$T/said"
