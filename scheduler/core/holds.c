@@ -170,7 +170,8 @@ bool hold_replan(struct core *c, struct hold *h)
     hold_count(c, h, 1);
     bool leaves_more = h->worker != old.worker || h->at_us != old.at_us
                        || h->spare_cores > old.spare_cores || h->spare_mem_mib > old.spare_mem_mib
-                       || h->is_draining != old.is_draining || leaves_more_tokens(h, &old);
+                       || h->is_draining != old.is_draining || leaves_more_tokens(h, &old)
+                       || memcmp(&h->kept, &old.kept, sizeof h->kept) != 0;
     if (ok && leaves_more && !c->config.is_easy)
         hold_wake_others(c);
     return ok;

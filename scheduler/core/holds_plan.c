@@ -23,28 +23,37 @@ static bool is_there(const struct hold *h, int64_t at_us)
     return from_us <= at_us && at_us < later_by(h->at_us, h->job->class->shape->time_us);
 }
 
-/* It takes from one of `s` that begins then. What keeps exact cores keeps them from all that are
- * still there at its time, for whom only a sum is counted. */
-static bool takes_from(const struct hold *h, const struct worker *w, int64_t at_us,
-                       const struct shape *s)
+/* One that is there from `at_us` until `until_us`. */
+struct stay {
+    const struct shape *shape;
+    const struct worker *worker;
+    int64_t at_us, until_us;
+};
+
+/* What keeps exact cores keeps them from all that are still there at its time, for whom only a sum
+ * is counted. */
+static bool takes_from(const struct hold *h, const struct stay *s)
 {
-    if (h->worker != w)
+    if (h->worker != s->worker)
         return false;
-    bool meets = h->at_us > at_us && h->at_us < later_by(at_us, s->time_us);
-    return is_there(h, at_us) || (h->kept.n > 0 && meets && !kept_is_exact(s, w));
+    bool meets = h->at_us > s->at_us && h->at_us < s->until_us;
+    return is_there(h, s->at_us) || (h->kept.n > 0 && meets && !kept_is_exact(s->shape, s->worker));
 }
 
-static int64_t cores_at(const struct hold *h, const struct worker *w, int64_t at_us,
-                        const struct shape *s)
+static int64_t cores_at(const struct hold *h, const struct stay *s)
 {
-    bool takes = takes_from(h, w, at_us, s);
-    return takes ? (int64_t)plan_cores_wanted(h->job->class->shape, w) : 0;
+    return takes_from(h, s) ? (int64_t)plan_cores_wanted(h->job->class->shape, s->worker) : 0;
 }
 
-static int64_t mem_at(const struct hold *h, const struct worker *w, int64_t at_us,
-                      const struct shape *s)
+static int64_t mem_at(const struct hold *h, const struct stay *s)
 {
-    return takes_from(h, w, at_us, s) ? (int64_t)h->job->class->shape->mem_mib : 0;
+    return takes_from(h, s) ? (int64_t)h->job->class->shape->mem_mib : 0;
+}
+
+static struct stay stay_of(const struct hold *h)
+{
+    const struct shape *s = h->job->class->shape;
+    return (struct stay){s, h->worker, h->at_us, later_by(h->at_us, s->time_us)};
 }
 
 static int64_t tokens_at(const struct hold *h, const struct feature *f, int64_t at_us)
@@ -54,12 +63,14 @@ static int64_t tokens_at(const struct hold *h, const struct feature *f, int64_t 
 
 int64_t plan_cores_taken(const struct hold *h, const struct hold *other)
 {
-    return cores_at(other, h->worker, h->at_us, h->job->class->shape);
+    const struct stay s = stay_of(h);
+    return cores_at(other, &s);
 }
 
 int64_t plan_mem_taken(const struct hold *h, const struct hold *other)
 {
-    return mem_at(other, h->worker, h->at_us, h->job->class->shape);
+    const struct stay s = stay_of(h);
+    return mem_at(other, &s);
 }
 
 int64_t plan_tokens_taken(const struct hold *h, const struct hold *other, const struct feature *f)
@@ -188,15 +199,16 @@ static bool has_tokens(const struct plan *p, int64_t at_us)
     return true;
 }
 
-static bool has_room(const struct plan *p, int64_t at_us)
+static bool has_room(const struct plan *p, int64_t at_us, int64_t until_us)
 {
     const struct worker *w = p->worker;
+    const struct stay stay = {p->shape, w, at_us, until_us};
     const struct plan_ending back = given_back(&p->machine, at_us);
     int64_t cores = (int64_t)(w->n_free + back.cores), mem = free_mem(w) + (int64_t)back.mem_mib;
     for (size_t i = 0; i < p->core->holds.n; i++) {
         const struct hold *h = &p->core->holds.items[i];
-        cores -= h != p->own ? cores_at(h, w, at_us, p->shape) : 0;
-        mem -= h != p->own ? mem_at(h, w, at_us, p->shape) : 0;
+        cores -= h != p->own ? cores_at(h, &stay) : 0;
+        mem -= h != p->own ? mem_at(h, &stay) : 0;
     }
     return cores >= (int64_t)plan_cores_wanted(p->shape, w) && mem >= (int64_t)p->shape->mem_mib
            && has_tokens(p, at_us);
@@ -208,12 +220,13 @@ static bool fits_from(const struct plan *p, int64_t at_us, int64_t *after_us)
 {
     int64_t end_us = later_by(at_us, p->shape->time_us);
     *after_us = at_us;
-    if (!has_room(p, at_us) || !kept_fits_at(p->core, p->shape, p->worker, p->own, at_us, NULL))
+    if (!has_room(p, at_us, end_us)
+        || !kept_fits_at(p->core, p->shape, p->worker, p->own, at_us, NULL))
         return false;
     for (size_t i = 0; i < p->core->holds.n; i++) {
         const struct hold *h = &p->core->holds.items[i];
         *after_us = h->at_us;
-        if (h != p->own && at_us < h->at_us && h->at_us < end_us && !has_room(p, h->at_us))
+        if (h != p->own && at_us < h->at_us && h->at_us < end_us && !has_room(p, h->at_us, end_us))
             return false;
     }
     return true;

@@ -55,6 +55,7 @@ static void put_off(struct core *c, int64_t by_us)
         c->holds.items[i].at_us += c->holds.items[i].is_reclaim ? 0 : by_us;
     for (size_t i = 0; i < c->holds.n; i++)
         plan_fill_spare(c, &c->holds.items[i]);
+    hold_wake_others(c); /* who is over by then now may start */
 }
 
 static int64_t lateness(const struct core *c, const struct hold *h)

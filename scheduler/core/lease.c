@@ -158,8 +158,7 @@ static int64_t sooner(int64_t a, int64_t b)
 static int64_t killed_by(const struct lease *l)
 {
     const struct task *t = l->queue[0].task;
-    bool is_recalled = l->is_recalled && t->is_requeued && t->preempted_us != 0;
-    return is_recalled ? t->preempted_us + RECLAIM_KILL_US : INT64_MAX;
+    return l->is_recalled && t->preempted_us != 0 ? t->preempted_us + RECLAIM_KILL_US : INT64_MAX;
 }
 
 static void renew_end(struct core *c, struct lease *l)
