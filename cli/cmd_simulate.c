@@ -12,7 +12,7 @@ enum {
     KEY_NONE = 0x2000,
 #define SIM_GROUP(heading)
 #define SIM_OPTION(KEY, name, arg, help) KEY_##KEY,
-#include "scheduler/sim/options.def"
+#include "common/base/pure/sim_options.def"
 #undef SIM_GROUP
 #undef SIM_OPTION
     KEY_HISTORY, /* from here on: of this program, not of chipq-sim */
@@ -25,7 +25,7 @@ enum {
 static const struct argp_option options[] = {
 #define SIM_GROUP(heading)
 #define SIM_OPTION(KEY, name, arg, help) {name, KEY_##KEY, arg, 0, help, 0},
-#include "scheduler/sim/options.def"
+#include "common/base/pure/sim_options.def"
 #undef SIM_GROUP
 #undef SIM_OPTION
     {"history", KEY_HISTORY, NULL, 0, "run what this instance ran, as it is configured now", 0},

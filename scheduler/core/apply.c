@@ -4,20 +4,20 @@
 #include "scheduler/core/core_state.h"
 #include "scheduler/core/quota.h"
 
-static void apply_epoch(struct core *c, const struct epoch_start *r)
+static int apply_epoch(struct core *c, const struct epoch_start *r)
 {
-    if (r->epoch <= c->epoch)
-        return;
-    c->epoch = r->epoch;
-    c->epoch_changed = true;
+    c->epoch_changed |= r->epoch > c->epoch;
+    c->epoch = r->epoch > c->epoch ? r->epoch : c->epoch;
+    return 0;
 }
 
-static void apply_counters(struct core *c, const struct counters *r)
+static int apply_counters(struct core *c, const struct counters *r)
 {
     if (r->next_id > c->next_id)
         c->next_id = r->next_id;
     share_saw_landmark(c, r->landmark_us);
     budget_see(c, r->day_us);
+    return 0;
 }
 
 /* Policy time of what may let a job start or changes what is charged; 0 for other records. */
@@ -63,11 +63,9 @@ int core_apply(struct core *c, const struct record *r, struct cq_err *err)
     core_saw_time(c, policy_time_of(r));
     switch (r->type) {
     case RECORD_EPOCH_START:
-        apply_epoch(c, &r->u.epoch_start);
-        return 0;
+        return apply_epoch(c, &r->u.epoch_start);
     case RECORD_COUNTERS:
-        apply_counters(c, &r->u.counters);
-        return 0;
+        return apply_counters(c, &r->u.counters);
     case RECORD_ENTERPRISE_ADD:
     case RECORD_PRINCIPAL_ADD:
     case RECORD_PRINCIPAL_REVOKE:

@@ -15,7 +15,7 @@ enum key {
     KEY_NONE = 0xff,
 #define SIM_GROUP(heading)
 #define SIM_OPTION(KEY, name, arg, help) KEY_##KEY,
-#include "scheduler/sim/options.def"
+#include "common/base/pure/sim_options.def"
 #undef SIM_GROUP
 #undef SIM_OPTION
     KEY_JSON, /* from here on: not of chipq simulate */
@@ -37,7 +37,7 @@ enum { WINDOWS_MAX = 10000, HOURS_MAX = 24 * 366 };
 static const struct argp_option table[] = {
 #define SIM_GROUP(heading)               {0, 0, 0, 0, heading, 0},
 #define SIM_OPTION(KEY, name, arg, help) {name, KEY_##KEY, arg, 0, help, 0},
-#include "scheduler/sim/options.def"
+#include "common/base/pure/sim_options.def"
 #undef SIM_GROUP
 #undef SIM_OPTION
     {"json", KEY_JSON, 0, 0, "print one JSON object", 0},

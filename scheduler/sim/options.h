@@ -43,7 +43,7 @@ struct options {
 };
 
 /* Parses argv; ends the program for --help and for wrong usage (status 2). Free with options_fini.
- * The options that chipq simulate hands on are in options.def, which its help is made of too. */
+ * The options that chipq simulate hands on are in common/base/pure/sim_options.def, which its help is made of too. */
 void options_parse(struct options *o, int argc, char **argv);
 void options_fini(struct options *o);
 
