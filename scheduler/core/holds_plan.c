@@ -214,11 +214,29 @@ static bool has_room(const struct plan *p, int64_t at_us, int64_t until_us)
            && has_tokens(p, at_us);
 }
 
+/* What `h` leaves at its time covers it too, also where an exact place within its stay takes from
+ * what it leaves. */
+static bool is_left_by(const struct plan *p, const struct hold *h)
+{
+    return h->worker != p->worker || h->kept.n > 0
+           || (h->spare_cores >= (int64_t)plan_cores_wanted(p->shape, p->worker)
+               && h->spare_mem_mib >= (int64_t)p->shape->mem_mib);
+}
+
+static bool keeps_exact_place(const struct core *c, const struct worker *w)
+{
+    for (size_t i = 0; i < c->holds.n; i++)
+        if (c->holds.items[i].worker == w && c->holds.items[i].kept.n > 0)
+            return true;
+    return false;
+}
+
 /* It begins then, and a hold that begins before its limit has its place too. Else *after_us: no
  * earlier start than after it will do. */
 static bool fits_from(const struct plan *p, int64_t at_us, int64_t *after_us)
 {
     int64_t end_us = later_by(at_us, p->shape->time_us);
+    bool is_exact = keeps_exact_place(p->core, p->worker);
     *after_us = at_us;
     if (!has_room(p, at_us, end_us)
         || !kept_fits_at(p->core, p->shape, p->worker, p->own, at_us, NULL))
@@ -226,7 +244,8 @@ static bool fits_from(const struct plan *p, int64_t at_us, int64_t *after_us)
     for (size_t i = 0; i < p->core->holds.n; i++) {
         const struct hold *h = &p->core->holds.items[i];
         *after_us = h->at_us;
-        if (h != p->own && at_us < h->at_us && h->at_us < end_us && !has_room(p, h->at_us, end_us))
+        bool is_met = h != p->own && at_us < h->at_us && h->at_us < end_us;
+        if (is_met && !(has_room(p, h->at_us, end_us) && (!is_exact || is_left_by(p, h))))
             return false;
     }
     return true;

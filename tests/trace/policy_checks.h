@@ -135,6 +135,8 @@ static bool is_held_back(const struct core *c, const struct share_node *n, const
 {
     struct quota_block block;
     const struct shape *s = k->shape;
+    if (s->wish.is_strict) /* for whom sums are not enough */
+        return false;
     if (k->jobs.n == 0 || !is_below(k->leaf, n) || !quota_is_guaranteed(n, s) || !s->is_shut
         || (s->why != WAIT_CAPACITY && s->why != WAIT_RESERVED) || quota_blocks(k->leaf, s, &block)
         || quota_is_withheld(c, k->leaf, s) || licence_blocks(&s->tokens))
