@@ -308,6 +308,8 @@ static void class_update(struct core *c, struct class *k, bool was_ready)
     if (ready == was_ready)
         return;
     c->queue.n_ready_classes += ready ? 1 : UINT64_MAX;
+    for (struct seat *t = k->seat; t; t = t->parent)
+        t->n_ready += ready ? 1u : UINT32_MAX;
     count_ready(c, k->leaf, ready);
     seat_update(c, k->seat);
 }

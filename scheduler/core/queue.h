@@ -76,6 +76,7 @@ struct seat {
     double claim;
     struct seat *next_parked, *previous_parked;
     struct seat **parked_list; /* its head, while parked */
+    unsigned n_ready;          /* classes at or below it with something to start, parked or not */
     unsigned refs;             /* children and the class */
 };
 

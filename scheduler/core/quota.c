@@ -216,10 +216,39 @@ bool quota_is_exceeded(const struct share_node *leaf, const struct tokens *held)
     return false;
 }
 
-bool quota_is_full(const struct share_node *n)
+static bool has_limits(const struct share_node *n)
 {
     const struct settings *s = &n->settings;
-    return n->cores >= cores_bound(s) || n->mem_mib >= mem_bound(s) || n->running >= s->max_running;
+    return cores_bound(s) != NO_LIMIT || mem_bound(s) != NO_LIMIT || s->max_running != NO_LIMIT
+           || s->budget_core_us != NO_LIMIT || s->max_licence.n > 0;
+}
+
+/* Its own limits stop all that waits below it. */
+static bool stops_all(const struct share_node *n)
+{
+    struct quota_block b;
+    if (!has_limits(n))
+        return false;
+    for (const struct seat *t = n->seats; t; t = t->next)
+        if (t->n_ready > 0 && !quota_node_blocks(n, t->shape, &b))
+            return false;
+    return true;
+}
+
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the tree, four levels */
+bool quota_is_full(const struct share_node *n)
+{
+    bool some = false;
+    if (stops_all(n))
+        return true;
+    for (size_t i = 0; i < n->n_children; i++) {
+        if (n->children[i]->n_ready == 0)
+            continue;
+        if (!quota_is_full(n->children[i]))
+            return false;
+        some = true;
+    }
+    return some;
 }
 
 /* ---- guarantees ---- */

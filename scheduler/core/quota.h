@@ -38,7 +38,9 @@ bool quota_blocks_machine(const struct core *c, const struct share_node *leaf,
 /* More is in use on the path than its limits allow now, of `held` as to tokens: a limit was
  * lowered. Leases below must end until it is not. */
 bool quota_is_exceeded(const struct share_node *leaf, const struct tokens *held);
-bool quota_is_full(const struct share_node *n); /* not even the smallest task may start */
+/* Nothing of what waits below it may start, for limits at or below it. What is parked decides
+ * nothing: a restart knows nothing of it. */
+bool quota_is_full(const struct share_node *n);
 
 #define BORROW_SHORT_US (900 * US_PER_S) /* so short a job may borrow without being preemptible */
 

@@ -63,7 +63,7 @@ static const char *kind_of(const struct share_node *n)
 
 static bool wants(const struct share_node *n)
 {
-    return n->n_ready > 0 || n->running > 0;
+    return n->running > 0 || (n->n_ready > 0 && !quota_is_full(n));
 }
 
 /* Its weighted part of what its parent is due, among the siblings that want something. */

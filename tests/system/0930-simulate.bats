@@ -112,3 +112,12 @@ EOF
     run -2 --separate-stderr chipq simulate --placement --sockets 3
     [[ $stderr == *"3 sockets"* ]]
 }
+
+@test "who is held back by its own limits is owed nothing: the others share 50 to 20" {
+    for limit in 'budget\t0.02core-hours/day' 'max-cores\t0'; do
+        printf 'set\tenterprise\te001\t%b\n' "$limit" >"$T/rows"
+        run -0 --separate-stderr chipq-sim --saturate --weights 50,30,20 --slots 2 --hours 1 --run 1s \
+            --config-rows "$T/rows" --json
+        [ "$(python3 -c 'import json,sys; e = json.load(sys.stdin)["enterprises"]; print(abs(e[2]["share_got"] / (e[0]["share_got"] + e[2]["share_got"]) - 2 / 7) < 0.02)' <<<"$output")" = True ]
+    done
+}

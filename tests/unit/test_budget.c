@@ -290,3 +290,18 @@ Test(budget, an_older_database_tells_what_its_month_has_seen)
     record_free(r);
     core_free(c);
 }
+
+/* It waits for its budget alone: it is owed nothing for that, so that it takes nothing from others
+ * when the budget comes. */
+Test(budget, who_waits_for_a_budget_is_owed_nothing)
+{
+    set_budget("4core-hours/day");
+    (void)submit(3, HOUR);
+    (void)submit(2, HOUR);
+    const struct share_node *acme = acme_node();
+    cr_assert_eq(acme->n_ready, 1u);
+    cr_expect(quota_is_full(acme));
+    cr_expect_not(acme->carry.is_in);
+    set_budget("5core-hours/day");
+    cr_expect_eq(acme->n_ready, 0u, "it starts");
+}
