@@ -316,18 +316,56 @@ static const struct booking *own_booking(const struct list *l, const struct shap
     return NULL;
 }
 
+/* Until the next booking begins where there is room, whoever it is for. */
+static int64_t booking_in_us(const struct core *c, const struct shape *s)
+{
+    int64_t next_us = INT64_MAX;
+    for (size_t i = 0; i < c->pool.n_fit; i++) {
+        const struct line *line = calendar_line(c, c->pool.fit[i]->name);
+        for (size_t k = 0; line && k < line->n && placement_fits(s, c->pool.fit[i], NULL); k++) {
+            int64_t start_us = span_start(&line->slots[k].booking->span, c->now_wall_us);
+            next_us = start_us > c->now_wall_us && start_us < next_us ? start_us : next_us;
+        }
+    }
+    return next_us < INT64_MAX ? next_us - c->now_wall_us : 0;
+}
+
+static void say_ahead(const struct core *c, const struct shape *s, struct reason *r)
+{
+    struct cq_str in CQ_CLEANUP(cq_str_fini) = {0}, limit CQ_CLEANUP(cq_str_fini) = {0};
+    settings_format_time(booking_in_us(c, s) / US_PER_S * US_PER_S, &in);
+    settings_format_time((int64_t)s->time_us, &limit);
+    SAY(r->text, "a booking begins in %s, before its time limit of %s would end", cq_str_text(&in),
+        cq_str_text(&limit));
+}
+
+static void say_own_booking(const struct core *c, const struct booking *own, const struct shape *s,
+                            struct reason *r)
+{
+    struct cq_str left CQ_CLEANUP(cq_str_fini) = {0};
+    int64_t left_us = (own->span.end_us - c->now_wall_us) / US_PER_S * US_PER_S;
+    SAY(r->text, "what is free is booked, and '%.63s' is under way", own->name);
+    settings_format_time(left_us, &left);
+    if ((uint64_t)left_us >= s->time_us)
+        SAY(r->advice, "with --reserve %.63s it may run in it; else it starts after that",
+            own->name);
+    else
+        SAY(r->advice,
+            "with --reserve %.63s and a --time of at most %s it may run in it; else it starts "
+            "after that",
+            own->name, cq_str_text(&left));
+}
+
 static void say_booked(const struct list *l, const struct shape *s, struct reason *r)
 {
     if (!is_booked_now(l->core, s)) {
-        SAY(r->text, "a booking begins before its time limit would end");
+        say_ahead(l->core, s, r);
         SAY(r->advice, "a shorter --time may fit before it; chipq reservation list shows yours");
         return;
     }
     const struct booking *own = own_booking(l, s);
     if (own) {
-        SAY(r->text, "what is free is booked, and '%.63s' is under way", own->name);
-        SAY(r->advice, "with --reservation %.63s it may run in it; else it starts after that",
-            own->name);
+        say_own_booking(l->core, own, s, r);
     } else {
         SAY(r->text, "what is free is booked, and the booking is under way");
         SAY(r->advice, "it starts when that is over");

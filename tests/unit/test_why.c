@@ -141,7 +141,7 @@ Test(why, a_booking_ahead_and_one_under_way_are_told_apart)
                   .nodes = "n1,n2");
     uint64_t longer = SUBMIT(.cores = 1, .time_us = 5 * HOUR);
     struct told t = ask_why(longer);
-    EXPECT_TEXT(t.items[0], "a booking begins before its time limit would end");
+    EXPECT_TEXT(t.items[0], "a booking begins in 2h, before its time limit of 5h would end");
     EXPECT_ADVICE(t.items[0], "with --time 75m it would start now");
     EXPECT_START(longer, 3 * 3600, 3 * 3600);
     go_to(150 * MINUTE);
@@ -157,7 +157,9 @@ Test(why, a_booking_of_ones_own_that_is_under_way_is_named)
     EXPECT_BOOKED(.name = "tape", .end_us = HOUR, .nodes = "n1,n2");
     struct told t = ask_why(SUBMIT(.cores = 1, .time_us = 10 * MINUTE));
     EXPECT_TEXT(t.items[0], "'tape' is under way");
-    EXPECT_ADVICE(t.items[0], "with --reservation tape it may run in it");
+    EXPECT_ADVICE(t.items[0], "with --reserve tape it may run in it");
+    t = ask_why(SUBMIT(.cores = 1, .time_us = 2 * HOUR));
+    EXPECT_ADVICE(t.items[0], "with --reserve tape and a --time of at most 1h it may run in it");
 }
 
 Test(why, tokens_that_bookings_keep_are_not_called_free)
