@@ -62,9 +62,9 @@ static const struct argp_option options[] = {
      "pack, spread or any, then :l3, :numa, :socket or :node, then ! to wait "
      "rather than split",
      0},
-    {"exclusive", KEY_EXCLUSIVE, "OF", OPTION_ARG_OPTIONAL,
-     "nobody else beside it: on its node (the whole machine; without OF), socket or numa (as many "
-     "whole ones as its cores need), or none",
+    {"exclusive", KEY_EXCLUSIVE, "OF", 0,
+     "nobody else beside it: node (the whole machine), socket or numa (as many whole ones as its "
+     "cores need), or none (none)",
      0},
     {"smt", KEY_SMT, "N", 0, "hardware threads of each core that it uses: 1 or 2 (all there are)",
      0},

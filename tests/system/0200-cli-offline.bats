@@ -148,7 +148,7 @@ teardown() {
 @test "placement wishes are checked before anything is sent" {
     run -2 chipq submit --smt 3 -- true
     [[ $output == *"--smt: "* ]]
-    run -2 chipq submit --exclusive=rack -- true
+    run -2 chipq submit --exclusive rack -- true
     [[ $output == *"--exclusive: 'rack' is none of: none, node, socket, numa"* ]]
     run -2 chipq submit --membind far -- true
     [[ $output == *"--membind: 'far' is none of: local, interleave, none"* ]]
