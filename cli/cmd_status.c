@@ -16,8 +16,9 @@ static void print_status(const struct msg_status *st, const struct msg_welcome *
     printf("you        %s/%s (%s)\n", w->enterprise, w->user, w->role);
     printf("workers    %" PRIu64 " up, %" PRIu64 " of %" PRIu64 " cores in use\n", st->workers_up,
            st->cores_used, st->cores);
-    printf("jobs       %" PRIu64 " running, %" PRIu64 " waiting\n", st->jobs_running,
-           st->jobs_waiting);
+    bool is_all = strcmp(w->role, "platform") == 0;
+    printf("jobs       %" PRIu64 " running, %" PRIu64 " waiting%s%s\n", st->jobs_running,
+           st->jobs_waiting, is_all ? ", of all" : ", of ", is_all ? "" : w->enterprise);
     printf("tasks      %" PRIu64 " running, %" PRIu64 " waiting\n", st->tasks_running,
            st->tasks_waiting);
 }

@@ -80,7 +80,7 @@ static const struct task_row *telling_task(const struct msg_job *m)
 /* How a task ended or where it runs, and the log. */
 static void print_task(const struct task_row *t)
 {
-    if (t->end_us == 0 && *t->node)
+    if (t->end_us == 0 && *t->node && *t->cores)
         printf("  attempt %" PRIu64 " runs on %s, cores %s\n", t->attempt, t->node, t->cores);
     if (t->end_us && *(*t->summary ? t->summary : t->cause))
         print_line("  ", *t->summary ? t->summary : t->cause);

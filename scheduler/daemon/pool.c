@@ -208,8 +208,9 @@ void on_status_query(struct daemon *d, const struct asker *a, struct msg *m)
         return;
     struct enterprise_id only =
         a->who.role == ROLE_PLATFORM_ADMIN ? (struct enterprise_id){0} : a->who.enterprise;
-    struct counts c = {0};
+    struct counts c = {0}, pool = {0};
     core_counts(d->core, only, &c);
+    core_counts(d->core, (struct enterprise_id){0}, &pool);
     struct msg answer = {.code = MSG_STATUS};
     answer.u.status =
         (struct msg_status){.epoch = core_epoch(d->core),
@@ -220,7 +221,7 @@ void on_status_query(struct daemon *d, const struct asker *a, struct msg *m)
                             .tasks_running = c.tasks_running,
                             .workers_up = c.workers_up,
                             .cores = c.cores,
-                            .cores_used = c.cores_used,
+                            .cores_used = pool.cores_used,
                             .journal_seq = store_durable_seq(d->store)};
     reply(d, a, &answer);
 }

@@ -228,7 +228,7 @@ int main(int argc, char **argv)
         option_list, on_option, NULL, "chipq-worker: a machine's agent; chipq-execd starts it",
         NULL,        NULL,      NULL};
     struct agent *a = &the_agent;
-    struct cq_err err;
+    struct cq_err err = {.code = CQ_OK};
     a->options.execd_fd = -1;
     (void)argp_parse(&parser, argc, argv, 0, NULL, &a->options);
     if (a->options.dir == NULL || a->options.dir[0] != '/' || a->options.execd_fd < 0) {
