@@ -51,12 +51,11 @@ struct ahead {
     double usual_core_us, limit_core_us;
 };
 
-/* What can never start, or runs in a booking of its own, goes before nobody. */
+/* What can never start goes before nobody, what runs in a booking only before others there. */
 static bool goes_before(const struct core *c, const struct class *k, const struct job *job)
 {
     const char *booking = k->shape->reservation;
-    return (*booking == '\0' || strcmp(booking, job->class->shape->reservation) == 0)
-           && !explain_is_hopeless(c, k);
+    return strcmp(booking, job->class->shape->reservation) == 0 && !explain_is_hopeless(c, k);
 }
 
 /* Of all its tasks that may start: one may be long, of many the mean counts. */

@@ -372,6 +372,22 @@ static void say_booked(const struct list *l, const struct shape *s, struct reaso
     }
 }
 
+/* A guarantee that finds nothing to call back helps nobody: its owner should know. */
+static void say_no_claim(const struct list *l, const struct shape *s, struct reason *r)
+{
+    for (const struct share_node *n = l->job->class->leaf; n; n = n->parent) {
+        struct cq_str text CQ_CLEANUP(cq_str_fini) = {0};
+        if (!quota_is_guaranteed(n, s))
+            continue;
+        add_guarantee(n, &text);
+        SAY(r->advice,
+            "%s, but what runs there may not be called back (it is not --preemptible, or others "
+            "keep it); it starts when running jobs end",
+            cq_str_text(&text));
+        return;
+    }
+}
+
 static void say(const struct list *l, enum wait_reason why, const struct job *first,
                 struct reason *r)
 {
@@ -391,6 +407,7 @@ static void say(const struct list *l, enum wait_reason why, const struct job *fi
         return;
     case WAIT_CAPACITY:
         say_capacity(l->core, s, r);
+        say_no_claim(l, s, r);
         return;
     case WAIT_RESERVED:
         SAY(r->text, "there is room, but it is kept for a job that has waited for more of it, and "

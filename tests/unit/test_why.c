@@ -130,6 +130,8 @@ Test(why, nobody_who_could_be_called_back_is_no_claim)
     uint64_t job = SUBMIT(.cores = 8, .time_us = HOUR);
     struct told t = ask_why(job);
     cr_expect_not(strstr(t.items[0].text, "min-cores"), "%s", t.items[0].text);
+    EXPECT_ADVICE(t.items[0], "acme is below its min-cores");
+    EXPECT_ADVICE(t.items[0], "may not be called back");
     EXPECT_START(job, 3 * 3600, 9 * 3600);
 }
 
