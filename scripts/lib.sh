@@ -3,7 +3,8 @@
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 build_packages="build-essential cmake ninja-build pkg-config libzmq3-dev libevent-dev libhwloc-dev libmsgpack-dev
- libsqlite3-dev libyaml-dev libjansson-dev libbsd-dev libsodium-dev libcriterion-dev uthash-dev zlib1g-dev"
+ libsqlite3-dev libyaml-dev libjansson-dev libbsd-dev libsodium-dev libcriterion-dev uthash-dev zlib1g-dev
+ scdoc"
 tool_packages="verilator g++ make yosys berkeley-abc opensta klayout qflow-tech-osu018 binutils-riscv64-unknown-elf"
 test_packages="bats python3"
 
