@@ -19,6 +19,19 @@ const char *wait_reason_name(enum wait_reason why)
     return (unsigned)why < WAIT_REASON_COUNT ? names[why] : "?";
 }
 
+const char *core_reason_text(const char *code)
+{
+    static const char *const texts[] = {
+#define REASON(name, text) text,
+#include "scheduler/core/reasons.def"
+#undef REASON
+    };
+    for (unsigned i = 0; i < WAIT_REASON_COUNT; i++)
+        if (strcmp(wait_reason_name((enum wait_reason)i), code) == 0)
+            return texts[i];
+    return "";
+}
+
 bool queue_job_before(const struct job *a, const struct job *b)
 {
     return a->rank_us != b->rank_us ? a->rank_us < b->rank_us : a->id < b->id;

@@ -90,6 +90,9 @@ struct entity_view {
     struct record *record; /* owned by the callback's caller only during the call */
     bool gone;
 };
+/* What a reason's code means of any job, without what it says of this one; "" for no such code. */
+const char *core_reason_text(const char *code);
+
 typedef void (*entity_view_fn)(void *arg, const struct entity_view *e);
 void core_view_entities(struct core *c, entity_view_fn fn, void *arg);
 

@@ -64,7 +64,8 @@ size_t view_job_row_bytes(const struct job_row *row)
 void view_job_row_shape_only(struct job_row *row)
 {
     row->user = row->project = row->name = row->flow = row->tool = row->stage_of = "";
-    row->reason = row->failed_tasks = row->metrics = row->progress = "";
+    row->reason = core_reason_text(row->reason_code ? row->reason_code : "");
+    row->failed_tasks = row->metrics = row->progress = "";
     row->expects = false;
 }
 

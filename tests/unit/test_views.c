@@ -55,6 +55,17 @@ Test(views, a_huge_or_binary_command_stays_valid_and_bounded)
     cq_str_fini(&text);
 }
 
+Test(views, the_shape_of_a_job_tells_what_it_waits_for_in_general)
+{
+    struct job_row row = {.reason = "job 12 'secret' has not passed",
+                          .reason_code = "WAIT_DEPENDENCY"};
+    view_job_row_shape_only(&row);
+    cr_expect_str_eq(row.reason, "a job that it depends on has not ended as it must");
+    row.reason_code = "no such code";
+    view_job_row_shape_only(&row);
+    cr_expect_str_empty(row.reason);
+}
+
 Test(views, the_shape_of_a_job_tells_no_names)
 {
     struct stored_job j = {.number = 7,
