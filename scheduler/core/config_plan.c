@@ -254,7 +254,7 @@ static struct plan_node *no_such_node(const struct plan *p, const struct plan_no
         (void)cq_fail(err, CQ_E_NOT_FOUND, "no %s '%s'%s%s; did you mean %s?", plan_kinds[level],
                       name, *of ? " in " : "", of, near);
     else
-        (void)cq_fail(err, CQ_E_NOT_FOUND, "no %s '%s'%s%s; add it first", plan_kinds[level], name,
+        (void)cq_fail(err, CQ_E_NOT_FOUND, "no %s '%s'%s%s (chipq share lists what there is)", plan_kinds[level], name,
                       *of ? " in " : "", of);
     free(l.items);
     return NULL;

@@ -370,7 +370,7 @@ Test(config, an_error_names_its_row_and_nothing_is_done)
     refuse(&w, "set enterprise acne weight 2\n", CQ_E_NOT_FOUND,
            "row 1 (set enterprise acne weight): no enterprise 'acne'; did you mean acme?");
     refuse(&w, "set project acme/uart weight 2\n", CQ_E_NOT_FOUND,
-           "no project 'uart' in acme; add it first");
+           "no project 'uart' in acme (chipq share lists what there is)");
     refuse(&w, "put project acme/uart\nset project acme/uar weight 2\n", CQ_E_NOT_FOUND,
            "no project 'uar' in acme; did you mean uart?");
     refuse(&w, "set user acme/default/anne weight 2\n", CQ_E_NOT_FOUND,

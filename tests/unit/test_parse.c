@@ -34,6 +34,7 @@ Test(parse, doubles_are_finite)
     cr_assert_eq(d, -0.25);
     cr_assert_eq(parse_double("nan", &d, NULL), -1);
     cr_assert_eq(parse_double("inf", &d, NULL), -1);
+    cr_assert_eq(parse_double("0x10", &d, NULL), -1);
     cr_assert_eq(parse_double("1e999", &d, NULL), -1);
     cr_assert_eq(parse_double("", &d, NULL), -1);
     cr_assert_eq(parse_double("1 ", &d, NULL), -1);

@@ -38,7 +38,8 @@ int parse_double(const char *text, double *value, struct cq_err *err)
 {
     char *end = NULL;
     double d = text[0] && !isspace((unsigned char)text[0]) ? strtod(text, &end) : 0;
-    if (end == NULL || *end != '\0' || end == text || !isfinite(d))
+    bool is_hex = strpbrk(text, "xX") != NULL;
+    if (is_hex || end == NULL || *end != '\0' || end == text || !isfinite(d))
         return cq_fail(err, CQ_E_INVALID, "'%.40s' is not a number", text);
     *value = d;
     return 0;
