@@ -174,6 +174,7 @@ Test(layout, spread_goes_round_the_domains_and_any_takes_the_lowest)
     machine_make(&m, two_sockets, "0-31", 32768);
     use(&m, "0-5");
     EXPECT_PLACE(&m, "spread", 6, 100, "8,12,16,20,24,28");
+    EXPECT_PLACE(&m, "spread:socket", 3, 100, "16,20,24");
     EXPECT_PLACE(&m, "any", 3, 100, "6-8");
     machine_fini(&m);
 }
