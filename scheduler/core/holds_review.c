@@ -29,7 +29,11 @@ static bool is_needed(struct core *c, const struct hold *h)
  * a server still shows come back. */
 static bool is_short(const struct hold *h)
 {
-    return h->spare_cores < 0 || h->spare_mem_mib < 0;
+    const struct tokens *need = &h->job->class->shape->tokens;
+    bool lacks = h->spare_cores < 0 || h->spare_mem_mib < 0;
+    for (size_t i = 0; i < need->n; i++)
+        lacks = lacks || (h->spare_tokens[i] < 0 && need->items[i].feature->external == 0);
+    return lacks;
 }
 
 /* One whose time has come waits for what is late. */
