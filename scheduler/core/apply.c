@@ -2,6 +2,7 @@
  * changes memory only and never fails half-way on a record of our own making. */
 #include "scheduler/core/config.h"
 #include "scheduler/core/core_state.h"
+#include "scheduler/core/learn.h"
 #include "scheduler/core/quota.h"
 
 static int apply_epoch(struct core *c, const struct epoch_start *r)
@@ -109,6 +110,8 @@ int core_apply(struct core *c, const struct record *r, struct cq_err *err)
     case RECORD_PLANS:
         holds_apply(c, &r->u.plans);
         return 0;
+    case RECORD_MEM_LEARNED:
+        return learn_apply(c, &r->u.mem_learned, err);
     case RECORD_FEATURE_SET:
     case RECORD_FEATURE_EXTERNAL:
     case RECORD_FEED_SET:

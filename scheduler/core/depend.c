@@ -5,6 +5,7 @@
 
 #include "common/base/pure/mem.h"
 #include "scheduler/core/core_state.h"
+#include "scheduler/core/grow.h"
 
 enum { DEPS_VERSION = 2, DEPS_MAX = 1000, NAME_MAX_BYTES = 4096, CAUSE_NAME_MAX = 200 };
 
@@ -222,7 +223,8 @@ static void counterpart_ended(struct core *c, struct job *job, size_t dep, uint3
         return;
     job_mark_dirty(c, job);
     if (!task_is_blocked(job, task) && ranges_remove(&job->blocked, task)) {
-        ranges_add(&job->waiting, task, task);
+        grow_wait(job, task, job->submit->u.job_submit.mem_mib);
+        grow_settle(c, job);
         queue_update(c, job);
     }
 }

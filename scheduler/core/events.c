@@ -3,6 +3,7 @@
 
 #include "common/base/pure/mem.h"
 #include "scheduler/core/core_state.h"
+#include "scheduler/core/grow.h"
 
 enum { REFUSALS_MAX = 3 };
 
@@ -41,9 +42,10 @@ static char *copy_or_null(const char *text)
     return text && *text ? cq_strdup(text) : NULL;
 }
 
-static void emit_end(struct core *c, const struct worker *w, const struct in_attempt_end *in,
+static void emit_end(struct core *c, const struct lease_item *it, const struct in_attempt_end *in,
                      int64_t wall_us, struct effects *out)
 {
+    const struct lease *l = it->task->lease;
     bool is_known = in->verdict > VERDICT_NONE && in->verdict < VERDICT_COUNT;
     struct record *r = record_new(RECORD_ATTEMPT_END);
     r->u.attempt_end_rec =
@@ -67,13 +69,16 @@ static void emit_end(struct core *c, const struct worker *w, const struct in_att
                                  .cause = copy_or_null(in->cause),
                                  .has_outputs = in->has_outputs,
                                  .at_us = wall_us,
-                                 .worker = w->id,
+                                 .worker = l->worker->id,
                                  .policy_us = c->policy_us,
                                  .max_rss_kib = in->max_rss_kib,
                                  .io_read_bytes = in->io_read_bytes,
                                  .io_write_bytes = in->io_write_bytes,
                                  .switches = in->switches,
-                                 .switches_forced = in->switches_forced};
+                                 .switches_forced = in->switches_forced,
+                                 .mem_mib = l->mem_mib};
+    if (in->verdict == VERDICT_OOM)
+        r->u.attempt_end_rec.next_mem_mib = grow_next_mib(c, l, it->job, it->task);
     core_emit(c, out, r);
 }
 
@@ -82,8 +87,9 @@ static bool on_end(struct core *c, struct worker *w, const struct in_attempt_end
                    int64_t wall_us, struct effects *out)
 {
     size_t i;
-    if (check_token(c, w, &in->at, &i)) {
-        emit_end(c, w, in, wall_us, out);
+    const struct lease *l = check_token(c, w, &in->at, &i);
+    if (l) {
+        emit_end(c, &l->queue[i], in, wall_us, out);
         w->refusals = 0;
         return true;
     }

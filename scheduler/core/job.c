@@ -6,6 +6,7 @@
 
 #include "common/base/pure/mem.h"
 #include "scheduler/core/core_state.h"
+#include "scheduler/core/grow.h"
 #include "scheduler/core/quota.h"
 
 enum { TASK_NUMBER_MAX = 999999999, ARRAY_TASKS_MAX = 100000, SUBMIT_JOBS_MAX = 1000 };
@@ -36,6 +37,7 @@ void job_free(struct job *job)
         ranges_fini(all[i]);
     deps_fini(job->deps, job->n_deps);
     job_ended_free(job->ended, job->n_ended);
+    laters_free(job->later);
     free(job->changed_tasks);
     free(job->end_cause);
     free(job->node);
@@ -202,7 +204,7 @@ void job_flush_dirty(struct core *c, struct effects *out)
 
 uint64_t job_waiting(const struct job *job)
 {
-    return job->waiting.count + job->blocked.count + job->n_asking;
+    return job->waiting.count + laters_count(job->later) + job->blocked.count + job->n_asking;
 }
 
 double job_usual_us(const struct job *job)
@@ -279,6 +281,7 @@ static void count(struct job *job)
 void job_refresh(struct core *c, struct job *job, int64_t at_us)
 {
     bool was_over = job_state_is_terminal(job->state);
+    grow_settle(c, job);
     move_state(job);
     count(job);
     usage_note_ready(c, job, at_us);
@@ -352,7 +355,7 @@ static int apply_submit(struct core *c, const struct record *r, struct cq_err *e
         job_free(job);
         return -1;
     }
-    job->class = queue_class_ref(c, job);
+    job->class = queue_class_ref(c, job, s->mem_mib);
     map_put(&c->jobs.by_id, job->id, job);
     map_put(&job->enterprise->jobs, job->number, job);
     group_join(c, job);
@@ -390,6 +393,23 @@ static void kill_waiting(struct job *job, struct ranges *from, const struct rang
         && !ranges_is_empty(&job->killed))
         job->worst = VERDICT_KILLED;
     ranges_fini(&old);
+}
+
+static void kill_later(struct job *job, const struct ranges *set)
+{
+    struct laters old = job->later ? *job->later : (struct laters){0};
+    if (old.n == 0)
+        return;
+    *job->later = (struct laters){0};
+    for (size_t i = 0; i < old.n; i++) {
+        struct later *l = &old.items[i];
+        kill_waiting(job, &l->tasks, set);
+        for (size_t k = 0; k < l->tasks.n; k++)
+            for (uint64_t t = l->tasks.items[k].first; t <= l->tasks.items[k].last; t++)
+                grow_wait(job, (uint32_t)t, l->mem_mib);
+        ranges_fini(&l->tasks);
+    }
+    free(old.items);
 }
 
 static void kill_started(struct core *c, struct job *job, const struct ranges *set)
@@ -431,6 +451,7 @@ static int apply_cancel(struct core *c, struct job *job, const struct job_cancel
     note_cause(job, r, all);
     kill_started(c, job, all ? NULL : &set);
     kill_waiting(job, &job->waiting, all ? NULL : &set);
+    kill_later(job, all ? NULL : &set);
     kill_waiting(job, &job->blocked, all ? NULL : &set);
     depend_tasks_killed(c, job);
     job_refresh(c, job, r->at_us);

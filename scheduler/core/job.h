@@ -8,6 +8,7 @@
 #include "scheduler/core/people.h"
 
 struct class;
+struct laters;
 struct lease;
 
 /* A task that started at least once and has not ended. */
@@ -25,14 +26,17 @@ struct task {
     bool has_run;                       /* it started at least once: its wait is accounted */
     struct lease *lease;                /* while live */
     int64_t start_us;
+    uint64_t mem_mib; /* of its attempt, or of the next one */
+    uint32_t growths; /* attempts that ran out of memory and were followed by a larger one */
 };
 
 /* An attempt that ended and is told apart; kept until the next view. */
 struct ended {
     uint32_t task, attempt;
     enum task_state state; /* of the task afterwards */
-    char *node, *cores;    /* owned */
-    struct record *end;    /* ATTEMPT_END, shared; NULL: it ended without one */
+    uint64_t mem_mib;
+    char *node, *cores; /* owned */
+    struct record *end; /* ATTEMPT_END, shared; NULL: it ended without one */
 };
 
 /* The jobs of one SUBMIT that are live; the key of a repeated SUBMIT finds it. */
@@ -54,6 +58,7 @@ struct job {
     struct group *group;
     struct class *class;
     struct ranges waiting, blocked; /* blocked: by an aftercorr dependency */
+    struct laters *later;           /* that wait with other memory: grow.h; NULL: none yet */
     struct ranges passed, failed, killed, lost;
     struct map tasks; /* number + 1 -> struct task */
     struct dep *deps;

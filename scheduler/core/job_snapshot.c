@@ -4,8 +4,9 @@
 #include "common/base/pure/flat.h"
 #include "common/base/pure/mem.h"
 #include "scheduler/core/core_state.h"
+#include "scheduler/core/grow.h"
 
-enum { SNAPSHOT_VERSION = 3, SNAPSHOT_TEXT_MAX = 4096, SNAPSHOT_RANGES_MAX = 100000 };
+enum { SNAPSHOT_VERSION = 4, SNAPSHOT_TEXT_MAX = 4096, SNAPSHOT_RANGES_MAX = 100000 };
 enum { CAUSE_SKIPPED = 1, CAUSE_PART = 2 };
 enum { FLAG_KILLING = 1, FLAG_REQUEUED = 2, FLAG_SHOWN = 4, FLAG_RUN = 8 };
 
@@ -44,6 +45,20 @@ static void put_task(struct cq_str *out, const struct task *t)
     flat_put_i64(out, t->start_us);
     flat_put_u64(out, t->preemptions);
     flat_put_i64(out, t->preempted_us);
+    flat_put_u64(out, t->mem_mib);
+    flat_put_u64(out, t->growths);
+}
+
+/* The size that it is in the queue with, and those that wait with another. */
+static void put_sizes(const struct job *job, struct cq_str *out)
+{
+    size_t n = job->later ? job->later->n : 0;
+    flat_put_u64(out, grow_mem_mib(job));
+    flat_put_u64(out, n);
+    for (size_t i = 0; i < n; i++) {
+        flat_put_u64(out, job->later->items[i].mem_mib);
+        snapshot_put_ranges(out, &job->later->items[i].tasks);
+    }
 }
 
 void job_snapshot_encode(const struct job *job, struct cq_str *out)
@@ -70,6 +85,7 @@ void job_snapshot_encode(const struct job *job, struct cq_str *out)
                  (job->is_skipped ? CAUSE_SKIPPED : 0u) | (job->is_part_cause ? CAUSE_PART : 0u));
     flat_put_i64(out, job->ready_us);
     flat_put_i64(out, job->waiting_us);
+    put_sizes(job, out);
 }
 
 static bool get_task(struct flat_reader *in, struct job *job, uint64_t version)
@@ -80,9 +96,11 @@ static bool get_task(struct flat_reader *in, struct job *job, uint64_t version)
     int64_t start_us = flat_get_i64(in);
     uint64_t preemptions = version >= 3 ? flat_get_u64(in) : 0;
     int64_t preempted_us = version >= 3 ? flat_get_i64(in) : 0;
+    uint64_t mem_mib = version >= 4 ? flat_get_u64(in) : job->submit->u.job_submit.mem_mib;
+    uint64_t growths = version >= 4 ? flat_get_u64(in) : 0;
     bool ok = !in->failed && number < UINT32_MAX && attempt < UINT32_MAX && state < TASK_STATE_COUNT
               && losses < UINT32_MAX && failures < UINT32_MAX && returns < UINT32_MAX
-              && !job_task(job, (uint32_t)number)
+              && growths < UINT32_MAX && !job_task(job, (uint32_t)number)
               && (task_state_is_live((enum task_state)state) || state == TASK_WAITING
                   || state == TASK_ASKING);
     if (!ok)
@@ -100,7 +118,9 @@ static bool get_task(struct flat_reader *in, struct job *job, uint64_t version)
                        .has_run = flags & FLAG_RUN,
                        .start_us = start_us,
                        .preemptions = (uint32_t)preemptions,
-                       .preempted_us = preempted_us};
+                       .preempted_us = preempted_us,
+                       .mem_mib = mem_mib,
+                       .growths = (uint32_t)growths};
     map_put(&job->tasks, number + 1, t);
     job->n_running += task_state_is_live(t->state);
     job->n_asking += t->state == TASK_ASKING;
@@ -114,6 +134,24 @@ static char *text_or_null(struct flat_reader *in)
         return text;
     free(text);
     return NULL;
+}
+
+static bool get_sizes(struct core *c, struct job *job, struct flat_reader *in)
+{
+    grow_enter(c, job, flat_get_u64(in));
+    size_t n = flat_get_count(in, SNAPSHOT_RANGES_MAX);
+    for (size_t i = 0; i < n; i++) {
+        struct ranges r = {0};
+        uint64_t mem_mib = flat_get_u64(in);
+        bool ok = snapshot_get_ranges(in, &r);
+        for (size_t k = 0; ok && k < r.n; k++)
+            for (uint64_t t = r.items[k].first; t <= r.items[k].last; t++)
+                grow_wait(job, (uint32_t)t, mem_mib);
+        ranges_fini(&r);
+        if (!ok)
+            return false;
+    }
+    return !in->failed;
 }
 
 static bool decode(struct core *c, struct job *job, struct flat_reader *in)
@@ -145,7 +183,7 @@ static bool decode(struct core *c, struct job *job, struct flat_reader *in)
     job->is_part_cause = cause & CAUSE_PART;
     job->ready_us = version >= 3 ? flat_get_i64(in) : job->submit->u.job_submit.at_us;
     job->waiting_us = version >= 3 ? flat_get_i64(in) : job->ready_us;
-    return flat_at_end(in);
+    return (version < 4 || get_sizes(c, job, in)) && flat_at_end(in);
 }
 
 int job_snapshot_apply(struct core *c, struct job *job, const struct record_bytes *state,

@@ -7,6 +7,8 @@
 #include "common/base/pure/mem.h"
 #include "scheduler/core/ahead.h"
 #include "scheduler/core/core_state.h"
+#include "scheduler/core/grow.h"
+#include "scheduler/core/learn.h"
 #include "scheduler/core/machine.h"
 #include "scheduler/core/preempt.h"
 #include "scheduler/core/quota.h"
@@ -139,12 +141,12 @@ static int apply_open(struct core *c, const struct lease_open *r, struct cq_err 
     return 0;
 }
 
-static void set_class(struct lease *l, const struct job *job)
+/* That of the job's request with so much memory. */
+static void set_class(struct core *c, struct lease *l, const struct job *job, uint64_t mem_mib)
 {
     if (l->class)
         return;
-    l->class = job->class;
-    l->class->refs++;
+    l->class = queue_class_ref(c, job, mem_mib);
     l->class->n_leases++;
     quota_lend(l);
 }
@@ -224,7 +226,7 @@ static int apply_assign(struct core *c, const struct attempt_assign *r, struct c
     if (r->attempt != (old ? old->attempt : 0) + 1)
         return cq_fail(err, CQ_E_INTERNAL, "attempt %" PRIu64 " of job %" PRIu64 " is out of order",
                        r->attempt, r->job);
-    set_class(l, job);
+    set_class(c, l, job, grow_mem_mib(job));
     push(c, l, job, job_assign(c, job, (uint32_t)r->task, (uint32_t)r->attempt, l), r->at_us,
          r->policy_us);
     if (!job->is_array)
@@ -332,6 +334,7 @@ static int apply_end(struct core *c, const struct record *record, struct cq_err 
         worker_remember_end(c, l->worker,
                             &(struct accepted){r->lease, r->job, r->task, r->attempt});
     usage_end(c, job, t, r);
+    learn_add(job, r);
     job_task_move(c, job, t, job_judge(job, t, r), record);
     share_turn(c, l->leaf, r->policy_us);
     job_refresh(c, job, r->at_us);
@@ -493,7 +496,7 @@ static bool get_queue(struct core *c, struct lease *l, struct flat_reader *in)
         if (t == NULL || !task_state_is_live(t->state) || t->lease)
             return false;
         t->lease = l;
-        set_class(l, job);
+        set_class(c, l, job, t->mem_mib);
         push(c, l, job, t, 0, 0);
     }
     return flat_at_end(in);
@@ -608,6 +611,7 @@ void lease_emit_loss(struct core *c, struct lease *l, size_t index, const char *
                                                     .task = it->task->number,
                                                     .attempt = it->attempt,
                                                     .verdict = VERDICT_LOST,
+                                                    .mem_mib = l->mem_mib,
                                                     .exit_code = -1,
                                                     .start_us = it->task->start_us,
                                                     .end_us = wall_us,

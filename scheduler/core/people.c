@@ -7,6 +7,7 @@
 #include "common/base/pure/mem.h"
 #include "common/base/pure/parse.h"
 #include "scheduler/core/core_state.h"
+#include "scheduler/core/learn.h"
 
 enum { KEY_CHARS = 40 }; /* of a CURVE key in Z85 */
 
@@ -24,6 +25,7 @@ void people_fini(struct people *p)
     }
     for (size_t i = 0; i < p->n_projects; i++) {
         free(p->projects[i]->name);
+        learned_free(p->projects[i]->learned);
         free(p->projects[i]);
     }
     free(p->enterprises);

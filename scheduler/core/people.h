@@ -38,6 +38,7 @@ struct project {
     struct enterprise *enterprise;
     struct share_node *share;
     char *name;
+    struct learned *learned; /* how much memory its runs took; NULL: nothing yet */
     bool changed;
 };
 

@@ -6,6 +6,7 @@
 #include "common/base/pure/mem.h"
 #include "scheduler/core/carry.h"
 #include "scheduler/core/core_state.h"
+#include "scheduler/core/grow.h"
 #include "scheduler/core/machine.h"
 #include "scheduler/core/policy.h"
 
@@ -119,25 +120,25 @@ bool shape_waits_for_room(const struct shape *s)
     return s->why == WAIT_CAPACITY || s->why == WAIT_LICENCE || s->why == WAIT_RESERVED;
 }
 
-static bool shape_equals(const struct shape *s, const struct job_submit *r,
+static bool shape_equals(const struct shape *s, const struct job_submit *r, uint64_t mem_mib,
                          const struct tokens *tokens)
 {
     bool same_tokens = s->tokens.n == tokens->n;
     for (size_t i = 0; same_tokens && i < tokens->n; i++)
         same_tokens = s->tokens.items[i].feature == tokens->items[i].feature
                       && s->tokens.items[i].count == tokens->items[i].count;
-    return same_tokens && s->cores == r->cores && s->mem_mib == r->mem_mib
-           && s->time_us == r->time_us && s->exclusive_of == r->exclusive
-           && s->membind == r->membind && s->smt == r->smt
+    return same_tokens && s->cores == r->cores && s->mem_mib == mem_mib && s->time_us == r->time_us
+           && s->exclusive_of == r->exclusive && s->membind == r->membind && s->smt == r->smt
            && s->is_preemptible == (r->preemptible != 0) && strcmp(s->topo, text(r->topo)) == 0
            && strcmp(s->node_has, text(r->node_has)) == 0
            && strcmp(s->reservation, text(r->reservation)) == 0;
 }
 
-static uint64_t shape_hash(const struct job_submit *r, const struct tokens *tokens)
+static uint64_t shape_hash(const struct job_submit *r, uint64_t mem_mib,
+                           const struct tokens *tokens)
 {
-    const uint64_t numbers[] = {
-        r->cores, r->mem_mib, r->time_us, r->exclusive, r->preemptible != 0, r->membind, r->smt};
+    const uint64_t numbers[] = {r->cores,   mem_mib, r->time_us, r->exclusive, r->preemptible != 0,
+                                r->membind, r->smt};
     const char *texts[] = {text(r->topo), text(r->node_has), text(r->reservation)};
     uint64_t hash = core_hash(CORE_HASH_SEED, numbers, sizeof numbers);
     for (size_t i = 0; i < CQ_COUNT(texts); i++)
@@ -155,7 +156,7 @@ static const struct enterprise *owner_of(const struct job *job)
     return *text(job->submit->u.job_submit.reservation) ? job->enterprise : NULL;
 }
 
-static struct shape *shape_ref(struct core *c, const struct job *job)
+static struct shape *shape_ref(struct core *c, const struct job *job, uint64_t mem_mib)
 {
     struct queue *q = &c->queue;
     const struct job_submit *r = &job->submit->u.job_submit;
@@ -163,14 +164,14 @@ static struct shape *shape_ref(struct core *c, const struct job *job)
     int unknown = tokens_parse(c, job->enterprise, text(r->licences), &tokens, NULL);
     assert(!unknown); /* checked at submit; features stay known */
     (void)unknown;
-    uint64_t hash = shape_hash(r, &tokens);
+    uint64_t hash = shape_hash(r, mem_mib, &tokens);
     struct shape *first = map_find(&q->by_shape, hash), *s = first;
-    while (s && !(s->owner == owner_of(job) && shape_equals(s, r, &tokens)))
+    while (s && !(s->owner == owner_of(job) && shape_equals(s, r, mem_mib, &tokens)))
         s = s->next_same_hash;
     if (s == NULL) {
         s = CQ_NEW(struct shape);
         *s = (struct shape){.cores = r->cores,
-                            .mem_mib = r->mem_mib,
+                            .mem_mib = mem_mib,
                             .time_us = r->time_us,
                             .exclusive = r->exclusive == EXCLUSIVE_NODE,
                             .exclusive_of = (unsigned)r->exclusive,
@@ -266,11 +267,11 @@ static struct share_node *leaf_of(struct core *c, const struct job *job)
     return leaf;
 }
 
-struct class *queue_class_ref(struct core *c, const struct job *job)
+struct class *queue_class_ref(struct core *c, const struct job *job, uint64_t mem_mib)
 {
     struct queue *q = &c->queue;
     struct share_node *leaf = leaf_of(c, job);
-    struct shape *shape = shape_ref(c, job);
+    struct shape *shape = shape_ref(c, job, mem_mib);
     const uint64_t id = leaf->id;
     uint64_t hash = core_hash(shape->hash, &id, sizeof id);
     struct class *first = map_find(&q->by_class, hash), *k = first;
@@ -334,7 +335,8 @@ static int64_t rank_of(const struct core *c, const struct job *job)
     const struct job_submit *s = &job->submit->u.job_submit;
     if (c->config.is_easy)
         return 0; /* arrival alone */
-    uint64_t gone = job->n_tasks - job->waiting.count - job->blocked.count;
+    uint64_t gone =
+        job->n_tasks - job->waiting.count - laters_count(job->later) - job->blocked.count;
     return s->at_us + (int64_t)gone * c->config.array_step_us - s->priority * PRIORITY_STEP_US;
 }
 

@@ -112,8 +112,8 @@ struct queue {
 void queue_init(struct core *c);
 void queue_fini(struct core *c);
 
-/* Finds or makes the class of a job's request; one reference for the caller. */
-struct class *queue_class_ref(struct core *c, const struct job *job);
+/* Finds or makes the class of a job's request, with that memory; one reference for the caller. */
+struct class *queue_class_ref(struct core *c, const struct job *job, uint64_t mem_mib);
 void queue_class_unref(struct core *c, struct class *k); /* accepts NULL */
 uint64_t shape_core_us(const struct shape *s);           /* least cores x limit */
 bool shape_waits_for_room(const struct shape *s);        /* shut: what ends may let it start */

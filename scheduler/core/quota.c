@@ -34,6 +34,14 @@ static uint64_t mem_bound(const struct settings *s)
     return bound_of(s->max_mem_mib, s->min_mem_mib, s->borrow_mem_mib);
 }
 
+uint64_t quota_most_mem_mib(const struct share_node *n)
+{
+    uint64_t most = NO_LIMIT;
+    for (; n; n = n->parent)
+        most = mem_bound(&n->settings) < most ? mem_bound(&n->settings) : most;
+    return most;
+}
+
 static bool is_over(struct quota_block *b, const struct share_node *n, enum setting which,
                     const uint64_t numbers[3])
 {

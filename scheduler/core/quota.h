@@ -93,6 +93,9 @@ void budget_set_old(struct core *c, struct share_node *n, enum budget_period kin
 /* Core-hours for people, small numbers with more digits; returns buf (32 bytes). */
 const char *budget_format(uint64_t core_us, char *buf, size_t size);
 
+/* What one job may have at most within the limits of the path. */
+uint64_t quota_most_mem_mib(const struct share_node *leaf);
+
 /* A job of a submit: may it be queued? CQ_E_QUOTA with the limit, what is used, what to do. */
 int quota_check_job(const struct share_node *leaf, uint64_t tasks, uint64_t time_us,
                     struct cq_err *err) CQ_MUST_CHECK;

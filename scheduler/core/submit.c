@@ -15,11 +15,16 @@ static const char *text_of(const char *text)
     return text ? text : "";
 }
 
+static const struct project *project_of(const struct submit *s) /* NULL: it is new */
+{
+    const char *name = *s->req->project ? s->req->project : "default";
+    return people_project_named(s->core, s->who->enterprise, name);
+}
+
 /* Where its limits are looked up: the leaf, or what is there above it before its first job. */
 static struct share_node *deepest_node(const struct submit *s)
 {
-    const char *name = *s->req->project ? s->req->project : "default";
-    const struct project *p = people_project_named(s->core, s->who->enterprise, name);
+    const struct project *p = project_of(s);
     struct share_node *leaf = p ? share_leaf_of(s->core, p->id, s->who->id) : NULL;
     return leaf ? leaf : p ? p->share : s->who->enterprise->share;
 }
@@ -95,9 +100,17 @@ static int check_numbers(const struct in_job *j, struct cq_err *err)
     return 0;
 }
 
-static uint64_t mem_of(const struct submit *s, const struct in_job *j)
+static struct mem_size mem_of(const struct submit *s, const struct in_job *j)
 {
-    return j->mem_mib ? j->mem_mib : s->core->config.default_mem_mib;
+    if (j->mem_mib)
+        return (struct mem_size){.mem_mib = j->mem_mib};
+    const struct learn_asked a = {.project = project_of(s),
+                                  .node = deepest_node(s),
+                                  .tool = j->tool,
+                                  .name = j->name,
+                                  .cores = j->cores,
+                                  .exclusive = j->exclusive};
+    return learn_size(s->core, &a);
 }
 
 /* Its licences, and what the limits say of it beside the jobs before it. */
@@ -116,7 +129,9 @@ static int check_policy(struct submit *s, size_t i, struct cq_err *err)
                        "it is preemptible and restart=never: one that is called back must be able "
                        "to run again");
     s->n_tasks += s->arrays[i].n > 0 ? s->arrays[i].count : 1;
-    const struct asked_place place = {j->topo, j->cores, mem_of(s, j), j->exclusive, j->membind};
+    s->mem[i] = mem_of(s, j);
+    const struct asked_place place = {j->topo, j->cores, s->mem[i].mem_mib, j->exclusive,
+                                      j->membind};
     if (placement_size(s->core, &place, &s->cores[i], err) != 0)
         return -1;
     return quota_check_job(deepest_node(s), s->n_tasks, time_us, err);
@@ -272,7 +287,10 @@ static struct record *make_record(const struct submit *s, size_t i, uint64_t pro
                             .tool = text_or_null(j->tool),
                             .stage_of = text_or_null(j->stage_of),
                             .cores = s->cores[i],
-                            .mem_mib = mem_of(s, j),
+                            .mem_mib = s->mem[i].mem_mib,
+                            .mem_source = s->mem[i].source,
+                            .mem_p95_mib = s->mem[i].p95_mib,
+                            .mem_runs = s->mem[i].runs,
                             .time_us = j->time_us ? j->time_us : (uint64_t)config->default_time_us,
                             .priority = j->priority,
                             .array = text_or_null(j->array),
@@ -392,6 +410,7 @@ int job_submit_step(struct core *c, const struct input *in, struct now now, stru
                        .now = now,
                        .arrays = cq_calloc(n, sizeof(struct ranges)),
                        .cores = cq_calloc(n, sizeof(uint64_t)),
+                       .mem = cq_calloc(n, sizeof(struct mem_size)),
                        .deps = cq_calloc(n, sizeof(struct dep *))};
     int bad = run_submit(&s, out, &why);
     for (size_t i = 0; i < n; i++) {
@@ -400,6 +419,7 @@ int job_submit_step(struct core *c, const struct input *in, struct now now, stru
     }
     free(s.arrays);
     free(s.cores);
+    free(s.mem);
     free(s.deps);
     if (bad && why.code == CQ_E_STALE)
         return cq_fail(err, CQ_E_STALE, "%s", why.text);

@@ -3,6 +3,7 @@
 #define CHIPQ_SUBMIT_H
 
 #include "scheduler/core/core_state.h"
+#include "scheduler/core/learn.h"
 
 enum {
     JOBS_MAX = 1000,
@@ -26,7 +27,8 @@ struct submit {
     const struct principal *who;
     struct ranges *arrays; /* of each job */
     uint64_t *cores;       /* that each is to have */
-    struct dep **deps;     /* of each job; ids of jobs of this submit are still places, from 1 */
+    struct mem_size *mem;
+    struct dep **deps; /* of each job; ids of jobs of this submit are still places, from 1 */
     uint64_t first_id;
     uint64_t n_pieces, n_pairs, n_tasks;
 };

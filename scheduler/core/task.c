@@ -3,6 +3,7 @@
 
 #include "common/base/pure/mem.h"
 #include "scheduler/core/core_state.h"
+#include "scheduler/core/grow.h"
 
 enum { RETURNS_MAX = 8 }; /* attempts lost before any worker confirmed them that do not count */
 
@@ -40,6 +41,7 @@ struct task *job_assign(struct core *c, struct job *job, uint32_t number, uint32
         t->state = TASK_WAITING;
         map_put(&job->tasks, (uint64_t)number + 1, t);
     }
+    t->mem_mib = grow_mem_mib(job);
     t->state = task_state_next(t->state, TASK_EV_ASSIGN);
     assert(t->state == TASK_ASSIGNED);
     t->attempt = attempt;
@@ -98,6 +100,14 @@ static enum task_event judge_loss(const struct job_submit *s, struct task *t)
     return t->losses < s->max_attempts ? TASK_EV_AGAIN : TASK_EV_LOSE;
 }
 
+/* That counts for no failure of its own: nobody had said what it needs. */
+static enum task_event judge_oom(struct task *t, const struct attempt_end_rec *end)
+{
+    t->mem_mib = end->next_mem_mib;
+    t->growths++;
+    return TASK_EV_AGAIN;
+}
+
 static bool is_limit(const struct attempt_end_rec *end, const char *limit)
 {
     return end->limit && strcmp(end->limit, limit) == 0;
@@ -119,6 +129,8 @@ enum task_event job_judge(const struct job *job, struct task *t, const struct at
         return judge_loss(s, t);
     if (verdict == VERDICT_KILLED)
         return TASK_EV_KILL;
+    if (end->next_mem_mib > 0)
+        return judge_oom(t, end);
     t->failures++;
     bool again = s->restart == 0 && t->failures < s->max_own_failures;
     return again ? TASK_EV_AGAIN : TASK_EV_FAIL;
@@ -139,8 +151,9 @@ static bool is_told_apart(const struct job *job, const struct task *t, enum task
         return (event == TASK_EV_AGAIN && task_state_is_live(t->state))
                || (event == TASK_EV_KILL && t->is_shown);
     const struct attempt_end_rec *e = &end->u.attempt_end_rec;
-    return event != TASK_EV_PASS || !job->is_array || t->is_shown || e->has_outputs
-           || has_text(e->result) || has_text(e->summary) || has_text(e->signature);
+    return event != TASK_EV_PASS || !job->is_array || t->is_shown || t->growths > 0
+           || e->has_outputs || has_text(e->result) || has_text(e->summary)
+           || has_text(e->signature);
 }
 
 static void keep_end(struct job *job, const struct task *t, enum task_state next,
@@ -152,6 +165,7 @@ static void keep_end(struct job *job, const struct task *t, enum task_state next
         (struct ended){.task = t->number,
                        .attempt = t->attempt,
                        .state = next,
+                       .mem_mib = l ? l->mem_mib : t->mem_mib,
                        .node = cq_strdup(l ? l->worker->name : ""),
                        .cores = cq_strdup(l ? l->cores_text : ""),
                        .end = end ? record_ref((struct record *)end) : NULL};
@@ -193,7 +207,7 @@ void job_task_move(struct core *c, struct job *job, struct task *t, enum task_ev
     job->n_running -= task_state_is_live(old) && !task_state_is_live(next);
     job->n_asking += (uint64_t)(next == TASK_ASKING) - (uint64_t)(old == TASK_ASKING);
     if (old == TASK_WAITING && next == TASK_KILLED)
-        ranges_remove(&job->waiting, t->number);
+        grow_forget(job, t->number);
     t->state = next;
     if (task_state_is_terminal(next)) {
         fold(c, job, t, next, end);
@@ -204,7 +218,7 @@ void job_task_move(struct core *c, struct job *job, struct task *t, enum task_ev
     t->lease = NULL;
     t->is_killing = t->is_requeued = t->is_preempted = false;
     if (next == TASK_WAITING)
-        ranges_add(&job->waiting, t->number, t->number);
+        grow_wait(job, t->number, t->mem_mib);
     if (t->is_shown)
         job_show_task(c, job, t);
 }

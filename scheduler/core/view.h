@@ -37,7 +37,7 @@ struct task_view {
     const char *node, *cores;
     int64_t exit_code, start_us, end_us;
     uint64_t signal, cpu_user_us, cpu_system_us, peak_mem_kib;
-    uint64_t max_rss_kib, io_read_bytes, io_write_bytes, switches, switches_forced;
+    uint64_t mem_mib, max_rss_kib, io_read_bytes, io_write_bytes, switches, switches_forced;
     const char *limit, *summary, *signature, *result, *cause;
     bool is_live;    /* not ended: its row is replaced later */
     bool is_attempt; /* an earlier attempt that ended, of a task that goes on: goes to the attempt
@@ -95,6 +95,10 @@ const char *core_reason_text(const char *code);
 
 typedef void (*entity_view_fn)(void *arg, const struct entity_view *e);
 void core_view_entities(struct core *c, entity_view_fn fn, void *arg);
+
+/* Why a job's first memory request has its size, in words; nothing when it was named. */
+void core_explain_mem(const struct job_submit *s, const char *enterprise, const char *project,
+                      struct cq_str *out);
 
 /* What a worker must know to run a job. */
 struct order_dep {

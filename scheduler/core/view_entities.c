@@ -4,6 +4,7 @@
 #include "common/base/pure/mem.h"
 #include "scheduler/core/config.h"
 #include "scheduler/core/core_state.h"
+#include "scheduler/core/learn.h"
 
 struct give {
     entity_view_fn fn;
@@ -158,6 +159,7 @@ void core_view_entities(struct core *c, entity_view_fn fn, void *arg)
     share_view_entities(c, fn, arg);
     calendar_view_entities(c, fn, arg);
     holds_view_entity(c, fn, arg);
+    learn_view_entities(c, fn, arg);
 }
 
 /* ---- workers ---- */

@@ -3,6 +3,7 @@
 #define CHIPQ_TEST_POLICY_MOVES_H
 
 #include "tests/trace/policy_checks.h"
+#include "tests/trace/policy_memory.h"
 #include "tests/trace/policy_rebuilt.h"
 
 enum { SUBMIT_MAX = 5 };
@@ -53,6 +54,9 @@ static void random_job(struct play *p, struct in_job *job, char licences[32])
     static const char *const topos[] = {"", "spread", "any", "pack:numa!", "", "pack:l3!"};
     job->topo = topos[job->mem_mib / 100 % CQ_COUNT(topos)];
     job->membind = (unsigned)(job->mem_mib / 100 % MEMBIND_COUNT);
+    static const char *const names[] = {"sim7", "sim12", "", "synth"};
+    job->name = names[job->mem_mib / 200 % CQ_COUNT(names)];
+    job->mem_mib = job->mem_mib / 100 % 3 != 1 ? job->mem_mib : 0; /* left to chipq */
     job->node_has = roll(&p->dice, 8) == 0 ? "gpu" : "";
     job->hold = roll(&p->dice, 20) == 0;
     job->max_own_failures = roll(&p->dice, 3);

@@ -91,6 +91,7 @@ static void keep_promises(struct play *p);
 static void note_job(struct play *p, const struct job_submit *r); /* policy_deps.h */
 static void check_deps(struct play *p);
 static void check_bookings(struct play *p); /* policy_bookings.h */
+static void check_memory(struct play *p);   /* policy_memory.h */
 
 static void play_fail(const struct play *p, const char *what)
 {
@@ -194,6 +195,7 @@ static void step_once(struct play *p, struct input *in)
     keep_promises(p);
     check_bookings(p);
     check_deps(p);
+    check_memory(p);
     seal(w);
     check_step(p);
 }

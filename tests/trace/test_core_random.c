@@ -417,6 +417,7 @@ static void move_submit(struct history *h)
         jobs[i].name = "j";
         jobs[i].cores = 1 + roll(&h->dice, 8) / 6 * roll(&h->dice, 4);
         jobs[i].mem_mib = 100 * (1 + roll(&h->dice, 6));
+        jobs[i].mem_mib = jobs[i].mem_mib % 400 ? jobs[i].mem_mib : 0; /* left to chipq */
         jobs[i].priority = (int64_t)roll(&h->dice, 3) - 1;
         jobs[i].array = arrays ? "1-9" : "";
         jobs[i].array_max_running = roll(&h->dice, 4) == 0 ? 2 : 0;
@@ -506,10 +507,10 @@ static void work(struct history *h, struct machine *m)
             r->state = RUNNING;
             note_start(h, r);
         } else {
-            static const enum verdict often[] = {VERDICT_PASS, VERDICT_PASS, VERDICT_PASS,
-                                                 VERDICT_FAIL, VERDICT_TIMEOUT};
+            static const enum verdict often[] = {VERDICT_PASS, VERDICT_PASS,    VERDICT_PASS,
+                                                 VERDICT_FAIL, VERDICT_TIMEOUT, VERDICT_OOM};
             r->state = ENDED;
-            r->verdict = r->kill ? VERDICT_KILLED : often[roll(&h->dice, 5)];
+            r->verdict = r->kill ? VERDICT_KILLED : often[roll(&h->dice, 6)];
         }
     }
 }
@@ -531,6 +532,7 @@ static void move_events(struct history *h, struct machine *m)
             ends[n_ends++] = (struct in_attempt_end){.at = at,
                                                      .verdict = r->verdict,
                                                      .run_us = 1 + roll(&h->dice, 100000),
+                                                     .peak_mem_kib = 1024 + r->job * 97,
                                                      .limit = "",
                                                      .summary = roll(&h->dice, 4) ? "" : "s",
                                                      .signature = "",

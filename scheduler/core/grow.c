@@ -1,0 +1,130 @@
+/* The sizes of a job's tasks: who waits with how much, and what comes after an OOM. */
+#include "scheduler/core/grow.h"
+
+#include "common/base/pure/mem.h"
+#include "scheduler/core/core_state.h"
+#include "scheduler/core/learn.h"
+#include "scheduler/core/placement.h"
+#include "scheduler/core/quota.h"
+
+void laters_free(struct laters *l)
+{
+    for (size_t i = 0; l && i < l->n; i++)
+        ranges_fini(&l->items[i].tasks);
+    if (l)
+        free(l->items);
+    free(l);
+}
+
+uint64_t laters_count(const struct laters *l)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; l && i < l->n; i++)
+        n += l->items[i].tasks.count;
+    return n;
+}
+
+uint64_t grow_mem_mib(const struct job *job)
+{
+    return job->class->shape->mem_mib;
+}
+
+static struct later *later_of(struct laters *l, uint64_t mem_mib)
+{
+    size_t i = 0;
+    while (i < l->n && l->items[i].mem_mib < mem_mib)
+        i++;
+    if (i < l->n && l->items[i].mem_mib == mem_mib)
+        return &l->items[i];
+    cq_grow(&l->items, &l->cap, l->n);
+    memmove(l->items + i + 1, l->items + i, (l->n - i) * sizeof *l->items);
+    l->n++;
+    l->items[i] = (struct later){.mem_mib = mem_mib};
+    return &l->items[i];
+}
+
+void grow_wait(struct job *job, uint32_t number, uint64_t mem_mib)
+{
+    if (mem_mib == grow_mem_mib(job)) {
+        ranges_add(&job->waiting, number, number);
+        return;
+    }
+    if (job->later == NULL)
+        job->later = CQ_NEW(struct laters);
+    ranges_add(&later_of(job->later, mem_mib)->tasks, number, number);
+}
+
+static void drop_later(struct laters *l, size_t i)
+{
+    ranges_fini(&l->items[i].tasks);
+    memmove(l->items + i, l->items + i + 1, (l->n - i - 1) * sizeof *l->items);
+    l->n--;
+}
+
+void grow_forget(struct job *job, uint32_t number)
+{
+    if (ranges_remove(&job->waiting, number))
+        return;
+    struct laters *l = job->later;
+    for (size_t i = 0; l && i < l->n; i++)
+        if (ranges_remove(&l->items[i].tasks, number)) {
+            if (ranges_is_empty(&l->items[i].tasks))
+                drop_later(l, i);
+            return;
+        }
+}
+
+/* ---- classes ---- */
+
+void grow_enter(struct core *c, struct job *job, uint64_t mem_mib)
+{
+    struct ranges waiting = job->waiting;
+    struct class *old = job->class;
+    if (mem_mib == grow_mem_mib(job))
+        return;
+    job->waiting = (struct ranges){0};
+    queue_update(c, job); /* leaves its class */
+    job->waiting = waiting;
+    job->class = queue_class_ref(c, job, mem_mib);
+    queue_class_unref(c, old);
+}
+
+void grow_settle(struct core *c, struct job *job)
+{
+    struct laters *l = job->later;
+    if (l == NULL || l->n == 0 || !ranges_is_empty(&job->waiting))
+        return;
+    grow_enter(c, job, l->items[0].mem_mib);
+    ranges_fini(&job->waiting);
+    job->waiting = l->items[0].tasks;
+    l->items[0].tasks = (struct ranges){0};
+    drop_later(l, 0);
+}
+
+/* ---- after an OOM ---- */
+
+/* The most, up to `want`, with which some worker that is up could run it. */
+static uint64_t most_that_fits(const struct core *c, const struct lease *l, uint64_t want)
+{
+    struct shape s = *l->class->shape;
+    uint64_t best = 0;
+    for (size_t i = 0; i < c->pool.n; i++) {
+        const struct worker *w = c->pool.workers[i];
+        s.mem_mib = want < w->mem_mib ? want : w->mem_mib;
+        if (w->is_up && s.mem_mib > best && placement_could_fit(&s, w))
+            best = s.mem_mib;
+    }
+    return best;
+}
+
+uint64_t grow_next_mib(const struct core *c, const struct lease *l, const struct job *job,
+                       const struct task *t)
+{
+    const struct job_submit *s = &job->submit->u.job_submit;
+    if (s->mem_source == MEM_ASKED || s->restart != 0 || t->growths >= GROWTHS_MAX || t->is_killing
+        || t->is_requeued)
+        return 0;
+    uint64_t cap = quota_most_mem_mib(l->leaf), want = 2 * l->mem_mib;
+    uint64_t next = most_that_fits(c, l, want < cap ? want : cap);
+    return next > l->mem_mib ? next : 0;
+}

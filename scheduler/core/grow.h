@@ -1,0 +1,48 @@
+/* Tasks that ran out of memory run again with more. A job is in one class at a time: its tasks of
+ * other sizes wait apart (`later`) until the class has none left to start; then the job goes on in
+ * the class of the smallest of those sizes. So an array stays one entry of the queue. */
+#ifndef CHIPQ_GROW_H
+#define CHIPQ_GROW_H
+
+#include "common/base/pure/ranges.h"
+#include "scheduler/core/input.h"
+
+struct core;
+struct job;
+struct lease;
+struct task;
+
+enum { GROWTHS_MAX = 3 };
+
+/* Waiting tasks of another size than the job's class now. */
+struct later {
+    uint64_t mem_mib;
+    struct ranges tasks; /* never empty */
+};
+struct laters {
+    struct later *items; /* smallest first */
+    size_t n, cap;
+};
+
+void laters_free(struct laters *l); /* accepts NULL */
+uint64_t laters_count(const struct laters *l);
+
+/* The size of what the job starts now. */
+uint64_t grow_mem_mib(const struct job *job);
+
+/* A task of that size waits; queue and class are told by the caller, with job_refresh. */
+void grow_wait(struct job *job, uint32_t number, uint64_t mem_mib);
+/* A waiting task is over. */
+void grow_forget(struct job *job, uint32_t number);
+
+/* Takes the job to the class of its next size when that of now has nothing left to start. */
+void grow_settle(struct core *c, struct job *job);
+/* At load: takes the job to the class of that size, whatever waits. */
+void grow_enter(struct core *c, struct job *job, uint64_t mem_mib);
+
+/* An attempt of `l` ran out of memory: what the task is to have next. 0: it is not to run again for
+ * that, for it named its memory, has grown three times or can have no more. */
+uint64_t grow_next_mib(const struct core *c, const struct lease *l, const struct job *job,
+                       const struct task *t);
+
+#endif
