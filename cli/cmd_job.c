@@ -2,6 +2,7 @@
 #include "cli/commands.h"
 #include "cli/columns.h"
 #include "cli/follow.h"
+#include "cli/job_memory.h"
 #include "cli/job_ref.h"
 #include "cli/job_task.h"
 #include "cli/to_json.h"
@@ -24,6 +25,7 @@ static const struct column job_columns[] = {
     {"progress", "progress", COLUMN_TEXT, true},
     {"cores", "cores", COLUMN_NUMBER, true},
     {"mem_mib", "memory", COLUMN_SIZE_MIB, true},
+    {"mem_why", "sized by", COLUMN_TEXT, true},
     {"time_us", "limit", COLUMN_TIME, true},
     {"priority", "priority", COLUMN_NUMBER, true},
     {"submit_us", "submitted", COLUMN_WALL, true},
@@ -40,13 +42,10 @@ static const struct column job_columns[] = {
 
 /* Of a job that is no array, once it has started. */
 static const struct column attempt_columns[] = {
-    {"attempt", "attempt", COLUMN_NUMBER, true},
-    {"where", "where", COLUMN_TEXT, true},
-    {"run_us", "run time", COLUMN_TIME, true},
-    {"cpu_us", "CPU time", COLUMN_TIME, true},
-    {"peak_words", "peak memory", COLUMN_TEXT, true},
-    {"io_words", "disk", COLUMN_TEXT, true},
-    {0},
+    {"attempt", "attempt", COLUMN_NUMBER, true},      {"where", "where", COLUMN_TEXT, true},
+    {"run_us", "run time", COLUMN_TIME, true},        {"cpu_us", "CPU time", COLUMN_TIME, true},
+    {"peak_words", "peak memory", COLUMN_TEXT, true}, {"io_words", "disk", COLUMN_TEXT, true},
+    {"grown_words", "memory now", COLUMN_TEXT, true}, {0},
 };
 
 static const struct column task_columns[] = {
@@ -57,6 +56,8 @@ static const struct column task_columns[] = {
     {"how", "HOW", COLUMN_TEXT, true},
     {"run_us", "TIME", COLUMN_TIME, true},
     {"peak_mem_mib", "PEAK", COLUMN_SIZE_MIB, true},
+    {"mem_mib", "ASKED", COLUMN_SIZE_MIB, true},
+    {"sized", "SIZED BY", COLUMN_TEXT, false},
     {"node", "NODE", COLUMN_TEXT, true},
     {"cores", "CORE IDS", COLUMN_TEXT, true},
     {"numa", "NUMA", COLUMN_TEXT, true},
@@ -125,11 +126,13 @@ static json_t *peak_words(const json_t *job, const json_t *task)
 {
     char peak[32], asked[32], largest[32], words[128] = "";
     uint64_t peak_mib = (uint64_t)row_number(task, "peak_mem_mib");
+    uint64_t asked_mib = (uint64_t)row_number(task, "mem_mib"); /* 0: of an older chipqd */
+    asked_mib = asked_mib ? asked_mib : (uint64_t)row_number(job, "mem_mib");
     uint64_t rss_mib = ((uint64_t)row_number(task, "max_rss_kib") + 1023) / 1024;
     if (peak_mib)
         (void)snprintf(words, sizeof words, "%s of %s",
                        format_size_mib(peak_mib, peak, sizeof peak),
-                       format_size_mib((uint64_t)row_number(job, "mem_mib"), asked, sizeof asked));
+                       format_size_mib(asked_mib, asked, sizeof asked));
     size_t n = strlen(words);
     if (peak_mib && rss_mib && rss_mib < peak_mib)
         (void)snprintf(words + n, sizeof words - n, " (largest process %s)",
@@ -149,6 +152,18 @@ static json_t *io_words(const json_t *task)
     return json_text(words);
 }
 
+/* Where it is another than the request. */
+static json_t *grown_words(const json_t *job, const json_t *task)
+{
+    char size[32], words[128] = "";
+    int64_t mib = row_number(task, "mem_mib");
+    if (mib > row_number(job, "mem_mib") && json_is_true(json_object_get(job, "has_grown")))
+        (void)snprintf(words, sizeof words, "%s: %s",
+                       format_size_mib((uint64_t)mib, size, sizeof size),
+                       row_text(task, "mem_why"));
+    return json_text(words);
+}
+
 /* A job that is no array is its task: what that has is shown with the job. */
 static void lift_task(json_t *job, const json_t *task)
 {
@@ -165,6 +180,7 @@ static void lift_task(json_t *job, const json_t *task)
     json_object_set_new(job, "where", where_it_ran(task));
     json_object_set_new(job, "peak_words", peak_words(job, task));
     json_object_set_new(job, "io_words", io_words(task));
+    json_object_set_new(job, "grown_words", grown_words(job, task));
     json_object_set_new(
         job, "cpu_us",
         json_integer(row_number(task, "cpu_user_us") + row_number(task, "cpu_system_us")));
@@ -184,6 +200,8 @@ static json_t *object_of(const struct msg_job *m)
     json_object_set_new(job, "earlier", tasks_of(m->earlier, m->n_earlier));
     json_object_set_new(job, "reasons", reasons);
     json_object_set_new(job, "deps", deps);
+    bool has_grown = job_memory_explain(job);
+    json_object_set_new(job, "has_grown", json_boolean(has_grown));
     if (!m->job[0].is_array && m->n_tasks)
         lift_task(job, json_array_get(json_object_get(job, "task_list"), 0));
     return job;
@@ -242,12 +260,19 @@ static void print_metrics(const json_t *job)
     }
 }
 
-static int print_tasks(struct cli *c, const char *title, json_t *tasks, struct cq_err *err)
+/* Why each has its memory, only where they differ. */
+static int print_tasks(struct cli *c, const char *title, const json_t *job, json_t *tasks,
+                       struct cq_err *err)
 {
+    struct column columns[CQ_COUNT(task_columns)];
+    memcpy(columns, task_columns, sizeof columns);
+    for (struct column *at = columns; at->key; at++)
+        if (strcmp(at->key, "sized") == 0)
+            at->is_default = json_is_true(json_object_get(job, "has_grown"));
     if (json_array_size(tasks) == 0)
         return 0;
     printf("\n%s\n", title);
-    return columns_print(c, "tasks", tasks, task_columns, err);
+    return columns_print(c, "tasks", tasks, columns, err);
 }
 
 /* Of an array, those tasks that people look for: what did not pass. Caller owns the list. */
@@ -267,9 +292,9 @@ static int print_array(struct cli *c, const json_t *job, bool has_chosen, struct
 {
     json_t *tasks = json_object_get(job, "task_list");
     if (has_chosen)
-        return print_tasks(c, "tasks", tasks, err);
+        return print_tasks(c, "tasks", job, tasks, err);
     json_t *notable = notable_tasks(tasks);
-    int rc = print_tasks(c, "tasks that did not pass, the first of them", notable, err);
+    int rc = print_tasks(c, "tasks that did not pass, the first of them", job, notable, err);
     json_decref(notable);
     return rc;
 }
@@ -290,7 +315,7 @@ static int print_job(struct cli *c, const json_t *job, bool has_chosen, struct c
     }
     if (json_is_true(json_object_get(job, "is_array")) && print_array(c, job, has_chosen, err) != 0)
         return -1;
-    return print_tasks(c, "earlier attempts", json_object_get(job, "earlier"), err);
+    return print_tasks(c, "earlier attempts", job, json_object_get(job, "earlier"), err);
 }
 
 /* A task that has no row is one that has not started, or none of the job's. */

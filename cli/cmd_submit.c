@@ -55,7 +55,10 @@ struct opts {
 static const struct argp_option options[] = {
     {"cores", KEY_CORES, "N", 0, "physical cores (1)", 0},
     {"mem", KEY_MEM, "SIZE", 0,
-     "memory, as in 4G or 512M (1G, unless chipqd was started with another --default-mem)", 0},
+     "memory, as in 4G or 512M; or auto: what earlier runs of its name in the project needed, at "
+     "first 1G (or what chipqd was started with as --default-mem), and more when it runs out "
+     "(auto)",
+     0},
     {"time", KEY_TIME, "TIME", 0,
      "wall limit, as in 2h or 90s (24h, unless chipqd was started with another --default-time)", 0},
     {"topo", KEY_TOPO, "WISH", 0,

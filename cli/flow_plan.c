@@ -155,7 +155,7 @@ static void fill_spec(struct flow_planned *planned, const struct flow_job *job, 
         if (r->cores == 0 && resource(job, stage, "cores"))
             spec->cores = resource(job, stage, "cores");
         if (r->mem_mib == 0)
-            spec->mem_mib = resource(job, stage, "mem_mib");
+            spec->mem_first_mib = resource(job, stage, "mem_mib");
         if (r->time_us == 0)
             spec->time_us = resource(job, stage, "time_s") * 1000000;
     }

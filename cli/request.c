@@ -155,6 +155,9 @@ static int set_duration(const char *text, int64_t *field, struct cq_err *err)
 
 static int set_mem(struct request *r, const char *text, struct cq_err *err)
 {
+    r->mem_mib = 0;
+    if (strcmp(text, "auto") == 0)
+        return 0;
     return set_size(text, &r->mem_mib, err);
 }
 

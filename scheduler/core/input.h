@@ -73,6 +73,7 @@ struct in_job {
     size_t n_deps;
     const void *run;
     size_t run_bytes;
+    uint64_t mem_first_mib;  /* of mem_mib 0: while nothing is known; 0 = the default */
     const char *licences;    /* one bundle, "vcs:2,dc:1"; instruments too; NULL or "" = none */
     const char *reservation; /* runs inside this booking; NULL or "" = none */
 };

@@ -99,6 +99,15 @@ static bool tells_need(const struct attempt_end_rec *end)
            || (end->verdict == VERDICT_OOM && end->next_mem_mib == 0);
 }
 
+/* File cache fills what there is: a run that got along with what it had never argues for more. */
+static uint64_t need_mib(const struct attempt_end_rec *end)
+{
+    uint64_t peak = end->peak_mem_kib / 1024 + (end->peak_mem_kib % 1024 != 0);
+    uint64_t most = end->mem_mib - (end->mem_mib + 5) / 6; /* the same request again */
+    bool got_along = end->verdict != VERDICT_OOM && peak <= end->mem_mib;
+    return got_along && peak > most ? most : peak;
+}
+
 void learn_add(const struct job *job, const struct attempt_end_rec *end)
 {
     const struct job_submit *s = &job->submit->u.job_submit;
@@ -106,7 +115,7 @@ void learn_add(const struct job *job, const struct attempt_end_rec *end)
     if (!tells_need(end) || *learn_what(s->tool, s->name, what) == '\0')
         return;
     uint64_t cores = key_cores(s->cores, s->exclusive);
-    uint64_t mib = end->peak_mem_kib / 1024 + (end->peak_mem_kib % 1024 != 0);
+    uint64_t mib = need_mib(end);
     if (job->project->learned == NULL)
         job->project->learned = CQ_NEW(struct learned);
     struct learned *l = job->project->learned;
@@ -167,8 +176,9 @@ struct mem_size learn_size(const struct core *c, const struct learn_asked *a)
     if (a->project && *learn_what(a->tool, a->name, what))
         k = find(a->project->learned, what, key_cores(a->cores, a->exclusive));
     if (k == NULL || k->n < LEARN_RUNS_MIN)
-        return (struct mem_size){
-            .mem_mib = c->config.default_mem_mib, .runs = k ? k->n : 0, .source = MEM_DEFAULT};
+        return (struct mem_size){.mem_mib = a->first_mib ? a->first_mib : c->config.default_mem_mib,
+                                 .runs = k ? k->n : 0,
+                                 .source = MEM_DEFAULT};
     uint64_t p95 = p95_of(k), mib = learn_request_mib(p95);
     if (largest > 0 && largest < cap)
         cap = largest;

@@ -41,13 +41,14 @@ struct learn_asked {
     const struct share_node *node; /* where its limits are looked up */
     const char *tool, *name;
     uint64_t cores, exclusive; /* as in JOB_SUBMIT */
+    uint64_t first_mib;        /* its default; 0: the instance's */
 };
 struct mem_size {
     uint64_t mem_mib, p95_mib, runs;
     enum mem_source source;
 };
 /* The first request of a job that leaves it to us: never above the largest worker that is up, nor
- * above what the path may have at once. With too little history: the instance's default. */
+ * above what the path may have at once. With too little history: the default. */
 struct mem_size learn_size(const struct core *c, const struct learn_asked *a);
 
 /* The largest worker that is up and has these cores; 0: there is none. */

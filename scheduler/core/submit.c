@@ -82,7 +82,7 @@ static int check_numbers(const struct in_job *j, struct cq_err *err)
     if (j->cores < 1 || j->cores > CORES_MAX)
         return cq_fail(err, CQ_E_INVALID, "cores is %" PRIu64 "; it must be 1 to %d", j->cores,
                        CORES_MAX);
-    if (j->mem_mib > (UINT64_C(1) << 40))
+    if (j->mem_mib > (UINT64_C(1) << 40) || j->mem_first_mib > (UINT64_C(1) << 40))
         return cq_fail(err, CQ_E_INVALID, "mem is out of range");
     if (j->time_us > (uint64_t)LIMIT_MAX_US)
         return cq_fail(err, CQ_E_INVALID, "time is out of range; at most 3650d can be asked");
@@ -109,7 +109,8 @@ static struct mem_size mem_of(const struct submit *s, const struct in_job *j)
                                   .tool = j->tool,
                                   .name = j->name,
                                   .cores = j->cores,
-                                  .exclusive = j->exclusive};
+                                  .exclusive = j->exclusive,
+                                  .first_mib = j->mem_first_mib};
     return learn_size(s->core, &a);
 }
 

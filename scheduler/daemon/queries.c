@@ -132,7 +132,7 @@ struct job_answer {
     struct places places;
     struct order_view order;
     struct dep_dir *deps;
-    struct cq_str argv;
+    struct cq_str argv, mem_why;
 };
 
 static void answer_fini(struct job_answer *w)
@@ -143,6 +143,7 @@ static void answer_fini(struct job_answer *w)
     order_view_fini(&w->order);
     free(w->deps);
     cq_str_fini(&w->argv);
+    cq_str_fini(&w->mem_why);
     free(w);
 }
 
@@ -281,6 +282,28 @@ static struct job_answer *answer_new(struct daemon *d, const struct ask *ask,
     return w;
 }
 
+/* What those may know who see more than a job's shape. */
+static void tell_all(struct job_answer *w, struct job_id id, struct msg_job *m)
+{
+    const struct store_query *q = w->q;
+    const struct job_submit *s = &q->submit->u.job_submit;
+    add_tasks(w, id);
+    if (id.v != 0)
+        add_deps(w, id);
+    view_argv(s->run.data, s->run.len, &w->argv);
+    core_explain_mem(s, w->row.enterprise, w->row.project, &w->mem_why);
+    w->row.mem_why = cq_str_text(&w->mem_why);
+    m->tasks = w->tasks;
+    m->n_tasks = w->n_tasks;
+    m->earlier = w->earlier;
+    m->n_earlier = w->n_earlier;
+    m->deps = w->deps;
+    m->n_deps = w->order.n_deps;
+    m->argv = cq_str_text(&w->argv);
+    m->passed = q->jobs[0].passed_ranges;
+    m->killed = q->jobs[0].killed_ranges;
+}
+
 static void on_job(struct daemon *d, struct ask *ask, struct store_query *q)
 {
     struct one_job *o = ask->data;
@@ -296,21 +319,8 @@ static void on_job(struct daemon *d, struct ask *ask, struct store_query *q)
     struct msg m = {.code = MSG_JOB};
     m.u.job.job = &w->row;
     m.u.job.n_job = 1;
-    if (!ask->shape_only) {
-        add_tasks(w, id);
-        if (id.v != 0)
-            add_deps(w, id);
-        view_argv(q->submit->u.job_submit.run.data, q->submit->u.job_submit.run.len, &w->argv);
-        m.u.job.tasks = w->tasks;
-        m.u.job.n_tasks = w->n_tasks;
-        m.u.job.earlier = w->earlier;
-        m.u.job.n_earlier = w->n_earlier;
-        m.u.job.deps = w->deps;
-        m.u.job.n_deps = w->order.n_deps;
-        m.u.job.argv = cq_str_text(&w->argv);
-        m.u.job.passed = q->jobs[0].passed_ranges;
-        m.u.job.killed = q->jobs[0].killed_ranges;
-    }
+    if (!ask->shape_only)
+        tell_all(w, id, &m.u.job);
     m.u.job.reasons = w->reason_rows;
     m.u.job.n_reasons = w->n_reasons;
     reply(d, &ask->asker, &m);

@@ -262,6 +262,7 @@ static struct in_job job_of(const struct job_spec *j, const char *features)
                            .node_has = features,
                            .cores = j->cores,
                            .mem_mib = j->mem_mib,
+                           .mem_first_mib = j->mem_first_mib,
                            .time_us = j->time_us,
                            .array_max_running = j->array_max_running,
                            .restart = j->restart,

@@ -100,6 +100,7 @@ struct task_row view_task_row(const struct stored_task *t)
         .cpu_user_us = t->cpu_user_us,
         .cpu_system_us = t->cpu_system_us,
         .peak_mem_kib = t->peak_mem_kib,
+        .mem_mib = t->mem_mib,
         .max_rss_kib = t->max_rss_kib,
         .io_read_bytes = t->io_read_bytes,
         .io_write_bytes = t->io_write_bytes,
@@ -122,6 +123,7 @@ struct task_row view_task_row_live(const struct task_view *t)
         .node = text_of(t->node),
         .cores = text_of(t->cores),
         .start_us = t->start_us,
+        .mem_mib = t->mem_mib,
         .exit_code = -1,
         .cause = text_of(t->cause),
     };

@@ -4,7 +4,7 @@
 #include "common/base/pure/flat.h"
 #include "common/base/pure/mem.h"
 
-enum { TASK_ROW_VERSION = 2, TEXT_MAX_BYTES = 1024 * 1024 };
+enum { TASK_ROW_VERSION = 3, TEXT_MAX_BYTES = 1024 * 1024 };
 
 static char *text_of(const char *text)
 {
@@ -96,6 +96,7 @@ void stored_task_of_view(const struct task_view *v, struct stored_task *out)
         .cpu_user_us = v->cpu_user_us,
         .cpu_system_us = v->cpu_system_us,
         .peak_mem_kib = v->peak_mem_kib,
+        .mem_mib = v->mem_mib,
         .max_rss_kib = v->max_rss_kib,
         .io_read_bytes = v->io_read_bytes,
         .io_write_bytes = v->io_write_bytes,
@@ -124,6 +125,7 @@ void stored_task_encode(const struct stored_task *t, struct cq_str *out)
     flat_put_u64(out, TASK_ROW_VERSION);
     STORED_TASK_COLUMNS(PUT_TASK)
     STORED_TASK_FIGURES(PUT_TASK)
+    STORED_TASK_SIZES(PUT_TASK)
 }
 
 #define GET_u64(name)        t.name = flat_get_u64(&r);
@@ -141,6 +143,9 @@ int stored_task_decode(const void *data, size_t bytes, struct stored_task *out, 
     STORED_TASK_COLUMNS(GET_TASK)
     if (version >= 2) {
         STORED_TASK_FIGURES(GET_TASK)
+    }
+    if (version >= 3) {
+        STORED_TASK_SIZES(GET_TASK)
     }
     if (r.failed) {
         stored_task_fini(&t);

@@ -36,10 +36,11 @@
         X(i64, end_us) X(u64, cpu_user_us) X(u64, cpu_system_us) X(u64, peak_mem_kib)             \
             X(text, summary) X(text, signature) X(text, result) X(text, cause)
 
-/* Since version 2 of the row: appended, zero in older ones. */
+/* Since version 2 of the row, and since 3: appended, zero in older ones. */
 #define STORED_TASK_FIGURES(X) \
     X(u64, max_rss_kib)        \
     X(u64, io_read_bytes) X(u64, io_write_bytes) X(u64, switches) X(u64, switches_forced)
+#define STORED_TASK_SIZES(X) X(u64, mem_mib)
 
 #define STORED_C_u64(name)   uint64_t name;
 #define STORED_C_most(name)  uint64_t name;
@@ -52,7 +53,7 @@ struct stored_job { /* texts are owned; NULL is read as "" */
     STORED_JOB_FIXED(STORED_C) STORED_JOB_LIVE(STORED_C)
 };
 struct stored_task {
-    STORED_TASK_COLUMNS(STORED_C) STORED_TASK_FIGURES(STORED_C)
+    STORED_TASK_COLUMNS(STORED_C) STORED_TASK_FIGURES(STORED_C) STORED_TASK_SIZES(STORED_C)
 };
 
 /* Copies what the database keeps of a view. `metrics` (JSON object or NULL) is copied too. */

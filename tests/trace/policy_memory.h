@@ -34,6 +34,13 @@ static bool is_run_of_kind(const struct attempt_end_rec *e, const struct job_sub
            && has_letter(of, s->name ? s->name[1] : 0);
 }
 
+/* One that got along with what it had tells no more than that it would again. */
+static uint64_t memory_need(const struct attempt_end_rec *e)
+{
+    uint64_t peak = (e->peak_mem_kib + 1023) / 1024, same = e->mem_mib * 5 / 6;
+    return e->verdict == VERDICT_OOM || peak > e->mem_mib || peak < same ? peak : same;
+}
+
 static int memory_by_size(const void *a, const void *b)
 {
     uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
@@ -50,7 +57,7 @@ static void check_learned(const struct play *p, const struct job_submit *s)
         const struct attempt_end_rec *e = &r->u.attempt_end_rec;
         if (r->type == RECORD_ATTEMPT_END && e->peak_mem_kib > 0
             && is_run_of_kind(e, memory_submit(p, e->job), s))
-            peaks[n++] = (e->peak_mem_kib + 1023) / 1024;
+            peaks[n++] = memory_need(e);
     }
     if (n != s->mem_runs || (n >= LEARN_RUNS_MIN) != (s->mem_source == MEM_LEARNED))
         play_fail(p, "a size was learned from other runs than its own enterprise's");

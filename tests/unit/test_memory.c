@@ -188,6 +188,15 @@ Test(memory, sizes_are_rounded_up_and_have_a_floor)
     }
 }
 
+Test(memory, a_cache_that_fills_all_there_is_asks_for_no_more)
+{
+    for (size_t i = 0; i < 40; i++) {
+        const struct job_submit *s = submit("sim");
+        cr_assert_eq(s->mem_mib, 1024);
+        cr_assert(end(s->id, VERDICT_PASS, s->mem_mib));
+    }
+}
+
 Test(memory, never_from_another_enterprise)
 {
     run_many("eve", "sim", 9000, 20);

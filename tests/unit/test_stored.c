@@ -17,7 +17,8 @@ static void encode_sample(struct cq_str *out)
                           .io_read_bytes = 1,
                           .io_write_bytes = 2,
                           .switches = 4,
-                          .switches_forced = 5};
+                          .switches_forced = 5,
+                          .mem_mib = 64};
     struct stored_task t;
     stored_task_of_view(&v, &t);
     stored_task_encode(&t, out);
@@ -33,13 +34,14 @@ Test(stored, figures_of_an_attempt_are_kept)
     cr_assert_eq(t.max_rss_kib, 60000);
     cr_assert_eq(t.io_write_bytes, 2);
     cr_assert_eq(t.switches_forced, 5);
+    cr_assert_eq(t.mem_mib, 64);
     stored_task_fini(&t);
     cq_str_fini(&row);
 }
 
 Test(stored, a_row_from_before_the_figures_is_read)
 {
-    static const uint64_t figures[] = {60000, 1, 2, 4, 5};
+    static const uint64_t figures[] = {60000, 1, 2, 4, 5, 64}; /* and the size asked */
     struct cq_str row = {0}, tail = {0};
     struct stored_task t;
     encode_sample(&row);
