@@ -4,26 +4,34 @@
 #include "cli/dates.h"
 #include "cli/session.h"
 #include "cli/to_json.h"
+#include "cli/usage_efficiency.h"
 
 #include "common/base/sys/clock.h"
 
 #include <inttypes.h>
 #include <math.h>
 
-enum { KEY_BY = 0x2001, KEY_FROM, KEY_TO, KEY_ENTERPRISE, KEY_ALL, KEY_CSV };
-enum { BY_ENTERPRISE, BY_PROJECT, BY_USER, BY_DAY, BY_MONTH, BY_COUNT, COLUMNS_N = 13 };
+enum { KEY_BY = 0x2001, KEY_FROM, KEY_TO, KEY_ENTERPRISE, KEY_ALL, KEY_CSV, KEY_EFFICIENCY };
+enum { BY_ENTERPRISE, BY_PROJECT, BY_USER, BY_DAY, BY_MONTH, BY_TOOL, COLUMNS_N = 13 };
 
-static const char *const by_names[] = {"enterprise", "project", "user", "day", "month", NULL};
+static const char *const by_names[] = {"enterprise", "project", "user", "day",
+                                       "month",      "tool",    NULL};
 
 struct opts {
     const char *enterprise;
     int64_t from_us, to_us;
     uint64_t by;
-    bool has_by, all, csv;
+    bool has_by, all, csv, efficiency;
 };
 
 static const struct argp_option options[] = {
-    {"by", KEY_BY, "WHAT", 0, "one row for each: enterprise, project, user, day or month (project)",
+    {"by", KEY_BY, "WHAT", 0,
+     "one row for each: enterprise, project, user, day or month (project); with --efficiency: "
+     "project, user or tool (tool)",
+     0},
+    {"efficiency", KEY_EFFICIENCY, NULL, 0,
+     "used against asked, the worst first: who asks for too much; of the last 30 days without "
+     "--from",
      0},
     {"from", KEY_FROM, "DATE", 0, "from then on: 2026-11-01, 2026-11, yesterday, -7d", 0},
     {"to", KEY_TO, "DATE", 0, "up to then, a day or month with its end", 0},
@@ -41,7 +49,7 @@ static int set_by(struct opts *o, const char *arg, struct cq_err *err)
     const char *meant = cq_closest(arg, by_names);
     return cq_fail(err, CQ_E_INVALID,
                    "--by: '%.40s' is none of: enterprise, project, user, day, "
-                   "month%s%s%s",
+                   "month, tool%s%s%s",
                    arg, meant ? "; did you mean '" : "", meant ? meant : "", meant ? "'?" : "");
 }
 
@@ -68,6 +76,9 @@ static int set(void *p, int key, const char *arg, struct cq_err *err)
         return 0;
     case KEY_ALL:
         o->all = true;
+        return 0;
+    case KEY_EFFICIENCY:
+        o->efficiency = true;
         return 0;
     case KEY_CSV:
         o->csv = true;
@@ -157,7 +168,8 @@ static json_t *row_of(const struct cli *c, const struct usage_row *r, uint64_t b
     return o;
 }
 
-static int check(struct cli *c, struct opts *o, const struct column *columns, struct cq_err *err)
+/* What both reports say of their options. */
+static int check_common(struct cli *c, const struct opts *o, struct cq_err *err)
 {
     if (o->csv && c->output != CLI_TABLE && c->output != CLI_CSV)
         return cq_fail(err, CQ_E_INVALID, "usage: choose one of --csv, --json and --format");
@@ -165,6 +177,15 @@ static int check(struct cli *c, struct opts *o, const struct column *columns, st
         c->output = CLI_CSV;
     if (o->to_us && o->to_us <= o->from_us)
         return cq_fail(err, CQ_E_INVALID, "usage: --to is before --from");
+    return 0;
+}
+
+static int check(struct cli *c, struct opts *o, const struct column *columns, struct cq_err *err)
+{
+    if (check_common(c, o, err) != 0)
+        return -1;
+    if (o->by == BY_TOOL)
+        return cq_fail(err, CQ_E_INVALID, "usage: --by tool goes with --efficiency");
     if (!o->has_by)
         o->by = o->all && o->enterprise == NULL ? BY_ENTERPRISE : BY_PROJECT;
     return columns_check(c, columns, err);
@@ -185,12 +206,35 @@ static int print(struct cli *c, const struct msg_usage *u, const struct opts *o,
     return rc;
 }
 
+static int efficiency(struct cli *c, struct opts *o, struct cq_err *err)
+{
+    static const int64_t month_us = INT64_C(30) * 24 * 3600 * 1000000;
+    o->by = o->has_by ? o->by : BY_TOOL;
+    if (o->by != BY_PROJECT && o->by != BY_USER && o->by != BY_TOOL)
+        return cq_fail(err, CQ_E_INVALID, "usage: --efficiency is by project, user or tool");
+    if (o->all || o->enterprise)
+        return cq_fail(err, CQ_E_INVALID,
+                       "usage: --efficiency names jobs, which only their own enterprise sees");
+    enum efficiency_by by = o->by == BY_PROJECT ? EFFICIENCY_BY_PROJECT
+                            : o->by == BY_USER  ? EFFICIENCY_BY_USER
+                                                : EFFICIENCY_BY_TOOL;
+    if (check_common(c, o, err) != 0 || usage_efficiency_check(c, by, err) != 0)
+        return -1;
+    int64_t from_us = o->from_us || o->to_us ? o->from_us : clock_now().wall_us - month_us;
+    struct net_client *s = session_open(c, AS_USER, err);
+    int rc = s ? usage_efficiency(c, s, by, from_us, o->to_us, err) : -1;
+    net_client_close(s);
+    return rc;
+}
+
 static int run(struct cli *c, void *opts, size_t n_args, char **args, struct cq_err *err)
 {
     struct opts *o = opts;
     struct column columns[COLUMNS_N];
     struct msg ask = {.code = MSG_USAGE_QUERY}, reply = {0};
     (void)n_args, (void)args;
+    if (o->efficiency)
+        return efficiency(c, o, err);
     make_columns(o->by, o->all, columns);
     if (check(c, o, columns, err) != 0)
         return -1;
@@ -215,10 +259,15 @@ const struct command cmd_usage = {
         "memory and licence tokens times its run time. What the scheduler itself declared\n"
         "lost costs nothing. A wait is from when a task could start as far as holds and\n"
         "dependencies go, to its first start. Days are UTC; all is kept by the hour.\n"
-        "You see your own enterprise; platform admins see all with --all.",
+        "You see your own enterprise; platform admins see all with --all.\n"
+        "--efficiency: CPU % is processor time of cores times run time, MEM % the peak of\n"
+        "the memory asked; a GiB-hour unused counts as a quarter of a core-hour. Tools are\n"
+        "plugins, else the names of jobs with their numbers as #. Five runs are needed for\n"
+        "advice.",
     .examples =
         "chipq usage --by user --from -7d\n"
         "chipq usage --by project --from 2026-11-01 --to 2026-11-30\n"
+        "chipq usage --efficiency --by user\n"
         "chipq usage --by month --csv\nchipq usage --all --from 2026-11 --to 2026-11 --json",
     .options = options,
     .flags = COMMAND_HAS_ROWS,

@@ -98,6 +98,7 @@ static client_handler handler_of(enum msg_code code)
         {MSG_TOOLS_QUERY, on_tools_query},
         {MSG_STATUS_QUERY, on_status_query},
         {MSG_USAGE_QUERY, on_usage_query},
+        {MSG_EFFICIENCY_QUERY, on_efficiency_query},
         {MSG_AUDIT_QUERY, on_audit_query},
         {MSG_HISTORY_QUERY, on_history_query},
         {MSG_ENTERPRISE_ADD, on_enterprise_add},

@@ -19,6 +19,7 @@ void on_tools_query(struct daemon *d, const struct asker *a, struct msg *m);
 void on_status_query(struct daemon *d, const struct asker *a, struct msg *m);
 void on_node_action(struct daemon *d, const struct asker *a, struct msg *m);
 void on_usage_query(struct daemon *d, const struct asker *a, struct msg *m);
+void on_efficiency_query(struct daemon *d, const struct asker *a, struct msg *m);
 void on_audit_query(struct daemon *d, const struct asker *a, struct msg *m);
 void on_history_query(struct daemon *d, const struct asker *a, struct msg *m);
 void on_enterprise_add(struct daemon *d, const struct asker *a, struct msg *m);

@@ -43,6 +43,7 @@ enum statement {
     ST_USAGE_WAITS,
     ST_USAGE_LICENCES,
     ST_HISTORY,
+    ST_JOURNAL_TIME,
     ST_AUDIT_ADD,
     ST_AUDIT_LAST,
     ST_AUDIT_BEFORE,
@@ -190,6 +191,10 @@ int audit_step(struct store *s, struct store_query *q, int64_t until_us,
 /* history.c */
 int history_step(struct store *s, struct store_query *q, int64_t until_us,
                  struct cq_err *err) CQ_MUST_CHECK; /* as query_step */
+
+/* efficiency.c */
+int efficiency_step(struct store *s, struct store_query *q, int64_t until_us,
+                    struct cq_err *err) CQ_MUST_CHECK; /* as query_step */
 
 /* query.c: the JOB_SUBMIT of a job. Caller frees *out. */
 int request_read(struct store *s, uint64_t job, struct record **out,

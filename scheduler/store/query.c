@@ -39,6 +39,7 @@ void store_query_free(struct store_query *q)
     usage_report_free(q->usage);
     audit_page_free(q->audit);
     history_page_free(q->history);
+    efficiency_report_free(q->efficiency);
     free(q);
 }
 
@@ -275,6 +276,8 @@ int query_step(struct store *s, struct store_query *q, int64_t budget_us, struct
         return audit_step(s, q, until_us, err);
     case QUERY_HISTORY:
         return history_step(s, q, until_us, err);
+    case QUERY_EFFICIENCY:
+        return efficiency_step(s, q, until_us, err);
     }
     return cq_fail(err, CQ_E_INTERNAL, "unknown query %d", (int)q->kind);
 }

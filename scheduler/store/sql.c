@@ -62,6 +62,7 @@ static const char *const statement_texts[STATEMENT_COUNT] = {
     [ST_USAGE_WAITS] = "SELECT bucket,count FROM usage_wait WHERE " OF_LEAF,
     [ST_HISTORY] =
         "SELECT seq,type,version,payload FROM journal WHERE seq>? ORDER BY seq LIMIT 256",
+    [ST_JOURNAL_TIME] = "SELECT at_us FROM journal WHERE seq>=? ORDER BY seq LIMIT 1",
     [ST_AUDIT_ADD] = "INSERT INTO audit(" AUDIT ") VALUES(?,?,?,?,?,?,?,?,?,?)",
     [ST_AUDIT_LAST] = "SELECT hash FROM audit ORDER BY seq DESC LIMIT 1",
     [ST_AUDIT_BEFORE] = "SELECT " AUDIT " FROM audit WHERE seq<? ORDER BY seq DESC LIMIT 128",

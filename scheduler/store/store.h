@@ -85,13 +85,14 @@ bool store_key_is_new(const struct store *s, const struct cq_uuid *key);
 /* ---- queries: answered in order with batches, so that a reader sees its own writes ---- */
 
 enum query_kind {
-    QUERY_JOBS,    /* a list by filter, newest first */
-    QUERY_NUMBERS, /* rows of these numbers (found ones, in the order asked) */
-    QUERY_JOB,     /* one job with its tasks, earlier attempts and request */
-    QUERY_KEY,     /* the jobs of an earlier submit */
-    QUERY_USAGE,   /* sums of what was used: `usage` */
-    QUERY_AUDIT,   /* who changed what: `audit` */
-    QUERY_HISTORY  /* what ran: `history` */
+    QUERY_JOBS,      /* a list by filter, newest first */
+    QUERY_NUMBERS,   /* rows of these numbers (found ones, in the order asked) */
+    QUERY_JOB,       /* one job with its tasks, earlier attempts and request */
+    QUERY_KEY,       /* the jobs of an earlier submit */
+    QUERY_USAGE,     /* sums of what was used: `usage` */
+    QUERY_AUDIT,     /* who changed what: `audit` */
+    QUERY_HISTORY,   /* what ran: `history` */
+    QUERY_EFFICIENCY /* used against asked: `efficiency` */
 };
 
 #define QUERY_ROWS_MAX 1000
@@ -116,10 +117,11 @@ struct store_query {
     bool has_more;
     struct stored_task *tasks, *earlier;
     size_t n_tasks, cap_tasks, n_earlier, cap_earlier;
-    struct record *submit;        /* JOB and KEY: the JOB_SUBMIT of the (first) job */
-    struct usage_report *usage;   /* USAGE: what is asked, and the answer */
-    struct audit_page *audit;     /* AUDIT: the same */
-    struct history_page *history; /* HISTORY: the same */
+    struct record *submit;                /* JOB and KEY: the JOB_SUBMIT of the (first) job */
+    struct usage_report *usage;           /* USAGE: what is asked, and the answer */
+    struct audit_page *audit;             /* AUDIT: the same */
+    struct history_page *history;         /* HISTORY: the same */
+    struct efficiency_report *efficiency; /* EFFICIENCY: the same */
     /* the store's */
     uint64_t cursor;
     struct store_query *next;

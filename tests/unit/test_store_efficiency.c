@@ -1,0 +1,114 @@
+// LINK: cq_store
+/* Used against asked, out of the journal: whose runs, what they asked, what they took. */
+#include "tests/unit/store_fixture.h"
+
+TestSuite(store_efficiency, .init = make_dir, .fini = remove_dir, .timeout = 60);
+
+enum { ACME = 1, BETA, UART, SOC, ANN, CARL, JOB };
+
+static void add_people(struct store_batch *b)
+{
+    add_enterprise(b, ACME, "acme");
+    add_enterprise(b, BETA, "beta");
+    add_project(b, UART, ACME, "uart");
+    add_project(b, SOC, BETA, "soc");
+    add_principal(b, ANN, ACME, "ann");
+    add_principal(b, CARL, BETA, "carl");
+}
+
+static void add_submit(struct store_batch *b, uint64_t id, uint64_t enterprise, const char *name)
+{
+    struct record *r = record_new(RECORD_JOB_SUBMIT);
+    r->u.job_submit = (struct job_submit){.id = id,
+                                          .enterprise = enterprise,
+                                          .project = enterprise == ACME ? UART : SOC,
+                                          .principal = enterprise == ACME ? ANN : CARL,
+                                          .number = id,
+                                          .submit_count = 1,
+                                          .cores = 4,
+                                          .mem_mib = 1000,
+                                          .name = cq_strdup(name)};
+    store_batch_add_record(b, r, 1);
+}
+
+static void add_end(struct store_batch *b, uint64_t job, int64_t at_us, uint64_t mem_mib,
+                    uint64_t peak_mib)
+{
+    struct record *r = record_new(RECORD_ATTEMPT_END);
+    r->u.attempt_end_rec = (struct attempt_end_rec){.job = job,
+                                                    .attempt = 1,
+                                                    .verdict = VERDICT_PASS,
+                                                    .start_us = at_us - 100,
+                                                    .end_us = at_us,
+                                                    .run_us = 100,
+                                                    .cpu_user_us = 90,
+                                                    .cpu_system_us = 10,
+                                                    .peak_mem_kib = peak_mib * 1024,
+                                                    .mem_mib = mem_mib,
+                                                    .worker = 9,
+                                                    .at_us = at_us};
+    store_batch_add_record(b, r, at_us);
+}
+
+static struct store_query *ask(struct store *s, uint64_t enterprise, int64_t from_us, int64_t to_us)
+{
+    struct store_query *q = store_query_new(QUERY_EFFICIENCY, NULL);
+    q->enterprise.v = enterprise;
+    q->efficiency = efficiency_report_new(from_us, to_us);
+    return answer(s, q);
+}
+
+static struct store *make(void)
+{
+    struct store *s = open_store(true);
+    struct store_batch *b = store_batch_new(s);
+    add_people(b);
+    add_submit(b, JOB, ACME, "seed-1");
+    add_submit(b, JOB + 1, ACME, "seed-22");
+    add_submit(b, JOB + 2, BETA, "seed-3");
+    add_end(b, JOB, 1000, 0, 250);
+    add_end(b, JOB + 2, 1500, 4000, 3999);
+    add_end(b, JOB + 1, 2000, 2000, 3000); /* nothing held it to what it asked */
+    add_end(b, JOB + 1, 3000, 500, 0);     /* not measured */
+    write_now(s, b);
+    store_start(s);
+    return s;
+}
+
+Test(store_efficiency, runs_of_a_kind_are_summed)
+{
+    struct store *s = make();
+    struct store_query *q = ask(s, ACME, 0, INT64_MAX);
+    cr_assert_eq(q->efficiency->n, 1);
+    const struct efficiency_group *g = q->efficiency->groups[0];
+    cr_expect_str_eq(g->what, "seed-#");
+    cr_expect_str_eq(g->project_name, "uart");
+    cr_expect_str_eq(g->user_name, "ann");
+    cr_expect_eq(g->runs, 3);
+    cr_expect_eq(g->core_us, 1200);
+    cr_expect_eq(g->cpu_us, 300);
+    cr_expect_eq(g->mem_asked_mib_us, 300000);
+    cr_expect_eq(g->mem_used_mib_us, 225000);
+    cr_expect_eq(g->asked_mib, 2000);
+    cr_expect_eq(g->p95_mib, 3000);
+    store_query_free(q);
+    store_close(s);
+}
+
+Test(store_efficiency, of_a_time_and_of_one_enterprise)
+{
+    struct store *s = make();
+    struct store_query *q = ask(s, ACME, 1001, 2001);
+    cr_assert_eq(q->efficiency->n, 1);
+    cr_expect_eq(q->efficiency->groups[0]->runs, 1);
+    store_query_free(q);
+    q = ask(s, ACME, 3001, INT64_MAX);
+    cr_expect_eq(q->efficiency->n, 0);
+    store_query_free(q);
+    q = ask(s, BETA, 0, INT64_MAX);
+    cr_assert_eq(q->efficiency->n, 1);
+    cr_expect_eq(q->efficiency->groups[0]->runs, 1);
+    cr_expect_str_eq(q->efficiency->groups[0]->user_name, "carl");
+    store_query_free(q);
+    store_close(s);
+}
