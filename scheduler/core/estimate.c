@@ -96,13 +96,6 @@ static double due_cores(const struct core *c, const struct share_node *leaf)
 
 /* ---- what ends when ---- */
 
-static int64_t limit_end_us(const struct core *c, const struct lease *l)
-{
-    if (l->n == 0)
-        return c->policy_us;
-    return l->end_us > c->policy_us ? l->end_us : c->policy_us + 1;
-}
-
 static int64_t usual_end_us(const struct core *c, const struct lease *l)
 {
     if (l->n == 0)
@@ -111,7 +104,7 @@ static int64_t usual_end_us(const struct core *c, const struct lease *l)
     int64_t left_us = usual_left_us(c, job, c->policy_us - l->head_since_us);
     double behind_us = (double)(l->n - 1) * usual_mean_us(c, job);
     int64_t end_us = later_by(c->policy_us, (double)left_us + behind_us);
-    return end_us < limit_end_us(c, l) ? end_us : limit_end_us(c, l);
+    return end_us < plan_end_of(c, l) ? end_us : plan_end_of(c, l);
 }
 
 struct ending {
@@ -389,11 +382,11 @@ static bool is_too_large(const struct core *c, const struct job *job, const stru
 static int64_t limit_grant(const struct usual *u, const struct worker *w, int64_t at_us)
 {
     int64_t first_us = INT64_MAX;
-    if (at_us == INT64_MAX || is_granted(u, w, at_us, limit_end_us))
+    if (at_us == INT64_MAX || is_granted(u, w, at_us, plan_end_of))
         return at_us;
     for (size_t i = 0; i < w->n_leases; i++) {
-        int64_t end_us = limit_end_us(u->core, w->leases[i]);
-        if (end_us > at_us && end_us < first_us && is_granted(u, w, end_us, limit_end_us))
+        int64_t end_us = plan_end_of(u->core, w->leases[i]);
+        if (end_us > at_us && end_us < first_us && is_granted(u, w, end_us, plan_end_of))
             first_us = end_us;
     }
     return first_us;
@@ -422,7 +415,7 @@ static void room(const struct core *c, const struct job *job, int64_t *usual_us_
                       .shape = s,
                       .own = holds_of((struct core *)c, job),
                       .from_us = not_withheld_us(c, job, usual_end_us)};
-    int64_t limit_from_us = not_withheld_us(c, job, limit_end_us);
+    int64_t limit_from_us = not_withheld_us(c, job, plan_end_of);
     struct plan_endings tokens;
     plan_token_endings(c, s, &tokens);
     if (s->tokens.n > 0)

@@ -16,15 +16,11 @@ static bool keeps_any(const struct hold *h)
     return h->kept.n > 0;
 }
 
-static int64_t over_us(int64_t at_us, const struct shape *s)
-{
-    return at_us + (s->time_us < INT64_MAX / 4 ? (int64_t)s->time_us : INT64_MAX / 4);
-}
-
 /* A start of `s` at that time is there together with the job of `h`. */
 static bool is_beside(const struct hold *h, const struct shape *s, int64_t at_us)
 {
-    return h->at_us < over_us(at_us, s) && at_us < over_us(h->at_us, h->job->class->shape);
+    return h->at_us < plan_over_us(at_us, s)
+           && at_us < plan_over_us(h->at_us, h->job->class->shape);
 }
 
 /* ---- what is there at a time ---- */
@@ -145,7 +141,7 @@ bool kept_take_out(const struct core *c, const struct shape *s, const struct wor
     bool some = false;
     for (size_t i = 0; i < c->holds.n; i++) {
         const struct hold *h = &c->holds.items[i];
-        bool is_over = over_us(c->policy_us, s) <= h->at_us;
+        bool is_over = plan_over_us(c->policy_us, s) <= h->at_us;
         if (h == own || h->worker != w || !keeps_any(h) || h->job->ready == 0 || is_over)
             continue;
         take_out(&h->kept, cores, mem_free);
@@ -172,6 +168,7 @@ bool kept_is_in_way(const struct core *c, const struct hold *h, const struct lea
                     const struct shape *s, int64_t from_us)
 {
     const struct bitset kept = view(&h->kept);
-    bool is_there = l && h->worker == l->worker && keeps_any(h) && over_us(from_us, s) > h->at_us;
+    bool is_there =
+        l && h->worker == l->worker && keeps_any(h) && plan_over_us(from_us, s) > h->at_us;
     return is_there && (bitset_intersects(&kept, &l->cores) || takes_kept_memory(c, h, l));
 }

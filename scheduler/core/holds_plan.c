@@ -11,16 +11,16 @@ uint64_t plan_cores_wanted(const struct shape *s, const struct worker *w)
     return s->exclusive ? w->n_cores : s->cores;
 }
 
-static int64_t later_by(int64_t at_us, uint64_t us)
+int64_t plan_over_us(int64_t at_us, const struct shape *s)
 {
-    return at_us + (us < INT64_MAX / 4 ? (int64_t)us : INT64_MAX / 4);
+    return at_us + (s->time_us < INT64_MAX / 4 ? (int64_t)s->time_us : INT64_MAX / 4);
 }
 
 /* Its job runs then, if it begins at its time; victims of a reclaim may go any moment before. */
 static bool is_there(const struct hold *h, int64_t at_us)
 {
     int64_t from_us = h->is_reclaim ? h->planned_us : h->at_us;
-    return from_us <= at_us && at_us < later_by(h->at_us, h->job->class->shape->time_us);
+    return from_us <= at_us && at_us < plan_over_us(h->at_us, h->job->class->shape);
 }
 
 /* One that is there from `at_us` until `until_us`. */
@@ -53,7 +53,7 @@ static int64_t mem_at(const struct hold *h, const struct stay *s)
 static struct stay stay_of(const struct hold *h)
 {
     const struct shape *s = h->job->class->shape;
-    return (struct stay){s, h->worker, h->at_us, later_by(h->at_us, s->time_us)};
+    return (struct stay){s, h->worker, h->at_us, plan_over_us(h->at_us, s)};
 }
 
 static int64_t tokens_at(const struct hold *h, const struct feature *f, int64_t at_us)
@@ -235,7 +235,7 @@ static bool keeps_exact_place(const struct core *c, const struct worker *w)
  * earlier start than after it will do. */
 static bool fits_from(const struct plan *p, int64_t at_us, int64_t *after_us)
 {
-    int64_t end_us = later_by(at_us, p->shape->time_us);
+    int64_t end_us = plan_over_us(at_us, p->shape);
     bool is_exact = keeps_exact_place(p->core, p->worker);
     *after_us = at_us;
     if (!has_room(p, at_us, end_us)
@@ -265,7 +265,7 @@ static int64_t next_moment(const struct plan *p, int64_t after_us)
     at_us = token_us < at_us ? token_us : at_us;
     for (size_t i = 0; i < p->core->holds.n; i++) {
         const struct hold *h = &p->core->holds.items[i];
-        int64_t end_us = later_by(h->at_us, h->job->class->shape->time_us);
+        int64_t end_us = plan_over_us(h->at_us, h->job->class->shape);
         if (h != p->own && end_us > after_us && end_us < at_us)
             at_us = end_us;
     }

@@ -27,6 +27,10 @@ int64_t plan_earliest(const struct core *c, const struct shape *shape, const str
 /* When the lease ends by its limit, policy time: one that is late may end any moment. */
 int64_t plan_end_of(const struct core *c, const struct lease *l);
 
+/* When `shape`, begun at that policy time, is over by its limit; one without a limit stays far
+ * longer than anything is planned. */
+int64_t plan_over_us(int64_t at_us, const struct shape *shape);
+
 /* Policy time at which cores and memory for `shape` are there on `w` when leases end as `end` says,
  * whatever is held. INT64_MAX: never. */
 typedef int64_t (*lease_end_fn)(const struct core *c, const struct lease *l);
