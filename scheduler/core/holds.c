@@ -110,7 +110,6 @@ struct hold *holds_of(struct core *c, const struct job *job)
     return NULL;
 }
 
-/* Its place counts with the others, or (sign -1) does not any more. */
 void hold_count(struct core *c, const struct hold *h, int64_t sign)
 {
     for (size_t i = 0; i < c->holds.n; i++) {
@@ -159,7 +158,6 @@ static void keep_better(struct core *c, struct hold *h, const struct hold *old)
         *h = found;
 }
 
-/* Plans anew; who it kept out looks again when it leaves more. */
 bool hold_replan(struct core *c, struct hold *h)
 {
     struct hold old = *h;
@@ -194,7 +192,6 @@ void holds_drop(struct core *c, const struct job *job)
         hold_drop_at(c, (size_t)(h - c->holds.items));
 }
 
-/* One hold for each: what it waits for, and how wide it is. */
 unsigned hold_key(const struct core *c, const struct shape *s)
 {
     if (c->config.is_easy)
@@ -296,7 +293,6 @@ bool holds_may_reclaim(struct core *c, const struct job *job)
     return make_way(c);
 }
 
-/* A claim's place is its victims'; that of a machine which may yet come back stays as promised. */
 bool hold_may_move(const struct hold *h)
 {
     return !h->is_reclaim && !h->worker->is_settling;

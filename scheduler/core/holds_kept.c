@@ -40,8 +40,7 @@ static void fill_there(const struct core *c, const struct worker *w, int64_t at_
 {
     size_t n = w->layout.n[LEVEL_NUMA];
     bitset_copy(&t->cores, &w->cores);
-    for (size_t i = 0; i < n; i++)
-        t->mem[i] = w->layout.units[LEVEL_NUMA][i].mem_mib;
+    layout_all_memory(&w->layout, t->mem);
     for (size_t i = 0; i < w->n_leases; i++) {
         const struct lease *l = w->leases[i];
         if (plan_end_of(c, l) <= at_us)

@@ -225,6 +225,12 @@ bool layout_is_flat(const struct layout *l)
     return l->n[LEVEL_L3] <= 1 && l->n[LEVEL_NUMA] <= 1 && l->n[LEVEL_SOCKET] <= 1;
 }
 
+void layout_all_memory(const struct layout *l, uint64_t *mem_mib)
+{
+    for (size_t i = 0; i < l->n[LEVEL_NUMA]; i++)
+        mem_mib[i] = l->units[LEVEL_NUMA][i].mem_mib;
+}
+
 /* ---- wishes ---- */
 
 static bool is_word(const char *text, size_t n, const char *word)

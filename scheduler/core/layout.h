@@ -32,6 +32,9 @@ void layout_fini(struct layout *l); /* accepts zeroed memory */
 /* One unit on each level. */
 bool layout_is_flat(const struct layout *l);
 
+/* What its NUMA nodes have in all, one number for each: LAYOUT_UNITS_MAX is enough room. */
+void layout_all_memory(const struct layout *l, uint64_t *mem_mib);
+
 /* ---- wishes ---- */
 
 /* Of the nodes of its cores first, of all alike, of whichever has most. */

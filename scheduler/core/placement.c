@@ -169,8 +169,7 @@ bool placement_is_granted(const struct shape *s, const struct worker *w,
 static bool could_fit_strictly(const struct shape *s, const struct worker *w)
 {
     uint64_t mem[LAYOUT_UNITS_MAX];
-    for (size_t i = 0; i < w->layout.n[LEVEL_NUMA]; i++)
-        mem[i] = w->layout.units[LEVEL_NUMA][i].mem_mib;
+    layout_all_memory(&w->layout, mem);
     return placement_strict(s, w, &w->cores, mem, NULL, NULL);
 }
 

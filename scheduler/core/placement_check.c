@@ -12,8 +12,7 @@ static bool could_place(const struct worker *w, const struct layout_wish *wish)
 {
     uint64_t mem[LAYOUT_UNITS_MAX];
     struct layout_rank rank;
-    for (size_t i = 0; i < w->layout.n[LEVEL_NUMA]; i++)
-        mem[i] = w->layout.units[LEVEL_NUMA][i].mem_mib;
+    layout_all_memory(&w->layout, mem);
     return w->is_up && w->mem_mib >= wish->mem_mib
            && layout_choose(&w->layout, &w->cores, mem, wish, &rank, NULL, NULL);
 }
@@ -34,15 +33,23 @@ static bool is_any_up(const struct core *c)
     return false;
 }
 
-/* The unit with the most cores, of all machines. */
+/* The unit with the most cores; none of a machine that is down. */
+static struct layout_unit largest_of(const struct worker *w, enum layout_level level)
+{
+    struct layout_unit best = {.n_cores = 0};
+    for (size_t k = 0; w->is_up && k < w->layout.n[level]; k++)
+        if (w->layout.units[level][k].n_cores > best.n_cores)
+            best = w->layout.units[level][k];
+    return best;
+}
+
 static struct layout_unit largest_unit(const struct core *c, enum layout_level level)
 {
     struct layout_unit best = {.n_cores = 0};
     for (size_t i = 0; i < c->pool.n; i++) {
-        const struct worker *w = c->pool.workers[i];
-        for (size_t k = 0; w->is_up && k < w->layout.n[level]; k++)
-            if (w->layout.units[level][k].n_cores > best.n_cores)
-                best = w->layout.units[level][k];
+        struct layout_unit there = largest_of(c->pool.workers[i], level);
+        if (there.n_cores > best.n_cores)
+            best = there;
     }
     return best;
 }
@@ -72,21 +79,12 @@ static int fail_strict(const struct core *c, const struct layout_wish *wish, con
                    wider_wish(c, *wish, wider, sizeof wider));
 }
 
-static uint64_t unit_size(const struct worker *w, enum layout_level level)
-{
-    uint64_t size = 0;
-    for (size_t k = 0; w->is_up && k < w->layout.n[level]; k++)
-        if (w->layout.units[level][k].n_cores > size)
-            size = w->layout.units[level][k].n_cores;
-    return size;
-}
-
 /* Whole units: the fewest cores with which some machine can place it. 0: none can. */
 static uint64_t whole_cores(const struct core *c, const struct layout_wish *wish)
 {
     uint64_t best = 0;
     for (size_t i = 0; i < c->pool.n; i++) {
-        uint64_t size = unit_size(c->pool.workers[i], wish->level);
+        uint64_t size = largest_of(c->pool.workers[i], wish->level).n_cores;
         struct layout_wish there = *wish;
         there.cores = size ? (wish->cores + size - 1) / size * size : 0;
         bool is_less = there.cores > 0 && (best == 0 || there.cores < best);
