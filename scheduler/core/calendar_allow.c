@@ -130,13 +130,23 @@ static struct amount taken_on(const struct worker *w, const struct shape *s)
 
 /* ---- holds ---- */
 
-/* A job in a booking has its place there. A claim goes before promises, where its victims are. */
-bool query_keeps_place(const struct query *q, const struct hold *h)
+/* What its booking has booked. */
+static bool has_place_inside(const struct core *c, const struct hold *h, const struct feature *f)
+{
+    const struct shape *s = h->job->class->shape;
+    const struct booking *b = booking_of(c, s);
+    if (*s->reservation == '\0' || b == NULL)
+        return *s->reservation != '\0';
+    return f ? tokens_of(&b->tokens, f) > 0 : b->n_pieces > 0;
+}
+
+/* A claim goes before promises, where its victims are. */
+bool query_keeps_place(const struct query *q, const struct hold *h, const struct feature *f)
 {
     bool is_claimed = q->own && q->own->is_reclaim && q->own->worker == q->worker;
     bool gives_way = is_claimed && !h->is_reclaim;
     return q->beside_holds && h != q->own && !gives_way && h->job->ready > 0
-           && *h->job->class->shape->reservation == '\0';
+           && !has_place_inside(q->core, h, f);
 }
 
 static int64_t hold_begin_us(const struct core *c, const struct hold *h)
@@ -161,7 +171,7 @@ static void add_holds(struct timeline *t, const struct query *q)
 {
     for (size_t i = 0; i < q->core->holds.n; i++) {
         const struct hold *h = &q->core->holds.items[i];
-        if (query_keeps_place(q, h) && h->worker == q->worker)
+        if (query_keeps_place(q, h, NULL) && h->worker == q->worker)
             query_add_hold(t, q, h, taken_on(q->worker, h->job->class->shape));
     }
 }
@@ -363,7 +373,7 @@ static bool is_held_there(const struct query *q)
 {
     for (size_t i = 0; i < q->core->holds.n; i++)
         if (q->core->holds.items[i].worker == q->worker
-            && query_keeps_place(q, &q->core->holds.items[i]))
+            && query_keeps_place(q, &q->core->holds.items[i], NULL))
             return true;
     return false;
 }
@@ -374,8 +384,9 @@ static bool are_tokens_held(const struct query *q)
     const struct tokens *need = &q->shape->tokens;
     for (size_t i = 0; need->n > 0 && i < q->core->holds.n; i++) {
         const struct hold *h = &q->core->holds.items[i];
-        for (size_t k = 0; k < need->n && query_keeps_place(q, h); k++)
-            if (tokens_of(&h->job->class->shape->tokens, need->items[k].feature) > 0)
+        for (size_t k = 0; k < need->n; k++)
+            if (tokens_of(&h->job->class->shape->tokens, need->items[k].feature) > 0
+                && query_keeps_place(q, h, need->items[k].feature))
                 return true;
     }
     return false;

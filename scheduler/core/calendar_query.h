@@ -41,7 +41,9 @@ void query_add_present(struct timeline *t, const struct booking *b, const struct
                        struct amount a);
 void query_add_later(struct timeline *t, const struct booking *b, const struct query *q,
                      struct amount a);
-bool query_keeps_place(const struct query *q, const struct hold *h);
+/* The hold's cores and memory (f: its tokens of that feature) are counted beside bookings: it is
+ * not in one that has booked such. */
+bool query_keeps_place(const struct query *q, const struct hold *h, const struct feature *f);
 void query_add_hold(struct timeline *t, const struct query *q, const struct hold *h,
                     struct amount a);
 /* The wall time until which a hold has its place. */

@@ -84,7 +84,7 @@ static void add_holds(struct timeline *t, const struct query *q, const struct fe
     for (size_t i = 0; i < q->core->holds.n; i++) {
         const struct hold *h = &q->core->holds.items[i];
         uint64_t held = tokens_of(&h->job->class->shape->tokens, f);
-        if (query_keeps_place(q, h) && held > 0)
+        if (held > 0 && query_keeps_place(q, h, f))
             query_add_hold(t, q, h, (struct amount){held, 0});
     }
 }

@@ -47,3 +47,27 @@ Test(calendar_holds, what_comes_free_wakes_nobody_whom_a_booking_keeps_out)
     go_to(2 * HOUR);
     cr_expect_eq(find("brix", number).n, 1);
 }
+
+Test(calendar_holds, a_job_in_a_booking_of_tokens_keeps_its_cores_beside_a_booking_of_cores)
+{
+    struct core *c = world.core;
+    cr_expect(runs(SUBMIT(.cores = 16, .time_us = 50 * MINUTE)));
+    uint64_t first[3];
+    for (size_t i = 0; i < 3; i++)
+        first[i] = SUBMIT(.cores = 2, .time_us = 30 * MINUTE);
+    EXPECT_BOOKED(.name = "whole", .start_us = HOUR, .end_us = 2 * HOUR, .nodes = "n1");
+    EXPECT_BOOKED(.name = "part", .start_us = HOUR, .end_us = 2 * HOUR, .cores = 3);
+    cr_expect_str_eq(booking("part").nodes, "n2:3");
+    EXPECT_BOOKED(.name = "tools", .start_us = 10 * MINUTE, .end_us = 5 * HOUR,
+                  .licences = "vcs:1");
+    go_to(10 * MINUTE);
+    uint64_t held = SUBMIT(.reservation = "tools", .cores = 5, .time_us = 2 * HOUR);
+    cr_assert_eq(c->holds.n, 1, "in twenty minutes");
+    uint64_t late = SUBMIT(.user = "bob", .cores = 1, .time_us = 2 * HOUR);
+    cr_expect_eq(find("brix", late).n, 0, "it would take one of the five in the booked hour");
+    cr_expect_eq(find("brix", SUBMIT(.user = "bob", .cores = 1, .time_us = 20 * MINUTE)).n, 1);
+    go_to(30 * MINUTE);
+    for (size_t i = 0; i < 3; i++)
+        end_of("acme", first[i]);
+    cr_expect(runs(held));
+}
