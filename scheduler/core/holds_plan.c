@@ -231,12 +231,20 @@ static bool keeps_exact_place(const struct core *c, const struct worker *w)
     return false;
 }
 
-/* It begins then, and a hold that begins before its limit has its place too. Else *after_us: no
- * earlier start than after it will do. */
+/* By then it is where it is, so exact places that are kept for later no longer count. */
+static bool is_in_way_of(const struct plan *p, const struct hold *h, int64_t at_us, int64_t end_us)
+{
+    bool is_met = at_us <= h->at_us && h->at_us < end_us;
+    return is_met
+           && !(has_room(p, h->at_us, h->at_us)
+                && (!keeps_exact_place(p->core, p->worker) || is_left_by(p, h)));
+}
+
+/* It begins then, and others have their places too. Else *after_us: no earlier start than after it
+ * will do. */
 static bool fits_from(const struct plan *p, int64_t at_us, int64_t *after_us)
 {
     int64_t end_us = plan_over_us(at_us, p->shape);
-    bool is_exact = keeps_exact_place(p->core, p->worker);
     *after_us = at_us;
     if (!has_room(p, at_us, end_us)
         || !kept_fits_at(p->core, p->shape, p->worker, p->own, at_us, NULL))
@@ -244,8 +252,7 @@ static bool fits_from(const struct plan *p, int64_t at_us, int64_t *after_us)
     for (size_t i = 0; i < p->core->holds.n; i++) {
         const struct hold *h = &p->core->holds.items[i];
         *after_us = h->at_us;
-        bool is_met = h != p->own && at_us < h->at_us && h->at_us < end_us;
-        if (is_met && !(has_room(p, h->at_us, end_us) && (!is_exact || is_left_by(p, h))))
+        if (h != p->own && is_in_way_of(p, h, at_us, end_us))
             return false;
     }
     return true;
@@ -257,7 +264,12 @@ static int64_t next_ending(const struct plan_endings *e, int64_t after_us)
     return n < e->n ? e->items[n].end_us : INT64_MAX;
 }
 
-/* The next moment at which there is more than before. */
+static int64_t earlier(int64_t at_us, int64_t other_us, int64_t after_us)
+{
+    return other_us > after_us && other_us < at_us ? other_us : at_us;
+}
+
+/* The next moment at which there is more than before: what has begun is where it is. */
 static int64_t next_moment(const struct plan *p, int64_t after_us)
 {
     int64_t at_us = next_ending(&p->machine, after_us);
@@ -265,9 +277,10 @@ static int64_t next_moment(const struct plan *p, int64_t after_us)
     at_us = token_us < at_us ? token_us : at_us;
     for (size_t i = 0; i < p->core->holds.n; i++) {
         const struct hold *h = &p->core->holds.items[i];
-        int64_t end_us = plan_over_us(h->at_us, h->job->class->shape);
-        if (h != p->own && end_us > after_us && end_us < at_us)
-            at_us = end_us;
+        if (h == p->own)
+            continue;
+        at_us = earlier(at_us, h->at_us + 1, after_us);
+        at_us = earlier(at_us, plan_over_us(h->at_us, h->job->class->shape), after_us);
     }
     return at_us;
 }

@@ -1,6 +1,7 @@
 // LINK: cq_core
 /* Jobs on a machine with memory domains: where they start, what is refused, what is kept and taken
  * back for those that insist on their place. */
+#include "scheduler/core/holds_plan.h"
 #include "tests/unit/calendar_fixture.h"
 
 /* n1 again, as two NUMA nodes of eight cores and 8 GiB. */
@@ -145,6 +146,60 @@ Test(placement, the_exact_place_of_a_strict_job_is_kept)
     cr_expect_null(lease_of("acme", ASK(.cores = 2, .time_us = 9 * HOUR)),
                    "it would be in the way");
     EXPECT_CORES("acme", ASK(.cores = 2, .time_us = 2 * HOUR), "4-5");
+}
+
+static struct job *job_of(const char *enterprise, uint64_t number)
+{
+    uint64_t id = people_enterprise_named(world.core, enterprise)->id;
+    return job_find_number(world.core, (struct enterprise_id){id}, number);
+}
+
+static int64_t begin_us; /* policy time of the first job */
+
+static int64_t earliest_of(const struct job *job)
+{
+    const struct plan_endings none = {0};
+    const struct worker *w = worker_named(world.core, "n1");
+    return plan_earliest(world.core, job->class->shape, w, NULL, &none) - begin_us;
+}
+
+/* 14 cores in two hours for one, then an exact domain in three for three. */
+static void hold_all(void)
+{
+    begin_us = world.core->policy_us;
+    (void)ASK(.cores = 4, .time_us = 2 * HOUR);
+    for (uint64_t cores = 5; cores >= 3; cores--)
+        (void)ASK(.cores = cores, .time_us = HOUR);
+    cr_expect_null(lease_of("brix", ASK(.user = "bob", .cores = 14, .time_us = HOUR)));
+    uint64_t strict = ASK(.cores = 8, .time_us = 3 * HOUR, .topo = "pack:numa!");
+    cr_expect_null(lease_of("acme", strict));
+    world_advance(&world, world.now.mono_us + MINUTE);
+    cr_assert_eq(world.core->holds.n, 2u);
+    cr_expect_eq(world.core->holds.items[0].at_us - begin_us, 2 * HOUR);
+    cr_expect_eq(world.core->holds.items[1].at_us - begin_us, 3 * HOUR);
+}
+
+Test(placement, an_exact_place_takes_nothing_from_who_is_over_before_it)
+{
+    hold_all();
+    const struct job *days = job_of("acme", ASK(.cores = 2, .time_us = 90 * HOUR));
+    cr_expect_eq(earliest_of(days), HOUR, "%" PRId64, earliest_of(days));
+}
+
+Test(placement, who_must_stay_beside_an_exact_place_chooses_first)
+{
+    hold_all();
+    struct core *c = world.core;
+    struct job *days = job_of("acme", ASK(.cores = 2, .time_us = 90 * HOUR));
+    const struct job *next = job_of("acme", ASK(.user = "amy", .cores = 7, .time_us = HOUR / 2));
+    struct hold *h = &c->holds.items[c->holds.n++];
+    *h = (struct hold){.job = days,
+                       .worker = worker_named(c, "n1"),
+                       .at_us = begin_us + HOUR,
+                       .planned_us = c->policy_us};
+    plan_fill_spare(c, h);
+    cr_expect_eq(earliest_of(next), HOUR + 1, "%" PRId64, earliest_of(next));
+    c->holds.n--;
 }
 
 static void set_minimum(const char *enterprise, const char *cores)
