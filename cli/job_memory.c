@@ -18,7 +18,18 @@ static const json_t *find(const json_t *rows, int64_t task, int64_t attempt)
     return NULL;
 }
 
-/* Nothing: it has what its job asked at first. */
+/* It has what its job asked at first, or what tasks of the array before it showed to be needed. */
+static void begin_with(const json_t *job, json_t *row, struct cq_str *why)
+{
+    const char *first = row_text(job, "mem_why");
+    bool is_more = row_number(row, "mem_mib") > row_number(job, "mem_mib");
+    const char *others = "most tasks before it ran out of less";
+    json_object_set_new(row, "sized", json_string(is_more ? others : "the request"));
+    if (row_number(row, "mem_mib") > 0)
+        cq_str_add(why, is_more ? others : *first ? first : "as asked");
+}
+
+/* Nothing: it is the first attempt. */
 static void follow(const json_t *before, const json_t *row, struct cq_str *out)
 {
     char had[32];
@@ -37,7 +48,6 @@ static void follow(const json_t *before, const json_t *row, struct cq_str *out)
 static bool explain_rows(json_t *rows, const json_t *job)
 {
     const json_t *earlier = json_object_get(job, "earlier");
-    const char *first = row_text(job, "mem_why");
     bool has_grown = false;
     size_t i;
     json_t *row;
@@ -48,10 +58,10 @@ static bool explain_rows(json_t *rows, const json_t *job)
             find(earlier, row_number(row, "task"), row_number(row, "attempt") - 1);
         follow(before, row, &why);
         has_grown = has_grown || cq_str_starts(cq_str_text(&why), "attempt");
-        bool is_first = why.len == 0;
-        json_object_set_new(row, "sized", json_text(is_first ? "the request" : cq_str_text(&why)));
-        if (is_first && row_number(row, "mem_mib") > 0)
-            cq_str_add(&why, *first ? first : "as asked");
+        if (why.len == 0)
+            begin_with(job, row, &why);
+        else
+            json_object_set_new(row, "sized", json_text(cq_str_text(&why)));
         json_object_set_new(row, "mem_why", json_text(cq_str_text(&why)));
         cq_str_fini(&why);
     }

@@ -223,7 +223,7 @@ static void counterpart_ended(struct core *c, struct job *job, size_t dep, uint3
         return;
     job_mark_dirty(c, job);
     if (!task_is_blocked(job, task) && ranges_remove(&job->blocked, task)) {
-        grow_wait(job, task, job->submit->u.job_submit.mem_mib);
+        grow_wait(job, task, job->first.mem_mib);
         grow_settle(c, job);
         queue_update(c, job);
     }

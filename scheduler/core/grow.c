@@ -101,6 +101,61 @@ void grow_settle(struct core *c, struct job *job)
     drop_later(l, 0);
 }
 
+/* ---- what tasks begin with ---- */
+
+uint64_t grow_least_mib(const struct job *job, uint64_t mem_mib)
+{
+    return mem_mib > job->first.mem_mib ? mem_mib : job->first.mem_mib;
+}
+
+static void add_ranges(struct ranges *to, const struct ranges *from)
+{
+    for (size_t i = 0; i < from->n; i++)
+        ranges_add(to, from->items[i].first, from->items[i].last);
+}
+
+/* All that wait with less, but for those that are blocked. */
+static struct ranges take_smaller(struct job *job, uint64_t mem_mib)
+{
+    struct ranges all = job->waiting;
+    job->waiting = (struct ranges){0};
+    while (job->later && job->later->n > 0 && job->later->items[0].mem_mib < mem_mib) {
+        add_ranges(&all, &job->later->items[0].tasks);
+        drop_later(job->later, 0);
+    }
+    return all;
+}
+
+static void raise_first(struct job *job, uint64_t mem_mib)
+{
+    struct ranges all = take_smaller(job, mem_mib);
+    void *item;
+    job->first = (struct first_size){.mem_mib = mem_mib};
+    for (size_t i = 0; map_next(&job->tasks, &i, &item);) {
+        struct task *t = item;
+        if (t->state == TASK_WAITING)
+            t->mem_mib = grow_least_mib(job, t->mem_mib);
+    }
+    if (job->later == NULL)
+        job->later = CQ_NEW(struct laters);
+    if (!ranges_is_empty(&all))
+        add_ranges(&later_of(job->later, mem_mib)->tasks, &all);
+    ranges_fini(&all);
+}
+
+void grow_note_end(struct job *job, const struct attempt_end_rec *end)
+{
+    struct first_size *f = &job->first;
+    bool has_enough = end->verdict == VERDICT_PASS || end->verdict == VERDICT_FAIL
+                      || end->verdict == VERDICT_TIMEOUT;
+    if (!job->is_array || end->mem_mib != f->mem_mib)
+        return;
+    f->n_enough += has_enough;
+    f->n_too_little += end->next_mem_mib > 0;
+    if (end->next_mem_mib > 0 && f->n_too_little >= TOO_LITTLE_MIN && f->n_too_little > f->n_enough)
+        raise_first(job, end->next_mem_mib);
+}
+
 /* ---- after an OOM ---- */
 
 /* The most, up to `want`, with which some worker that is up could run it. */
@@ -122,7 +177,7 @@ uint64_t grow_next_mib(const struct core *c, const struct lease *l, const struct
 {
     const struct job_submit *s = &job->submit->u.job_submit;
     if (s->mem_source == MEM_ASKED || s->restart != 0 || t->growths >= GROWTHS_MAX || t->is_killing
-        || t->is_requeued)
+        || t->is_requeued || l->mem_mib >= s->mem_mib << GROWTHS_MAX)
         return 0;
     uint64_t cap = quota_most_mem_mib(l->leaf), want = 2 * l->mem_mib;
     uint64_t next = most_that_fits(c, l, want < cap ? want : cap);

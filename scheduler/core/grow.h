@@ -1,6 +1,7 @@
 /* Tasks that ran out of memory run again with more. A job is in one class at a time: its tasks of
  * other sizes wait apart (`later`) until the class has none left to start; then the job goes on in
- * the class of the smallest of those sizes. So an array stays one entry of the queue. */
+ * the class of the smallest of those sizes. So an array stays one entry of the queue. When most of
+ * an array's tasks have too little, those that have not run yet begin with more too. */
 #ifndef CHIPQ_GROW_H
 #define CHIPQ_GROW_H
 
@@ -8,11 +9,12 @@
 #include "scheduler/core/input.h"
 
 struct core;
+struct attempt_end_rec;
 struct job;
 struct lease;
 struct task;
 
-enum { GROWTHS_MAX = 3 };
+enum { GROWTHS_MAX = 3, TOO_LITTLE_MIN = 3 };
 
 /* Waiting tasks of another size than the job's class now. */
 struct later {
@@ -40,8 +42,16 @@ void grow_settle(struct core *c, struct job *job);
 /* At load: takes the job to the class of that size, whatever waits. */
 void grow_enter(struct core *c, struct job *job, uint64_t mem_mib);
 
+/* The larger of a size and that with which tasks begin now. */
+uint64_t grow_least_mib(const struct job *job, uint64_t mem_mib);
+
+/* An attempt has ended: when three, and more than had enough, had too little of what tasks begin
+ * with, all that wait get what follows it. Before its task moves on; job_refresh follows. */
+void grow_note_end(struct job *job, const struct attempt_end_rec *end);
+
 /* An attempt of `l` ran out of memory: what the task is to have next. 0: it is not to run again for
- * that, for it named its memory, has grown three times or can have no more. */
+ * that, for it named its memory, has grown three times, has eight times what its job began with or
+ * can have no more. */
 uint64_t grow_next_mib(const struct core *c, const struct lease *l, const struct job *job,
                        const struct task *t);
 

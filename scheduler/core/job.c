@@ -346,6 +346,7 @@ static int apply_submit(struct core *c, const struct record *r, struct cq_err *e
                         .principal = people_principal(c, s->principal),
                         .project = people_project(c, s->project),
                         .submit = record_ref((struct record *)r),
+                        .first = {.mem_mib = s->mem_mib},
                         .state = job_state_next(JOB_NONE, JOB_EV_SUBMIT),
                         .is_held = s->hold != 0,
                         .is_new = true,

@@ -30,6 +30,12 @@ struct task {
     uint32_t growths; /* attempts that ran out of memory and were followed by a larger one */
 };
 
+/* With what a job's tasks begin now, and how attempts that had as much have ended. */
+struct first_size {
+    uint64_t mem_mib;
+    uint32_t n_too_little, n_enough;
+};
+
 /* An attempt that ended and is told apart; kept until the next view. */
 struct ended {
     uint32_t task, attempt;
@@ -59,6 +65,7 @@ struct job {
     struct class *class;
     struct ranges waiting, blocked; /* blocked: by an aftercorr dependency */
     struct laters *later;           /* that wait with other memory: grow.h; NULL: none yet */
+    struct first_size first;        /* grow.h */
     struct ranges passed, failed, killed, lost;
     struct map tasks; /* number + 1 -> struct task */
     struct dep *deps;

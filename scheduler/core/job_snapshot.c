@@ -6,7 +6,7 @@
 #include "scheduler/core/core_state.h"
 #include "scheduler/core/grow.h"
 
-enum { SNAPSHOT_VERSION = 4, SNAPSHOT_TEXT_MAX = 4096, SNAPSHOT_RANGES_MAX = 100000 };
+enum { SNAPSHOT_VERSION = 5, SNAPSHOT_TEXT_MAX = 4096, SNAPSHOT_RANGES_MAX = 100000 };
 enum { CAUSE_SKIPPED = 1, CAUSE_PART = 2 };
 enum { FLAG_KILLING = 1, FLAG_REQUEUED = 2, FLAG_SHOWN = 4, FLAG_RUN = 8 };
 
@@ -59,6 +59,9 @@ static void put_sizes(const struct job *job, struct cq_str *out)
         flat_put_u64(out, job->later->items[i].mem_mib);
         snapshot_put_ranges(out, &job->later->items[i].tasks);
     }
+    flat_put_u64(out, job->first.mem_mib);
+    flat_put_u64(out, job->first.n_too_little);
+    flat_put_u64(out, job->first.n_enough);
 }
 
 void job_snapshot_encode(const struct job *job, struct cq_str *out)
@@ -154,6 +157,14 @@ static bool get_sizes(struct core *c, struct job *job, struct flat_reader *in)
     return !in->failed;
 }
 
+static bool get_first_size(struct job *job, struct flat_reader *in)
+{
+    uint64_t mem_mib = flat_get_u64(in), n_too_little = flat_get_u64(in),
+             n_enough = flat_get_u64(in);
+    job->first = (struct first_size){mem_mib, (uint32_t)n_too_little, (uint32_t)n_enough};
+    return !in->failed && n_too_little <= UINT32_MAX && n_enough <= UINT32_MAX;
+}
+
 static bool decode(struct core *c, struct job *job, struct flat_reader *in)
 {
     uint64_t version = flat_get_u64(in);
@@ -183,7 +194,8 @@ static bool decode(struct core *c, struct job *job, struct flat_reader *in)
     job->is_part_cause = cause & CAUSE_PART;
     job->ready_us = version >= 3 ? flat_get_i64(in) : job->submit->u.job_submit.at_us;
     job->waiting_us = version >= 3 ? flat_get_i64(in) : job->ready_us;
-    return (version < 4 || get_sizes(c, job, in)) && flat_at_end(in);
+    return (version < 4 || get_sizes(c, job, in)) && (version < 5 || get_first_size(job, in))
+           && flat_at_end(in);
 }
 
 int job_snapshot_apply(struct core *c, struct job *job, const struct record_bytes *state,

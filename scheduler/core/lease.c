@@ -335,6 +335,7 @@ static int apply_end(struct core *c, const struct record *record, struct cq_err 
                             &(struct accepted){r->lease, r->job, r->task, r->attempt});
     usage_end(c, job, t, r);
     learn_add(job, r);
+    grow_note_end(job, r);
     job_task_move(c, job, t, job_judge(job, t, r), record);
     share_turn(c, l->leaf, r->policy_us);
     job_refresh(c, job, r->at_us);

@@ -151,7 +151,8 @@ static bool is_told_apart(const struct job *job, const struct task *t, enum task
         return (event == TASK_EV_AGAIN && task_state_is_live(t->state))
                || (event == TASK_EV_KILL && t->is_shown);
     const struct attempt_end_rec *e = &end->u.attempt_end_rec;
-    return event != TASK_EV_PASS || !job->is_array || t->is_shown || t->growths > 0
+    bool has_more = t->mem_mib != job->submit->u.job_submit.mem_mib;
+    return event != TASK_EV_PASS || !job->is_array || t->is_shown || t->growths > 0 || has_more
            || e->has_outputs || has_text(e->result) || has_text(e->summary)
            || has_text(e->signature);
 }
@@ -217,8 +218,10 @@ void job_task_move(struct core *c, struct job *job, struct task *t, enum task_ev
         return;
     t->lease = NULL;
     t->is_killing = t->is_requeued = t->is_preempted = false;
-    if (next == TASK_WAITING)
+    if (next == TASK_WAITING) {
+        t->mem_mib = grow_least_mib(job, t->mem_mib);
         grow_wait(job, t->number, t->mem_mib);
+    }
     if (t->is_shown)
         job_show_task(c, job, t);
 }

@@ -73,18 +73,19 @@ static bool is_empty(const char *text)
     return text == NULL || text[0] == '\0';
 }
 
-/* A first attempt that passed without a word: the range of passed tasks says it all. */
-static bool is_plain_pass(const struct task_view *v)
+/* A first attempt that passed as asked, without a word: the range of passed tasks says it all. */
+static bool is_plain_pass(const struct job_view *job, const struct task_view *v)
 {
-    return v->verdict == VERDICT_PASS && v->attempt == 1 && !v->is_attempt && is_empty(v->result)
-           && is_empty(v->summary) && is_empty(v->signature) && is_empty(v->cause);
+    return v->verdict == VERDICT_PASS && v->attempt == 1 && !v->is_attempt
+           && v->mem_mib == job->mem_mib && is_empty(v->result) && is_empty(v->summary)
+           && is_empty(v->signature) && is_empty(v->cause);
 }
 
 /* Only what is over is stored: earlier attempts in the history, the last one as the task's row.
  * What runs is in the job's snapshot, and views ask the core for it. */
 static void add_task(struct store_batch *b, const struct job_view *job, const struct task_view *v)
 {
-    if (v->is_live || (job->is_array && is_plain_pass(v)))
+    if (v->is_live || (job->is_array && is_plain_pass(job, v)))
         return;
     struct stored_task t;
     stored_task_of_view(v, &t);

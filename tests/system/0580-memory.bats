@@ -87,6 +87,19 @@ eat() { # eat MIB: a command that takes so much
     [ "$(as acme job "$number" --json | json earlier | python3 -c 'import json,sys; print(len(json.load(sys.stdin)))')" = 1 ]
 }
 
+@test "of an array whose tasks mostly have too little, not each fails first" {
+    limits_memory || skip "no memory limit can be set here"
+    number=$(as acme submit --wait --name hungry --array 1-12 -- python3 -c "$(eat 1100)")
+    run -0 as acme job "$number" --json
+    [ "$(json tasks_passed <<<"$output")" = 12 ]
+    ooms=$(json earlier <<<"$output" | python3 -c 'import json,sys; print(len(json.load(sys.stdin)))')
+    [ "$ooms" -ge 3 ] && [ "$ooms" -le 6 ]
+    run -0 as acme job "$number[12]" --json
+    [ "$(json task_list.0.attempt <<<"$output")" = 1 ]
+    [ "$(json task_list.0.mem_mib <<<"$output")" = 2048 ]
+    [ "$(json task_list.0.mem_why <<<"$output")" = "most tasks before it ran out of less" ]
+}
+
 @test "usage --efficiency lists who asks for too much, of one's own enterprise" {
     run -0 as acme submit --wait --name greedy --mem 2G --array 1-6 -- python3 -c "$(eat 60)"
     run -0 as acme usage --efficiency

@@ -397,6 +397,40 @@ Test(memory, an_array_grows_task_by_task)
     cr_expect_eq(state_of(id), JOB_NONE);
 }
 
+/* Most of what ran had too little: the others need not try. */
+Test(memory, an_array_learns_from_its_own_tasks)
+{
+    struct in_job array = named("sim");
+    array.array = "1-20";
+    uint64_t id = submit_as("ann", array)->id;
+    cr_assert(end(id, VERDICT_PASS, 900)); /* four run at once */
+    cr_assert(end(id, VERDICT_OOM, 1024));
+    cr_assert(end(id, VERDICT_OOM, 1024));
+    check_array(job_find(w.core, id), 13, 2, 1024);
+    cr_assert(end(id, VERDICT_OOM, 1024));
+    cr_expect_eq(job_find(w.core, id)->first.mem_mib, 2048);
+    rebuild();
+    hello("w1", 16384); /* which has forgotten those that ran */
+    cr_expect_eq(job_find(w.core, id)->first.mem_mib, 2048);
+    for (size_t i = 0; i < 19; i++) {
+        cr_expect_eq(asked_now(id), 2048);
+        cr_assert(end(id, VERDICT_PASS, 1500));
+    }
+    cr_expect_eq(state_of(id), JOB_NONE);
+}
+
+/* It had less than it is to have at last: only its own size is judged. */
+Test(memory, an_array_begins_with_eight_times_as_much_at_most)
+{
+    struct in_job array = named("sim");
+    array.array = "1-400";
+    uint64_t id = submit_as("ann", array)->id, most = 0;
+    while (end(id, VERDICT_OOM, 1024))
+        most = asked_now(id) > most ? asked_now(id) : most;
+    cr_expect_eq(most, 8192);
+    cr_expect_eq(state_of(id), JOB_NONE);
+}
+
 static void act(const char *user, enum job_action action, uint64_t number, const char *tasks)
 {
     struct principal_view who;
