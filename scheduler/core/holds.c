@@ -325,4 +325,6 @@ void holds_reclaim(struct core *c, struct job *job, struct worker *w, int64_t at
     plan_fill_spare(c, h);
     hold_count(c, h, 1);
     give_way(c);
+    if (job->class->shape->is_shut)
+        queue_open(c, job->class->shape); /* a promise may be all that kept it out */
 }

@@ -292,6 +292,8 @@ static void drop_item(struct core *c, struct lease *l, size_t i, const struct at
         l->head_since_us = r->policy_us;
     ahead_update(c, l);
     renew_end(c, l);
+    if (l->n == 0 && c->calendar.n > 0)
+        workers_mark_grown(c, l->worker); /* beside bookings it is over from now on */
     budget_settle(c, l->leaf, &use, r->at_us);
 }
 
