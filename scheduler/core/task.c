@@ -138,23 +138,11 @@ enum task_event job_judge(const struct job *job, struct task *t, const struct at
 
 /* ---- moves ---- */
 
-static bool has_text(const char *text)
+/* Its lease was closed under it, or it ends without being in one: not told by an end. */
+static bool is_told_apart(const struct task *t, enum task_event event, const struct record *end)
 {
-    return text && *text;
-}
-
-/* A plain pass of an array's task folds into its range and leaves no row. */
-static bool is_told_apart(const struct job *job, const struct task *t, enum task_event event,
-                          const struct record *end)
-{
-    if (end == NULL) /* its lease was closed under it, or it ends without being in one */
-        return (event == TASK_EV_AGAIN && task_state_is_live(t->state))
-               || (event == TASK_EV_KILL && t->is_shown);
-    const struct attempt_end_rec *e = &end->u.attempt_end_rec;
-    bool has_more = t->mem_mib != job->submit->u.job_submit.mem_mib;
-    return event != TASK_EV_PASS || !job->is_array || t->is_shown || t->growths > 0 || has_more
-           || e->has_outputs || has_text(e->result) || has_text(e->summary)
-           || has_text(e->signature);
+    return end || (event == TASK_EV_AGAIN && task_state_is_live(t->state))
+           || (event == TASK_EV_KILL && t->is_shown);
 }
 
 static void keep_end(struct job *job, const struct task *t, enum task_state next,
@@ -203,7 +191,7 @@ void job_task_move(struct core *c, struct job *job, struct task *t, enum task_ev
 {
     enum task_state old = t->state, next = task_state_next(old, event);
     assert(next != TASK_NONE);
-    if (is_told_apart(job, t, event, end))
+    if (is_told_apart(t, event, end))
         keep_end(job, t, next, end);
     job->n_running -= task_state_is_live(old) && !task_state_is_live(next);
     job->n_asking += (uint64_t)(next == TASK_ASKING) - (uint64_t)(old == TASK_ASKING);

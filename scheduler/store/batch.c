@@ -26,6 +26,7 @@ void store_batch_free(struct store_batch *b)
     for (size_t i = 0; i < b->n_entities; i++)
         free(b->entities[i].payload.data);
     batch_usages_free(b);
+    batch_passes_free(b);
     free(b->records);
     free(b->at_us);
     free(b->rows);
@@ -73,10 +74,10 @@ static bool is_empty(const char *text)
     return text == NULL || text[0] == '\0';
 }
 
-/* A first attempt that passed as asked, without a word: the range of passed tasks says it all. */
+/* Of an array, a first attempt that passed as asked, without a word: not told apart. */
 static bool is_plain_pass(const struct job_view *job, const struct task_view *v)
 {
-    return v->verdict == VERDICT_PASS && v->attempt == 1 && !v->is_attempt
+    return job->is_array && v->verdict == VERDICT_PASS && v->attempt == 1 && !v->is_attempt
            && v->mem_mib == job->mem_mib && is_empty(v->result) && is_empty(v->summary)
            && is_empty(v->signature) && is_empty(v->cause);
 }
@@ -85,10 +86,15 @@ static bool is_plain_pass(const struct job_view *job, const struct task_view *v)
  * What runs is in the job's snapshot, and views ask the core for it. */
 static void add_task(struct store_batch *b, const struct job_view *job, const struct task_view *v)
 {
-    if (v->is_live || (job->is_array && is_plain_pass(job, v)))
+    if (v->is_live)
         return;
     struct stored_task t;
     stored_task_of_view(v, &t);
+    if (is_plain_pass(job, v)) {
+        batch_add_pass(b, job->id.v, &t);
+        stored_task_fini(&t);
+        return;
+    }
     struct cq_str text = {0};
     stored_task_encode(&t, &text);
     cq_grow(&b->tasks, &b->cap_tasks, b->n_tasks);
@@ -217,6 +223,9 @@ static int write_views(struct store *s, const struct store_batch *b, struct cq_e
             return -1;
     for (size_t i = 0; i < b->n_tasks; i++)
         if (write_task(s, &b->tasks[i], err) != 0)
+            return -1;
+    for (size_t i = 0; i < b->n_passes; i++)
+        if (pass_write(s, &b->passes[i], err) != 0)
             return -1;
     for (size_t i = 0; i < b->n_entities; i++)
         if (write_entity(s, &b->entities[i], err) != 0)

@@ -8,7 +8,7 @@
 #include <sqlite3.h>
 #include <stdatomic.h>
 
-#define SCHEMA_VERSION  4
+#define SCHEMA_VERSION  5
 #define APPLICATION_ID  0x63687051 /* "chpQ" */
 #define KEY_BUCKET_JOBS 4096       /* job ids a bucket of submit_key */
 
@@ -27,12 +27,14 @@ enum statement {
     ST_KEY_ADD,
     ST_TASK_PUT,
     ST_ATTEMPT_PUT,
+    ST_PASS_PUT,
     ST_JOBS_LIST,
     ST_JOBS_LIST_LIVE,
     ST_JOB_BY_NUMBER,
     ST_JOB_BY_ID,
     ST_TASKS,
     ST_ATTEMPTS,
+    ST_PASSES,
     ST_REQUEST,
     ST_KEY_FIND,
     ST_KEY_BUCKETS,
@@ -101,6 +103,11 @@ struct batch_task {
     struct record_bytes row;
 };
 
+struct batch_pass {            /* plain passes of one job, in the flat form of their rows */
+    uint64_t job, first, last; /* tasks */
+    struct cq_str rows;
+};
+
 struct batch_entity {
     uint64_t kind, id, version;
     bool gone;
@@ -129,6 +136,8 @@ struct store_batch {
     size_t n_rows, cap_rows;
     struct batch_task *tasks;
     size_t n_tasks, cap_tasks;
+    struct batch_pass *passes;
+    size_t n_passes, cap_passes;
     struct batch_entity *entities;
     size_t n_entities, cap_entities;
     struct batch_usage *usages;
@@ -158,6 +167,14 @@ int store_check_space(struct store *s, struct cq_err *err); /* keeps is_low and 
 
 /* batch.c: one transaction. On failure nothing is on disk, and the store is dead. */
 int batch_write(struct store *s, const struct store_batch *b, struct cq_err *err) CQ_MUST_CHECK;
+
+/* passes.c: tasks of arrays that passed at once and without a word. */
+void batch_add_pass(struct store_batch *b, uint64_t job, const struct stored_task *t);
+void batch_passes_free(struct store_batch *b);
+int pass_write(struct store *s, const struct batch_pass *p, struct cq_err *err) CQ_MUST_CHECK;
+/* Adds those in the range to q->tasks, as far as there is room. */
+int passes_read(struct store *s, struct store_query *q, uint64_t job, struct range wanted,
+                struct cq_err *err) CQ_MUST_CHECK;
 
 /* query.c: works on `q` for at most `budget_us`; 1 = finished, 0 = call again, -1 = error. */
 int query_step(struct store *s, struct store_query *q, int64_t budget_us,

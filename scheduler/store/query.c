@@ -189,7 +189,8 @@ static int read_tasks(struct store *s, struct store_query *q, uint64_t job, stru
     struct task_rows earlier = {ST_ATTEMPTS, &q->earlier, &q->n_earlier, &q->cap_earlier};
     for (size_t i = 0; i < (q->wanted.n ? q->wanted.n : 1); i++)
         if (read_rows(s, &last, job, ranges[i], err) != 0
-            || read_rows(s, &earlier, job, ranges[i], err) != 0)
+            || read_rows(s, &earlier, job, ranges[i], err) != 0
+            || (q->wanted.n > 0 && passes_read(s, q, job, ranges[i], err) != 0))
             return -1;
     return 0;
 }

@@ -163,3 +163,14 @@ CREATE TABLE audit(
     prev_hash      BLOB NOT NULL,
     hash           BLOB NOT NULL
 );
+
+-- step 5
+-- Tasks of arrays that passed at once and without a word: as many to a row as one transaction brings of
+-- a job, each as in `task`, behind its length (scheduler/store/passes.c).
+CREATE TABLE pass(
+    job   INTEGER NOT NULL,
+    first INTEGER NOT NULL,
+    last  INTEGER NOT NULL,
+    rows  BLOB NOT NULL,
+    PRIMARY KEY (job, first)
+) WITHOUT ROWID;

@@ -34,6 +34,7 @@ static const char *const statement_texts[STATEMENT_COUNT] = {
     [ST_KEY_ADD] = "INSERT INTO submit_key(bucket,key64,job) VALUES(?,?,?)",
     [ST_TASK_PUT] = "INSERT OR REPLACE INTO task(job,task,attempt,row) VALUES(?,?,?,?)",
     [ST_ATTEMPT_PUT] = "INSERT OR REPLACE INTO attempt(job,task,attempt,row) VALUES(?,?,?,?)",
+    [ST_PASS_PUT] = "INSERT OR REPLACE INTO pass(job,first,last,rows) VALUES(?,?,?,?)",
     [ST_JOBS_LIST] = "SELECT " JOB_COLUMNS " FROM job WHERE enterprise=? AND number<?"
                      " ORDER BY number DESC LIMIT 128",
     [ST_JOBS_LIST_LIVE] = "SELECT " JOB_COLUMNS " FROM job WHERE enterprise=? AND number<?"
@@ -43,6 +44,7 @@ static const char *const statement_texts[STATEMENT_COUNT] = {
     [ST_TASKS] = "SELECT row FROM task WHERE job=? AND task BETWEEN ? AND ? ORDER BY task LIMIT ?",
     [ST_ATTEMPTS] = ("SELECT row FROM attempt WHERE job=? AND task BETWEEN ? AND ?"
                      " ORDER BY task, attempt LIMIT ?"),
+    [ST_PASSES] = "SELECT rows FROM pass WHERE job=? AND first<=? AND last>=? ORDER BY first",
     [ST_REQUEST] = "SELECT version,payload FROM job_request WHERE job=?",
     [ST_KEY_FIND] = "SELECT job FROM submit_key WHERE bucket=? AND key64=? AND job>? ORDER BY job",
     [ST_KEY_BUCKETS] = "SELECT coalesce(max(bucket),-1) FROM submit_key",

@@ -91,6 +91,13 @@ taskset -pc 0-4095 $$ >/dev/null 2>&1; show'
     sort -n "$T/ran" | cmp - <(seq 1 1000)
     [ "$(field "$job" tasks_passed)" = 1000 ]
     [ "$(field "$job" passed_tasks)" = 1-1000 ]
+    run -0 chipq job "$job[499-501]" --json
+    [ "$(json task_list.2.task <<<"$output")" = 501 ]
+    [ -n "$(json task_list.2.node <<<"$output")" ] && [ -n "$(json task_list.2.cores <<<"$output")" ]
+    [ "$(json task_list.2.run_us <<<"$output")" -gt 0 ] && [ "$(json task_list.2.cpu_user_us <<<"$output")" -ge 0 ]
+    [ "$(json task_list.2.mem_mib <<<"$output")" -gt 0 ]
+    run -0 chipq job "$job[500]"
+    [[ $output == *" 500        1  done   pass     exit 0"*"$(hostname)"* ]]
     echo "# 1000 tasks in $((took / 1000)) ms" >&3
     nm -D "$(command -v chipqd)" | grep -q __asan || ((took < 15000000))
 }

@@ -386,6 +386,67 @@ Test(store, tasks_and_earlier_attempts_come_with_their_job)
     store_close(s);
 }
 
+static struct store_query *ask_tasks(struct store *s, uint64_t first, uint64_t last)
+{
+    struct store_query *q = store_query_new(QUERY_JOB, NULL);
+    q->enterprise.v = 1;
+    q->numbers = cq_calloc(1, sizeof *q->numbers);
+    q->numbers[0] = q->n_numbers = 1;
+    if (last > 0)
+        ranges_add(&q->wanted, (uint32_t)first, (uint32_t)last);
+    store_ask(s, q);
+    return wait_answer(s);
+}
+
+static void add_passes(struct store *s, uint64_t first, uint64_t n)
+{
+    struct store_batch *b = store_batch_new(s);
+    struct task_view tasks[8];
+    for (uint64_t i = 0; i < n; i++)
+        tasks[i] = (struct task_view){.task = first + i,
+                                      .attempt = 1,
+                                      .state = "done",
+                                      .verdict = VERDICT_PASS,
+                                      .node = "n1",
+                                      .cores = "4-5",
+                                      .peak_mem_kib = 1000 + first + i};
+    struct job_view v = view_of(1, 1, JOB_RUNNING);
+    v.is_new = false;
+    v.is_array = true;
+    v.tasks_changed = tasks;
+    v.n_tasks_changed = n;
+    store_batch_add_job(b, &v, NULL);
+    write_now(s, b);
+}
+
+Test(store, plain_passes_of_an_array_are_found_by_their_numbers)
+{
+    struct store *s = open_store(true);
+    struct store_batch *b = store_batch_new(s);
+    add_job(b, 1, 1, JOB_RUNNING);
+    write_now(s, b);
+    add_passes(s, 1, 5);
+    add_passes(s, 9, 3);
+    add_passes(s, 6, 3);
+    store_start(s);
+    struct store_query *q = ask_tasks(s, 0, 0);
+    cr_expect_eq(q->n_tasks, 0, "nobody asked for them");
+    store_query_free(q);
+    q = ask_tasks(s, 4, 9);
+    cr_assert_eq(q->n_tasks, 6);
+    for (size_t i = 0; i < 6; i++) {
+        cr_expect_eq(q->tasks[i].task, 4 + i);
+        cr_expect_eq(q->tasks[i].peak_mem_kib, 1004 + i);
+        cr_expect_str_eq(q->tasks[i].node, "n1");
+        cr_expect_str_eq(q->tasks[i].cores, "4-5");
+    }
+    store_query_free(q);
+    q = ask_tasks(s, 12, 20);
+    cr_expect_eq(q->n_tasks, 0);
+    store_query_free(q);
+    store_close(s);
+}
+
 static struct store_query *ask_key(struct store *s, uint8_t key, uint64_t principal)
 {
     struct store_query *q = store_query_new(QUERY_KEY, NULL);
