@@ -36,7 +36,7 @@ struct first_size {
     uint32_t n_too_little, n_enough;
 };
 
-/* An attempt that ended and is told apart; kept until the next view. */
+/* An attempt that ended; kept until the next view. */
 struct ended {
     uint32_t task, attempt;
     enum task_state state; /* of the task afterwards */

@@ -90,21 +90,40 @@ static bool key_less(const struct key *x, const struct key *y)
     return x->value != y->value ? x->value < y->value : x->id < y->id;
 }
 
+/* The nodes chosen so far, from above. */
+struct chosen {
+    const struct share_node *nodes[SHARE_LEVELS];
+    bool guaranteed[SHARE_LEVELS];
+    size_t n;
+};
+
+/* Where a node was chosen for its guarantee, only what is within that counts. */
+static bool is_within_chosen(const struct chosen *x, const struct class *k)
+{
+    for (size_t i = 0; i < x->n; i++)
+        if (x->guaranteed[i] && !quota_is_guaranteed(x->nodes[i], k->shape))
+            return false;
+    return is_candidate(k);
+}
+
 static const struct share_node *best_child(const struct core *c, double a,
-                                           const struct share_node *node)
+                                           const struct share_node *node, struct chosen *x)
 {
     const struct share_node *best = NULL;
     struct key best_key = {0};
     void *item;
     for (size_t i = 0; map_next(&c->queue.by_class, &i, &item);)
         for (const struct class *k = item; k; k = k->next_same_hash) {
-            const struct share_node *n = is_candidate(k) ? child_towards(k->leaf, node) : NULL;
+            const struct share_node *n =
+                is_within_chosen(x, k) ? child_towards(k->leaf, node) : NULL;
             struct key key = n ? key_of(c, a, n, k->shape) : (struct key){0};
             if (n && (best == NULL || key_less(&key, &best_key))) {
                 best = n;
                 best_key = key;
             }
         }
+    x->nodes[x->n] = best;
+    x->guaranteed[x->n++] = best && best_key.guaranteed;
     return best;
 }
 
@@ -121,13 +140,15 @@ static bool class_less(const struct core *c, const struct class *a, const struct
     return x->rank_us != y->rank_us ? x->rank_us < y->rank_us : x->id < y->id;
 }
 
-static const struct class *best_of_leaf(const struct core *c, const struct share_node *leaf)
+static const struct class *best_of_leaf(const struct core *c, const struct share_node *leaf,
+                                        const struct chosen *x)
 {
     const struct class *best = NULL;
     void *item;
     for (size_t i = 0; map_next(&c->queue.by_class, &i, &item);)
         for (const struct class *k = item; k; k = k->next_same_hash)
-            if (k->leaf == leaf && is_candidate(k) && (best == NULL || class_less(c, k, best)))
+            if (k->leaf == leaf && is_within_chosen(x, k)
+                && (best == NULL || class_less(c, k, best)))
                 best = k;
     return best;
 }
@@ -138,9 +159,10 @@ void oracle_pick(const struct core *c, const struct class *picked)
         return;
     double a = (1 + c->share.beta) * c->share.e_over_lambda; /* the clock was brought up to now */
     const struct share_node *n = &c->share.root;
+    struct chosen x = {.n = 0};
     while (n && n->level != SHARE_LEAF)
-        n = best_child(c, a, n);
-    const struct class *best = n ? best_of_leaf(c, n) : NULL;
+        n = best_child(c, a, n, &x);
+    const struct class *best = n ? best_of_leaf(c, n, &x) : NULL;
     MUST(best == picked,
          "picked leaf %" PRIu64 " with %" PRIu64 " cores, a scan finds leaf %" PRIu64
          " with %" PRIu64,

@@ -1,6 +1,7 @@
 /* The choice of the next class: down the share tree, at each node the best child over the shapes
- * that are looked at. Children under their guarantee go first, by how little of it they use; the
- * others by the share key; in a leaf the job that ranks first. Ties end in ids. */
+ * that are looked at. Children under their guarantee go first, by how little of it they use, and
+ * with what is within it; the others by the share key; in a leaf the job that ranks first. Ties end
+ * in ids. */
 #include "scheduler/core/core_state.h"
 #include "scheduler/core/oracle.h"
 #include "scheduler/core/quota.h"
@@ -18,6 +19,7 @@ struct choice {
     struct seat *best; /* a child */
     double value;      /* its claim or its line */
     bool guaranteed;
+    bool within[SHARE_LEVELS]; /* of the nodes chosen above: only what is within their guarantee */
 };
 
 static bool is_looked_at(const struct choice *x, const struct shape *s)
@@ -41,18 +43,18 @@ static double line_of(const struct core *c, const struct share_node *n, double a
     return m * a + b;
 }
 
-/* Neither it nor anything above it is parked. */
-static bool is_in(const struct seat *t)
+/* Neither it nor anything above it is parked, and it is within what was chosen above. */
+static bool is_in(const struct choice *x, const struct seat *t)
 {
     for (; t->parent; t = t->parent)
-        if (t->place == SEAT_PARKED)
+        if (t->place == SEAT_PARKED || (x->within[t->node->level] && t->place != SEAT_GUARANTEED))
             return false;
     return true;
 }
 
 static void consider(struct choice *x, struct seat *parent)
 {
-    if (!is_looked_at(x, parent->shape) || seat_is_empty(parent) || !is_in(parent))
+    if (!is_looked_at(x, parent->shape) || seat_is_empty(parent) || !is_in(x, parent))
         return;
     struct seat *t = seat_best(parent, x->a);
     bool guaranteed = t->place == SEAT_GUARANTEED;
@@ -84,7 +86,7 @@ static struct class *first_of_leaf(const struct choice *x, const struct share_no
 {
     struct class *best = NULL;
     for (struct seat *t = leaf->seats; t; t = t->next) {
-        if (!is_looked_at(x, t->shape) || seat_is_empty(t) || !is_in(t))
+        if (!is_looked_at(x, t->shape) || seat_is_empty(t) || !is_in(x, t))
             continue;
         if (best == NULL || goes_first(x->core, t->class, best))
             best = t->class;
@@ -97,10 +99,13 @@ static struct class *descend(struct choice *x)
 {
     while (x->best && x->best->node->level < SHARE_LEAF) {
         const struct share_node *node = x->best->node;
+        x->within[node->level] = x->guaranteed;
         x->best = NULL;
         for (struct seat *t = node->seats; t; t = t->next)
             consider(x, t);
     }
+    if (x->best)
+        x->within[SHARE_LEAF] = x->guaranteed;
     return x->best ? first_of_leaf(x, x->best->node) : NULL;
 }
 
@@ -211,10 +216,10 @@ bool queue_class_before(struct core *c, const struct class *a, const struct clas
     for (enum share_level level = SHARE_ENTERPRISE; level <= SHARE_LEAF; level++) {
         const struct share_node *x = at_level(a, level), *y = at_level(b, level);
         bool gx = quota_is_guaranteed(x, a->shape), gy = quota_is_guaranteed(y, b->shape);
-        if (x == y)
-            continue;
         if (gx != gy)
             return gx;
+        if (x == y)
+            continue;
         double vx = gx ? quota_claim(x) : line_of(c, x, now);
         double vy = gy ? quota_claim(y) : line_of(c, y, now);
         return vx != vy ? vx < vy : x->id < y->id;

@@ -28,8 +28,7 @@ const char *verdict_name(enum verdict verdict);
 const char *role_name(enum role role);
 bool role_from_name(const char *name, enum role *role);
 
-/* One started task that is told apart: running, or ended other than by a plain pass without
- * numbers. */
+/* One attempt of a task: running, or ended since the last view. */
 struct task_view {
     uint64_t task, attempt;
     const char *state; /* assigned starting running pending done failed killed lost expired */

@@ -224,6 +224,22 @@ Test(quota, who_is_under_its_guarantee_again_is_not_kept_out)
 }
 
 /* A drained machine has nothing that could be given to whoever the guarantee is of. */
+/* One core of two is left of it. */
+Test(quota, what_is_beyond_a_guarantee_does_not_go_first_for_what_is_within)
+{
+    hello("n1", "0-3");
+    cr_assert(runs("acme", SUBMIT(.user = "ann")));
+    cr_assert(runs("brix", SUBMIT(.user = "bob", .cores = 3)));
+    set("enterprise", "brix", "weight", "100");
+    set("enterprise", "acme", "min-cores", "2");
+    uint64_t beyond = SUBMIT(.user = "ann", .cores = 2), within = SUBMIT(.user = "ann");
+    uint64_t other = SUBMIT(.user = "bob");
+    hello("n2", "0-1");
+    cr_expect(runs("acme", within));
+    cr_expect(runs("brix", other));
+    cr_expect_not(runs("acme", beyond));
+}
+
 Test(quota, what_is_kept_for_a_guarantee_is_on_machines_that_take_work)
 {
     hello("n1", "0-7");
