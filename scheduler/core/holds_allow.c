@@ -142,12 +142,19 @@ void holds_forget_lease(struct core *c, const struct lease *l)
     count_lease(c, l, 1);
 }
 
+/* Who was kept out for tokens that are there then looks again. */
 void holds_change_free(struct core *c, const struct feature *f, int64_t by)
 {
+    bool leaves_more = false;
     for (size_t i = 0; i < c->holds.n; i++) {
         struct hold *h = &c->holds.items[i];
         const struct tokens *need = &h->job->class->shape->tokens;
-        for (size_t k = 0; k < need->n; k++)
-            h->spare_tokens[k] += need->items[k].feature == f ? by : 0;
+        for (size_t k = 0; k < need->n; k++) {
+            bool is_it = need->items[k].feature == f;
+            h->spare_tokens[k] += is_it ? by : 0;
+            leaves_more = leaves_more || (is_it && by > 0);
+        }
     }
+    if (leaves_more && !c->config.is_easy)
+        hold_wake_others(c);
 }
