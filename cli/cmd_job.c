@@ -66,28 +66,12 @@ static const struct column task_columns[] = {
     {0},
 };
 
-/* How an attempt ended, in words: "exit 3", "signal 9", "time limit 2h reached". */
-static json_t *how_it_ended(const struct task_row *t)
-{
-    char text[320];
-    if (t->end_us == 0)
-        return json_string("");
-    if (*t->cause)
-        (void)snprintf(text, sizeof text, "%s", t->cause);
-    else if (*t->limit)
-        (void)snprintf(text, sizeof text, "%s limit", t->limit);
-    else if (t->signal)
-        (void)snprintf(text, sizeof text, "signal %llu", (unsigned long long)t->signal);
-    else
-        (void)snprintf(text, sizeof text, "exit %lld", (long long)t->exit_code);
-    return json_text(text);
-}
-
 static json_t *task_of(const struct task_row *t)
 {
     json_t *row = json_of_task_row(t);
+    char how[320];
     json_embed(row, "result");
-    json_object_set_new(row, "how", how_it_ended(t));
+    json_object_set_new(row, "how", json_text(job_task_how(t, how, sizeof how)));
     json_object_set_new(row, "what", json_text(*t->summary ? t->summary : t->signature));
     json_object_set_new(row, "peak_mem_mib",
                         json_integer((json_int_t)((t->peak_mem_kib + 1023) / 1024)));

@@ -7,6 +7,7 @@
 #include "cli/local_time.h"
 #include "cli/to_json.h"
 
+#include "common/base/pure/parse.h"
 #include "common/base/pure/ranges.h"
 #include "common/base/sys/clock.h"
 
@@ -41,8 +42,6 @@ static void print_head(const struct question *q)
 
 static void print_reasons(const struct msg_why *why)
 {
-    if (why->n_reasons == 0 && *why->job[0].reason)
-        print_line("  ", why->job[0].reason);
     for (size_t i = 0; i < why->n_reasons; i++) {
         const struct reason_row *r = &why->reasons[i];
         print_line("  ", r->text);
@@ -77,6 +76,40 @@ static const struct task_row *telling_task(const struct msg_job *m)
     return m->n_tasks ? &m->tasks[m->n_tasks - 1] : NULL;
 }
 
+/* ", from 14:05 to 14:07" */
+static void print_times(const struct task_row *t)
+{
+    char from[LOCAL_TIME_BYTES], to[LOCAL_TIME_BYTES];
+    int64_t now_us = clock_now().wall_us;
+    if (t->start_us == 0)
+        return;
+    printf(t->end_us ? ", from %s" : ", since %s", local_time_short(t->start_us, now_us, from));
+    if (t->end_us)
+        printf(" to %s", local_time_short(t->end_us, now_us, to));
+}
+
+/* Where and when, and how it ended. */
+static void print_attempt(const struct task_row *t)
+{
+    char how[320];
+    if (*t->node == '\0')
+        return;
+    bool is_over = t->end_us != 0;
+    printf("  attempt %" PRIu64 " %s on %s", t->attempt,
+           t->start_us == 0 ? (is_over ? "did not start" : "is sent, but has not begun,")
+           : is_over        ? "ran"
+                            : "runs",
+           t->node);
+    if (*t->cores)
+        printf(", cores %s", t->cores);
+    print_times(t);
+    if (is_over) {
+        CQ_CLEANUP(cq_free_ptr) char *safe = cli_printable(job_task_how(t, how, sizeof how));
+        printf(": %s", safe);
+    }
+    printf("\n");
+}
+
 /* How a task ended or where it runs, and the log. */
 static void print_task(const struct task_row *t)
 {
@@ -100,6 +133,8 @@ static void print_telling_task(const struct msg_job *m)
 static void print_job(const struct question *q)
 {
     print_head(q);
+    if (q->why->n_reasons == 0 && *q->why->job[0].reason)
+        print_line("  ", q->why->job[0].reason);
     print_reasons(q->why);
     print_expected(q->why);
     if (q->job)
@@ -125,11 +160,36 @@ static bool was_killed(const struct question *q)
     return yes;
 }
 
-/* "pending" when nothing tells of it: the reasons of its job are its own. */
+/* "pending" when nothing tells of it. */
 static const char *state_of(const struct question *q)
 {
     const struct task_row *t = row_of(q);
     return t ? t->state : was_killed(q) ? "killed" : "pending";
+}
+
+/* Its attempts before the one that its row tells of, and what memory it is to have next. */
+static void print_earlier(const struct question *q, bool is_pending)
+{
+    const struct task_row *t = row_of(q), *last = NULL;
+    char size[32], next[32];
+    for (size_t i = 0; q->job && i < q->job->n_earlier; i++)
+        if (q->job->earlier[i].task == q->task)
+            print_attempt(last = &q->job->earlier[i]);
+    if (is_pending && t && last && last->mem_mib && t->mem_mib > last->mem_mib)
+        printf("  it ran out of %s of memory, and is to have %s next\n",
+               format_size_mib(last->mem_mib, size, sizeof size),
+               format_size_mib(t->mem_mib, next, sizeof next));
+}
+
+/* It runs or is over. */
+static void print_begun(const struct task_row *t)
+{
+    print_attempt(t);
+    if (*t->summary)
+        print_line("  ", t->summary);
+    if (*t->node == '\0')
+        print_line("  ", "of a task that passes without a result no more than that is kept");
+    print_line("  log ", t->log_path);
 }
 
 static void print_one_task(const struct question *q)
@@ -137,28 +197,34 @@ static void print_one_task(const struct question *q)
     const struct task_row *t = row_of(q);
     const char *state = state_of(q);
     const struct job_row *job = &q->why->job[0];
+    bool is_pending = strcmp(state, "pending") == 0;
     CQ_CLEANUP(cq_free_ptr) char *name = cli_printable(*job->user ? job->name : "hidden");
     printf("task %" PRIu64 " of job %" PRIu64 " (%s) ", q->task, job->number, name);
-    if (t && *t->verdict && t->end_us)
+    if (t && *t->verdict)
         printf("has ended: %s\n", t->verdict);
     else
         printf("%s %s\n", t || strcmp(state, "killed") != 0 ? "is" : "was", state);
-    if (strcmp(state, "pending") == 0) {
+    if (is_pending) {
         print_reasons(q->why);
         print_expected(q->why);
-    } else if (t) {
-        print_task(t);
     }
+    print_earlier(q, is_pending);
+    if (t && !is_pending)
+        print_begun(t);
 }
 
 static json_t *json_of_task(const struct question *q)
 {
     const struct task_row *t = row_of(q);
-    if (t)
-        return json_of_task_row(t);
-    json_t *task = json_object();
-    json_object_set_new(task, "task", json_integer((json_int_t)q->task));
-    json_object_set_new(task, "state", json_text(state_of(q)));
+    json_t *task = t ? json_of_task_row(t) : json_object(), *earlier = json_array();
+    if (t == NULL) {
+        json_object_set_new(task, "task", json_integer((json_int_t)q->task));
+        json_object_set_new(task, "state", json_text(state_of(q)));
+    }
+    for (size_t i = 0; q->job && i < q->job->n_earlier; i++)
+        if (q->job->earlier[i].task == q->task)
+            json_array_append_new(earlier, json_of_task_row(&q->job->earlier[i]));
+    json_object_set_new(task, "earlier", earlier);
     return task;
 }
 
@@ -204,8 +270,10 @@ static int answer(const struct cli *c, struct question q, struct cq_err *err)
 static int ask_why(const struct cli *c, struct question q, const char *text, struct cq_err *err)
 {
     struct msg ask = {.code = MSG_WHY_QUERY}, reply = {0};
-    ask.u.why_query =
-        (struct msg_why_query){.number = q.name->number, .enterprise = q.name->enterprise};
+    ask.u.why_query = (struct msg_why_query){.number = q.name->number,
+                                             .enterprise = q.name->enterprise,
+                                             .has_task = q.has_task,
+                                             .task = q.task};
     int rc = session_call(q.session, &ask, MSG_WHY, &reply, err);
     if (rc == 0 && reply.u.why.n_job == 0)
         rc = cq_fail(err, CQ_E_NOT_FOUND, "no such job: %s", text);
@@ -242,8 +310,10 @@ const struct command cmd_why = {
         "The first reason decides; under it stands what would let it start now, if anything does.\n"
         "The expected start assumes that running jobs end as such jobs usually do; the later\n"
         "time, that they use their whole limits. Others may still come first. Of one task of an\n"
-        "array, JOB[TASK], it says where that runs, how it ended, or why it waits.",
-    .examples = "chipq why 12\nchipq why 12[3]\nchipq why 12 --json",
+        "array, JOB[TASK], it says why that waits and when it is expected to start, after the\n"
+        "tasks of its job that come first; or where it runs, or how it ended; and what became of\n"
+        "its earlier attempts.",
+    .examples = "chipq why 12\nchipq why '12[3]'\nchipq why 12 --json",
     .min_args = 1,
     .max_args = 1,
     .run = run,

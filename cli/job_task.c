@@ -1,6 +1,7 @@
-/* Asks for a task's output: the answer tells whether the job has it. */
+/* Whether a job has a task, and how its attempts ended. */
 #include "cli/job_task.h"
 
+/* Asks for its output: the answer tells. */
 int job_task_check(struct net_client *s, const struct job_name *name, uint64_t task,
                    struct cq_err *err)
 {
@@ -14,4 +15,19 @@ int job_task_check(struct net_client *s, const struct job_name *name, uint64_t t
     if (rc != 0 && (is_none || why.code == CQ_E_DENIED))
         return cq_fail(err, why.code, "%s", why.text);
     return 0;
+}
+
+const char *job_task_how(const struct task_row *t, char *buf, size_t size)
+{
+    if (t->end_us == 0)
+        return "";
+    if (*t->cause)
+        (void)snprintf(buf, size, "%s", t->cause);
+    else if (*t->limit)
+        (void)snprintf(buf, size, "%s limit", t->limit);
+    else if (t->signal)
+        (void)snprintf(buf, size, "signal %llu", (unsigned long long)t->signal);
+    else
+        (void)snprintf(buf, size, "exit %lld", (long long)t->exit_code);
+    return buf;
 }

@@ -6,19 +6,10 @@
 
 #include "common/base/pure/mem.h"
 #include "common/base/pure/parse.h"
-#include "scheduler/core/calendar_state.h"
-#include "scheduler/core/placement.h"
-#include "scheduler/core/preempt.h"
-#include "scheduler/core/quota.h"
+#include "scheduler/core/core_state.h"
+#include "scheduler/core/grow.h"
 
-struct list {
-    const struct core *core;
-    const struct job *job;
-    struct reason *items;
-    size_t n, max;
-};
-
-static struct reason *add(struct list *l, enum wait_reason why, uint64_t tasks)
+struct reason *reasons_add(struct reason_list *l, enum wait_reason why, uint64_t tasks)
 {
     static struct reason spill; /* beyond max: written, never read */
     if (tasks == 0)
@@ -32,12 +23,19 @@ static struct reason *add(struct list *l, enum wait_reason why, uint64_t tasks)
 
 /* ---- what the job or a person holds back ---- */
 
-static void add_held(struct list *l)
+/* Of the tasks that something holds back, those that are asked about. */
+static uint64_t asked_of(const struct reason_list *l, uint64_t tasks)
 {
-    struct reason *r = l->job->is_held ? add(l, WAIT_HELD, job_waiting(l->job)) : NULL;
+    return l->has_task && tasks > 0 ? 1 : tasks;
+}
+
+static void add_held(struct reason_list *l)
+{
+    uint64_t tasks = l->job->is_held ? asked_of(l, job_waiting(l->job)) : 0;
+    struct reason *r = reasons_add(l, WAIT_HELD, tasks);
     if (r == NULL)
         return;
-    SAY(r->text, "it is held");
+    SAY(r->text, l->has_task ? "its job is held" : "it is held");
     SAY(r->advice, "chipq release %" PRIu64, l->job->number);
 }
 
@@ -56,492 +54,119 @@ static const char *must(enum dep_when when)
     return "";
 }
 
-static void add_deps(struct list *l)
+/* "job 7", or "task 3 of job 7"; " (synth)" if it has a name. */
+static void add_whom(const struct reason_list *l, const struct dep *d, struct cq_str *out)
+{
+    if (l->has_task && d->when == DEP_AFTERCORR)
+        cq_str_printf(out, "task %" PRIu32 " of ", l->task);
+    cq_str_printf(out, "job %" PRIu64, d->number);
+    if (*d->name == '\0')
+        return;
+    struct cq_str name CQ_CLEANUP(cq_str_fini) = {0};
+    cq_str_add_printable(&name, d->name, strlen(d->name));
+    cq_str_printf(out, " (%.100s)", cq_str_text(&name));
+}
+
+static const char *state_of_whom(const struct reason_list *l, const struct dep *d)
+{
+    const struct job *on = job_find(l->core, d->job);
+    if (on == NULL)
+        return "over";
+    if (!l->has_task || d->when != DEP_AFTERCORR)
+        return job_state_name(on->state);
+    const struct task *t = job_task(on, l->task);
+    return task_state_name(t ? t->state : TASK_WAITING);
+}
+
+static uint64_t tasks_behind(const struct reason_list *l, const struct dep *d)
+{
+    if (d->state != DEP_WAITING)
+        return 0;
+    if (d->when != DEP_AFTERCORR)
+        return asked_of(l, job_waiting(l->job));
+    return l->has_task ? ranges_has(&d->left, l->task) : d->left.count;
+}
+
+static void add_deps(struct reason_list *l)
 {
     for (size_t i = 0; i < l->job->n_deps; i++) {
         const struct dep *d = &l->job->deps[i];
-        bool is_by_task = d->when == DEP_AFTERCORR;
-        uint64_t tasks = is_by_task ? d->left.count : job_waiting(l->job);
-        struct reason *r = d->state == DEP_WAITING ? add(l, WAIT_DEPENDENCY, tasks) : NULL;
+        struct reason *r = reasons_add(l, WAIT_DEPENDENCY, tasks_behind(l, d));
         if (r == NULL)
             continue;
-        const struct job *on = job_find(l->core, d->job);
-        struct cq_str name = {0};
-        cq_str_add_printable(&name, d->name, strlen(d->name));
-        SAY(r->text, "it waits for job %" PRIu64 "%s%.100s%s %s; that is %s", d->number,
-            name.len ? " (" : "", cq_str_text(&name), name.len ? ")" : "", must(d->when),
-            on ? job_state_name(on->state) : "over");
-        SAY(r->advice, "chipq why %" PRIu64, d->number);
-        cq_str_fini(&name);
+        bool is_task = l->has_task && d->when == DEP_AFTERCORR;
+        struct cq_str whom CQ_CLEANUP(cq_str_fini) = {0};
+        add_whom(l, d, &whom);
+        SAY(r->text, "it waits for %s %s; that is %s", cq_str_text(&whom),
+            is_task ? "to pass" : must(d->when), state_of_whom(l, d));
+        if (is_task)
+            SAY(r->advice, "chipq why '%" PRIu64 "[%" PRIu32 "]'", d->number, l->task);
+        else
+            SAY(r->advice, "chipq why %" PRIu64, d->number);
     }
 }
 
-static void add_lost(struct list *l)
+static void add_lost(struct reason_list *l, uint64_t tasks)
 {
-    struct reason *r = add(l, WAIT_LOST_DECISION, l->job->n_asking);
+    struct reason *r = reasons_add(l, WAIT_LOST_DECISION, tasks);
+    char name[48];
     if (r == NULL)
         return;
+    if (l->has_task)
+        SAY(name, "'%" PRIu64 "[%" PRIu32 "]'", l->job->number, l->task);
+    else
+        SAY(name, "%" PRIu64, l->job->number);
     SAY(r->text, "its worker was lost while it ran, and it said on_lost=wait");
-    SAY(r->advice, "chipq requeue %" PRIu64 " runs it again, chipq cancel %" PRIu64 " ends it",
-        l->job->number, l->job->number);
+    SAY(r->advice, "chipq requeue %s runs it again, chipq cancel %s ends it", name, name);
 }
 
-static void add_limit(struct list *l, uint64_t waiting)
+static void add_limit(struct reason_list *l, uint64_t waiting)
 {
     uint64_t limit = l->job->submit->u.job_submit.array_max_running;
-    struct reason *r = add(l, WAIT_ARRAY_LIMIT, waiting);
+    struct reason *r = reasons_add(l, WAIT_ARRAY_LIMIT, waiting);
     if (r == NULL)
         return;
-    SAY(r->text, "%" PRIu64 " of its tasks run, and it asked for at most %" PRIu64 " at once",
-        l->job->n_running, limit);
+    SAY(r->text, "%" PRIu64 " of its %stasks run, and it asked for at most %" PRIu64 " at once",
+        l->job->n_running, l->has_task ? "job's " : "", limit);
     SAY(r->advice, "it goes on as they end");
 }
 
-/* ---- what the pool holds back ---- */
+/* ---- one task ---- */
 
-static uint64_t greater(uint64_t a, uint64_t b)
+/* Those of its job that start first; of one that ran out of memory, all that wait with less. */
+static void add_before(struct reason_list *l, const struct grow_place *at)
 {
-    return a > b ? a : b;
-}
-
-static void format_request(const struct shape *s, struct cq_str *out)
-{
+    struct reason *r = reasons_add(l, WAIT_TURN, at->before > 0);
     char mem[32];
-    if (s->exclusive)
-        cq_str_add(out, "a whole machine with ");
-    cq_str_printf(out, "%" PRIu64 " core%s and %s of memory", s->cores, s->cores == 1 ? "" : "s",
-                  format_size_mib(s->mem_mib, mem, sizeof mem));
-}
-
-bool explain_impossible(const struct core *c, const struct shape *s, struct cq_str *out)
-{
-    uint64_t cores = 0, mem = 0, up = 0, with_features = 0;
-    char has[32], asks[32];
-    for (size_t i = 0; i < c->pool.n; i++) {
-        const struct worker *w = c->pool.workers[i];
-        if (!w->is_up)
-            continue;
-        if (placement_could_fit(s, w))
-            return false;
-        up++;
-        with_features += placement_has_features(w->features, s->node_has);
-        cores = w->n_cores > cores ? w->n_cores : cores;
-        mem = w->mem_mib > mem ? w->mem_mib : mem;
-    }
-    if (up == 0)
-        return false;
-    if (s->cores > cores)
-        cq_str_printf(out, "asks %" PRIu64 " cores; the largest worker has %" PRIu64, s->cores,
-                      cores);
-    else if (s->mem_mib > mem)
-        cq_str_printf(out, "asks %s of memory; the largest worker has %s",
-                      format_size_mib(s->mem_mib, asks, sizeof asks),
-                      format_size_mib(mem, has, sizeof has));
-    else if (with_features == 0)
-        cq_str_printf(out, "asks a worker with %.*s%s; none has it",
-                      (int)strcspn(s->node_has, "\n"), s->node_has,
-                      strchr(s->node_has, '\n') ? " and more" : "");
-    else
-        cq_str_add(out, "asks more than any one worker has of cores, memory and features together");
-    return true;
-}
-
-static void say_capacity(const struct core *c, const struct shape *s, struct reason *r)
-{
-    struct cq_str asks = {0};
-    uint64_t fits = 0, working = 0, most = 0, most_mem = 0;
-    char mem[32];
-    for (size_t i = 0; i < c->pool.n; i++) {
-        const struct worker *w = c->pool.workers[i];
-        if (!w->is_up || !placement_could_fit(s, w))
-            continue;
-        fits++;
-        if (!worker_takes_work(w))
-            continue;
-        working++;
-        most = greater(most, w->n_free);
-        most_mem = greater(most_mem, w->mem_mib - w->mem_used_mib);
-    }
-    format_request(s, &asks);
-    if (working == 0) {
-        SAY(r->text,
-            "it asks %s; the %" PRIu64 " worker%s that could hold it %s (drained "
-            "or silent)",
-            cq_str_text(&asks), fits, fits == 1 ? "" : "s",
-            fits == 1 ? "takes no work" : "take no work");
-        SAY(r->advice, "chipq nodes shows their states");
-    } else {
-        SAY(r->text,
-            "it asks %s; %" PRIu64 " worker%s could hold it, the most free on one now: %" PRIu64
-            " core%s, %s of memory%s",
-            cq_str_text(&asks), fits, fits == 1 ? "" : "s", most, most == 1 ? "" : "s",
-            format_size_mib(most_mem, mem, sizeof mem),
-            working > 1 && most >= s->cores && most_mem >= s->mem_mib && !s->exclusive
-                    && !s->wish.is_strict
-                ? " (not on the same one)"
-                : "");
-        SAY(r->advice, "it starts when running jobs end%s%s",
-            most > 0 ? "; a smaller request starts sooner" : "",
-            s->wish.is_strict && most >= s->cores ? ", and one whose --topo does not insist (!)"
-                                                  : "");
-    }
-    cq_str_fini(&asks);
-}
-
-/* ---- guarantees ---- */
-
-/* "in 42s", "now"; appended. */
-static void add_when(const struct core *c, int64_t at_us, const char *before, struct cq_str *out)
-{
-    int64_t left_us = at_us - c->policy_us;
-    if (left_us <= 0) {
-        cq_str_add(out, "now");
-        return;
-    }
-    cq_str_add(out, before);
-    settings_format_time((left_us + US_PER_S - 1) / US_PER_S * US_PER_S, out);
-}
-
-static void add_guarantee(const struct share_node *n, struct cq_str *out)
-{
-    char mem[32];
-    share_path(n, out);
-    if (n->settings.min_cores > 0)
-        cq_str_printf(out, " is below its min-cores %" PRIu64, n->settings.min_cores);
-    else
-        cq_str_printf(out, " is below its min-mem %s",
-                      format_size_mib(n->settings.min_mem_mib, mem, sizeof mem));
-}
-
-static void say_claim(const struct core *c, const struct claim *claim, struct reason *r)
-{
-    struct cq_str text CQ_CLEANUP(cq_str_fini) = {0};
-    add_guarantee(claim->node, &text);
-    if (claim->is_called) {
-        cq_str_add(&text, ": what it lent out has been called back for this job, and is free ");
-        add_when(c, claim->at_us, "within ", &text);
-        SAY(r->advice, "it starts then");
-    } else if (claim->before > 0) {
-        cq_str_printf(&text,
-                      ": what it lent out is called back for one task after the other; %" PRIu64
-                      " come%s first",
-                      claim->before, claim->before == 1 ? "s" : "");
-        SAY(r->advice, "it starts in its turn, or when running jobs end");
-    } else {
-        cq_str_add(&text, ": what it lent out is called back for this job ");
-        add_when(c, claim->at_us, "in ", &text);
-        SAY(r->advice, "it starts when that has stopped, or when running jobs end before");
-    }
-    SAY(r->text, "%s", cq_str_text(&text));
-}
-
-/* It has no room, but within a guarantee it gets some. */
-static bool try_claim(const struct list *l, struct reason *r)
-{
-    struct claim claim;
-    if (!preempt_claim((struct core *)l->core, l->job, &claim)) /* looks only, as first_of_shape */
-        return false;
-    say_claim(l->core, &claim, r);
-    return true;
-}
-
-static void say_impossible(const struct core *c, const struct shape *s, struct reason *r)
-{
-    struct cq_str why = {0};
-    if (explain_impossible(c, s, &why))
-        SAY(r->text, "it %s", cq_str_text(&why));
-    else
-        SAY(r->text, "a worker that can run it has just joined");
-    SAY(r->advice, "ask for less, or wait until such a worker joins");
-    cq_str_fini(&why);
-}
-
-/* Jobs of one's own enterprise are named; others are not even counted. */
-static void say_turn(const struct list *l, const struct job *first, struct reason *r)
-{
-    if (first && first->enterprise == l->job->enterprise && first != l->job)
-        SAY(r->text, "job %" PRIu64 " of your enterprise comes first (priority %" PRId64 ")",
-            first->number, first->submit->u.job_submit.priority);
-    else
-        SAY(r->text, "others come first");
-    SAY(r->advice, "chipq share shows what each side has and is due");
-}
-
-static void say_licence(const struct core *c, const struct feature *f, const struct shape *s,
-                        struct reason *r)
-{
-    if (licence_blocks(&s->tokens) == NULL) {
-        struct shape moment = *s;
-        moment.time_us = 1;
-        SAY(r->text, "it asks %" PRIu64 " of %.63s; bookings keep too many of them until its limit",
-            tokens_of(&s->tokens, f), f->name);
-        SAY(r->advice, "%s",
-            calendar_lacks(c, &moment) ? "it starts when such a booking is over"
-                                       : "a shorter --time may fit before them");
-        return;
-    }
-    SAY(r->text, "it asks %" PRIu64 " of %.63s; %" PRIu64 " of %" PRIu64 " free",
-        tokens_of(&s->tokens, f), f->name, feature_free(f), f->count);
-    if (tokens_of(&s->tokens, f) > f->count)
-        SAY(r->advice, "there are not so many: ask for less");
-    else
-        SAY(r->advice, "it goes on when tokens are given back; chipq licence shows them");
-}
-
-/* ---- bookings ---- */
-
-/* Where there is room, not even a moment is left before a booking. */
-static bool is_booked_now(const struct core *c, const struct shape *asked)
-{
-    struct shape s = *asked;
-    s.time_us = 1;
-    for (size_t i = 0; i < c->pool.n_fit; i++)
-        if (placement_fits(&s, c->pool.fit[i], NULL)
-            && calendar_allows(c, &s, c->pool.fit[i], NULL))
-            return false;
-    return true;
-}
-
-/* A booking of its own that is under way where there is room, or NULL. */
-static const struct booking *own_booking(const struct list *l, const struct shape *s)
-{
-    const struct core *c = l->core;
-    for (size_t i = 0; i < c->calendar.n; i++) {
-        const struct booking *b = c->calendar.items[i];
-        for (size_t k = 0; k < c->pool.n_fit && booking_is_active(b); k++)
-            if (booking_piece(b, c->pool.fit[k]->name) && placement_fits(s, c->pool.fit[k], NULL)
-                && booking_is_for(b, l->job->class->leaf))
-                return b;
-    }
-    return NULL;
-}
-
-/* Until the next booking begins where there is room, whoever it is for. */
-static int64_t booking_in_us(const struct core *c, const struct shape *s)
-{
-    int64_t next_us = INT64_MAX;
-    for (size_t i = 0; i < c->pool.n_fit; i++) {
-        const struct line *line = calendar_line(c, c->pool.fit[i]->name);
-        for (size_t k = 0; line && k < line->n && placement_fits(s, c->pool.fit[i], NULL); k++) {
-            int64_t start_us = span_start(&line->slots[k].booking->span, c->now_wall_us);
-            next_us = start_us > c->now_wall_us && start_us < next_us ? start_us : next_us;
-        }
-    }
-    return next_us < INT64_MAX ? next_us - c->now_wall_us : 0;
-}
-
-static void say_ahead(const struct core *c, const struct shape *s, struct reason *r)
-{
-    struct cq_str in CQ_CLEANUP(cq_str_fini) = {0}, limit CQ_CLEANUP(cq_str_fini) = {0};
-    settings_format_time(booking_in_us(c, s) / US_PER_S * US_PER_S, &in);
-    settings_format_time((int64_t)s->time_us, &limit);
-    SAY(r->text, "a booking begins in %s, before its time limit of %s would end", cq_str_text(&in),
-        cq_str_text(&limit));
-}
-
-static void say_own_booking(const struct core *c, const struct booking *own, const struct shape *s,
-                            struct reason *r)
-{
-    struct cq_str left CQ_CLEANUP(cq_str_fini) = {0};
-    int64_t left_us = (own->span.end_us - c->now_wall_us) / US_PER_S * US_PER_S;
-    SAY(r->text, "what is free is booked, and '%.63s' is under way", own->name);
-    settings_format_time(left_us, &left);
-    if ((uint64_t)left_us >= s->time_us)
-        SAY(r->advice, "with --reserve %.63s it may run in it; else it starts after that",
-            own->name);
-    else
-        SAY(r->advice,
-            "with --reserve %.63s and a --time of at most %s it may run in it; else it starts "
-            "after that",
-            own->name, cq_str_text(&left));
-}
-
-static void say_booked(const struct list *l, const struct shape *s, struct reason *r)
-{
-    if (!is_booked_now(l->core, s)) {
-        say_ahead(l->core, s, r);
-        SAY(r->advice, "a shorter --time may fit before it; chipq reservation list shows yours");
-        return;
-    }
-    const struct booking *own = own_booking(l, s);
-    if (own) {
-        say_own_booking(l->core, own, s, r);
-    } else {
-        SAY(r->text, "what is free is booked, and the booking is under way");
-        SAY(r->advice, "it starts when that is over");
-    }
-}
-
-/* A guarantee that finds nothing to call back helps nobody: its owner should know. */
-static void say_no_claim(const struct list *l, const struct shape *s, struct reason *r)
-{
-    for (const struct share_node *n = l->job->class->leaf; n; n = n->parent) {
-        struct cq_str text CQ_CLEANUP(cq_str_fini) = {0};
-        if (!quota_is_guaranteed(n, s))
-            continue;
-        add_guarantee(n, &text);
-        SAY(r->advice,
-            "%s, but what runs there may not be called back (it is not --preemptible, or others "
-            "keep it); it starts when running jobs end",
-            cq_str_text(&text));
-        return;
-    }
-}
-
-static void say(const struct list *l, enum wait_reason why, const struct job *first,
-                struct reason *r)
-{
-    const struct shape *s = l->job->class->shape;
-    switch (why) {
-    case WAIT_NO_WORKER:
-        SAY(r->text, "no worker is up");
-        SAY(r->advice, "chipq nodes shows the machines");
-        return;
-    case WAIT_NO_NODE:
-        say_impossible(l->core, s, r);
-        return;
-    case WAIT_SETTLING:
-        SAY(r->text, "after a restart of the scheduler, the workers that could run it have not yet "
-                     "said what they hold");
-        SAY(r->advice, "it goes on when they report, or when their leases run out");
-        return;
-    case WAIT_CAPACITY:
-        say_capacity(l->core, s, r);
-        say_no_claim(l, s, r);
-        return;
-    case WAIT_RESERVED:
-        SAY(r->text, "there is room, but it is kept for a job that has waited for more of it, and "
-                     "would still be taken then");
-        SAY(r->advice, "it starts after that job; a shorter --time may fit before it");
-        return;
-    case WAIT_GUARANTEE:
-        SAY(r->text, "what is free belongs to guarantees of others");
-        SAY(r->advice, "it goes on when running jobs end");
-        return;
-    case WAIT_BOOKED:
-        say_booked(l, s, r);
-        return;
-    case WAIT_BOOKING:
-        SAY(r->text, "its booking '%.63s' is not open, or ends too soon", s->reservation);
-        SAY(r->advice, "chipq reservation list shows when it begins");
-        return;
-    case WAIT_TURN:
-    case WAIT_NONE:
-    case WAIT_HELD:
-    case WAIT_DEPENDENCY:
-    case WAIT_ARRAY_LIMIT:
-    case WAIT_LOST_DECISION:
-    case WAIT_LIMIT:
-    case WAIT_BUDGET:
-    case WAIT_LICENCE:
-    case WAIT_REASON_COUNT:
-        say_turn(l, first, r);
-        return;
-    }
-}
-
-/* Which limit the free machines are too large for. */
-static enum wait_reason machine_reason(const struct core *c, const struct job *job,
-                                       struct quota_block *b)
-{
-    const struct class *k = job->class;
-    for (size_t i = 0; i < c->pool.n_fit; i++) {
-        const struct worker *w = c->pool.fit[i];
-        if (placement_fits(k->shape, w, NULL) && quota_blocks_machine(c, k->leaf, k->shape, w, b)
-            && b->node)
-            return b->which == SETTING_BUDGET ? WAIT_BUDGET : WAIT_LIMIT;
-    }
-    return WAIT_GUARANTEE;
-}
-
-/* What the pass would answer for this job now: the same questions, in the same order. */
-static enum wait_reason decide(const struct core *c, const struct job *job, struct quota_block *b,
-                               struct feature **scarce)
-{
-    const struct class *k = job->class;
-    const struct shape *s = k->shape;
-    enum wait_reason why = WAIT_TURN;
-    struct placement p = {0};
-    if (quota_blocks(k->leaf, s, b))
-        return b->which == SETTING_BUDGET ? WAIT_BUDGET : WAIT_LIMIT;
-    if (quota_is_withheld(c, k->leaf, s))
-        return WAIT_GUARANTEE;
-    if ((*scarce = licence_blocks(&s->tokens)) || (*scarce = calendar_lacks(c, s)))
-        return WAIT_LICENCE;
-    if (!calendar_is_open(c, s))
-        return WAIT_BOOKING;
-    if (placement_choose(c, s, job, &p, &why))
-        why = WAIT_TURN;
-    placement_fini(&p);
-    return why == WAIT_LIMIT ? machine_reason(c, job, b) : why;
-}
-
-/* The job that what comes free would go to, of those with the same shape. */
-static const struct job *first_of_shape(const struct core *c, struct shape *s)
-{
-    /* Looking moves only what the choice remembers, never what it is. */
-    const struct class *k = queue_best_of((struct core *)c, s);
-    return k ? queue_class_head(k) : NULL;
-}
-
-/* ---- what it can never pass ---- */
-
-static void add_limit_for_ever(struct list *l, const struct quota_block *told, uint64_t ready)
-{
-    struct quota_block b;
-    const struct class *k = l->job->class;
-    if (!quota_blocks_for_ever(k->leaf, k->shape, &b))
-        return;
-    if (b.node == told->node && b.which == told->which && b.feature == told->feature)
-        return;
-    explain_limit_for_ever(&b, add(l, b.which == SETTING_BUDGET ? WAIT_BUDGET : WAIT_LIMIT, ready));
-}
-
-/* Behind the reason of now: what is in its way for ever, so that nobody waits for nothing. */
-static void add_for_ever(struct list *l, enum wait_reason why, const struct quota_block *told,
-                         uint64_t ready)
-{
-    const struct shape *s = l->job->class->shape;
-    const struct token *t = why != WAIT_LICENCE ? explain_impossible_token(s) : NULL;
-    struct cq_str text CQ_CLEANUP(cq_str_fini) = {0};
-    struct reason *r;
-    add_limit_for_ever(l, told, ready);
-    if (t) {
-        r = add(l, WAIT_LICENCE, ready);
-        SAY(r->text, "also: it asks %" PRIu64 " of %.63s; there are %" PRIu64, t->count,
-            t->feature->name, t->feature->count);
-        SAY(r->advice, "ask for less");
-    }
-    if (why != WAIT_NO_NODE && explain_impossible(l->core, s, &text)) {
-        r = add(l, WAIT_NO_NODE, ready);
-        SAY(r->text, "also: it %.240s", cq_str_text(&text));
-        SAY(r->advice, "ask for less, or wait until such a worker joins");
-    }
-}
-
-static void add_pool(struct list *l, uint64_t ready)
-{
-    struct quota_block block = {0};
-    struct feature *scarce = NULL;
-    struct shape *s = l->job->class->shape;
-    enum wait_reason why = decide(l->core, l->job, &block, &scarce);
-    const struct job *first = first_of_shape(l->core, s);
-    bool is_turn = why == WAIT_CAPACITY && first && first != l->job;
-    if (is_turn)
-        why = WAIT_TURN; /* its shape has no room, and what is freed goes to others first */
-    struct reason *r = add(l, why, ready);
     if (r == NULL)
         return;
-    if (why == WAIT_LIMIT || why == WAIT_BUDGET)
-        explain_limit(&block, r);
-    else if (why == WAIT_LICENCE)
-        say_licence(l->core, scarce, s, r);
-    else if ((why != WAIT_CAPACITY && why != WAIT_RESERVED) || !try_claim(l, r))
-        say(l, why, first, r);
-    advise(l->core, l->job, why == WAIT_LIMIT ? &block : NULL, r);
-    if (is_turn && (r = add(l, WAIT_CAPACITY, ready)) && !try_claim(l, r))
-        say_capacity(l->core, s, r);
-    add_for_ever(l, why, &block, ready);
+    SAY(r->text, "%" PRIu64 " task%s of its job start%s before it", at->before,
+        at->before == 1 ? "" : "s", at->before == 1 ? "s" : "");
+    if (at->is_later)
+        SAY(r->advice,
+            "it is to have %s of memory, and waits until its job has none left to start "
+            "with another size",
+            format_size_mib(at->mem_mib, mem, sizeof mem));
+}
+
+static void add_task_reasons(struct reason_list *l)
+{
+    const struct task *t = job_task(l->job, l->task);
+    struct grow_place at;
+    bool has_place = grow_place(l->job, l->task, &at);
+    add_lost(l, t && t->state == TASK_ASKING);
+    if (!has_place && !ranges_has(&l->job->blocked, l->task))
+        return;
+    add_held(l);
+    add_deps(l);
+    if (!has_place || l->job->is_held || l->job->n_unmet > 0)
+        return;
+    l->before = at.before;
+    if (at.before < job_ready_tasks(l->job))
+        explain_pool(l, 1);
+    else if (!at.is_later)
+        add_limit(l, 1);
+    add_before(l, &at);
 }
 
 /* Time that has passed since the last step changes what fits before a booking or a hold. The clocks
@@ -566,22 +191,44 @@ void explain_look_back(const struct core *c, const struct moment *before)
     m->policy_us = before->policy_us;
 }
 
+static void add_job_reasons(struct reason_list *l)
+{
+    uint64_t ready = job_ready_tasks(l->job);
+    add_held(l);
+    add_deps(l);
+    add_lost(l, l->job->n_asking);
+    if (l->job->is_held || l->job->n_unmet > 0)
+        return;
+    if (ready > 0)
+        explain_pool(l, ready);
+    add_limit(l, l->job->waiting.count - ready);
+}
+
+static size_t explain(struct reason_list *l, struct now now)
+{
+    if (l->job == NULL || job_state_is_terminal(l->job->state))
+        return 0;
+    struct moment before = explain_look_at(l->core, now);
+    (l->has_task ? add_task_reasons : add_job_reasons)(l);
+    explain_look_back(l->core, &before);
+    return l->n;
+}
+
 size_t core_explain(const struct core *c, struct job_id id, struct now now, struct reason *reasons,
                     size_t max)
 {
-    struct list l = {.core = c, .job = job_find(c, id.v), .items = reasons, .max = max};
-    if (l.job == NULL || job_state_is_terminal(l.job->state))
-        return 0;
-    struct moment before = explain_look_at(c, now);
-    add_held(&l);
-    add_deps(&l);
-    add_lost(&l);
-    uint64_t ready = job_ready_tasks(l.job);
-    if (!l.job->is_held && l.job->n_unmet == 0) {
-        if (ready > 0)
-            add_pool(&l, ready);
-        add_limit(&l, l.job->waiting.count - ready);
-    }
-    explain_look_back(c, &before);
-    return l.n;
+    struct reason_list l = {.core = c, .job = job_find(c, id.v), .items = reasons, .max = max};
+    return explain(&l, now);
+}
+
+size_t core_explain_task(const struct core *c, struct task_id id, struct now now,
+                         struct reason *reasons, size_t max)
+{
+    struct reason_list l = {.core = c,
+                            .job = job_find(c, id.job.v),
+                            .has_task = true,
+                            .task = id.number,
+                            .items = reasons,
+                            .max = max};
+    return explain(&l, now);
 }

@@ -5,6 +5,25 @@
 #include "scheduler/core/queue.h"
 #include "scheduler/core/quota.h"
 
+/* Reasons as they are found, of a whole job or of one task of it. */
+struct reason_list {
+    const struct core *core;
+    const struct job *job;
+    bool has_task;
+    uint32_t task;
+    uint64_t before; /* tasks of the job that start before the named one */
+    struct reason *items;
+    size_t n, max;
+};
+/* One more, without words; NULL when it holds back no task. */
+struct reason *reasons_add(struct reason_list *l, enum wait_reason why, uint64_t tasks);
+
+/* What of the pool holds back so many tasks of a job that nothing of its own does: the reason of
+ * now, what would let it start (if no other task comes first), and what is in its way for ever. */
+void explain_pool(struct reason_list *l, uint64_t ready);
+/* Which machines could hold the shape, and what of them is free. */
+void explain_capacity(const struct core *c, const struct shape *s, struct reason *r);
+
 /* Appends "asks 64 cores; the largest worker has 2" when no worker that is up could ever hold the
  * shape, and returns true. With no worker up nothing is known: false. */
 bool explain_impossible(const struct core *c, const struct shape *shape, struct cq_str *out);

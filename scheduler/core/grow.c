@@ -74,6 +74,26 @@ void grow_forget(struct job *job, uint32_t number)
         }
 }
 
+bool grow_place(const struct job *job, uint32_t number, struct grow_place *out)
+{
+    const struct laters *l = job->later;
+    uint64_t before = job->waiting.count;
+    if (ranges_has(&job->waiting, number)) {
+        *out = (struct grow_place){ranges_below(&job->waiting, number), grow_mem_mib(job), false};
+        return true;
+    }
+    for (size_t i = 0; l && i < l->n; i++) {
+        const struct ranges *tasks = &l->items[i].tasks;
+        if (ranges_has(tasks, number)) {
+            *out = (struct grow_place){before + ranges_below(tasks, number), l->items[i].mem_mib,
+                                       true};
+            return true;
+        }
+        before += tasks->count;
+    }
+    return false;
+}
+
 /* ---- classes ---- */
 
 void grow_enter(struct core *c, struct job *job, uint64_t mem_mib)

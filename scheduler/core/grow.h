@@ -37,6 +37,13 @@ void grow_wait(struct job *job, uint32_t number, uint64_t mem_mib);
 /* A waiting task is over. */
 void grow_forget(struct job *job, uint32_t number);
 
+/* Where a task stands that waits for nothing but its turn and room. False: it does not. */
+struct grow_place {
+    uint64_t before, mem_mib; /* before: tasks of its job that start first */
+    bool is_later;            /* its job starts tasks of another size now */
+};
+bool grow_place(const struct job *job, uint32_t number, struct grow_place *out);
+
 /* Takes the job to the class of its next size when that of now has nothing left to start. */
 void grow_settle(struct core *c, struct job *job);
 /* At load: takes the job to the class of that size, whatever waits. */

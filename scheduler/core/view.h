@@ -150,6 +150,13 @@ struct reason {
 };
 size_t core_explain(const struct core *c, struct job_id id, struct now now, struct reason *reasons,
                     size_t max);
+/* The same of one task of it; none when it runs, is over or is not there. */
+struct task_id {
+    struct job_id job;
+    uint32_t number;
+};
+size_t core_explain_task(const struct core *c, struct task_id id, struct now now,
+                         struct reason *reasons, size_t max);
 
 /* When its first waiting task is expected to start, as wall times: from (if running jobs end when
  * such jobs usually do) to (if they use their whole limits). False: nothing is known. */
@@ -158,6 +165,8 @@ struct start_estimate {
 };
 bool core_expect_start(const struct core *c, struct job_id id, struct now now,
                        struct start_estimate *e);
+bool core_expect_task_start(const struct core *c, struct task_id id, struct now now,
+                            struct start_estimate *e);
 
 /* Where a live attempt runs, for log queries and rows. */
 struct principal_view {

@@ -84,7 +84,8 @@ void on_jobs_query(struct daemon *d, const struct asker *a, struct msg *m)
 
 struct one_job { /* what the question was, for the answer */
     char *enterprise;
-    uint64_t number;
+    uint64_t number, task;
+    bool has_task; /* reasons and expected start are of that task */
 };
 
 static void one_job_free(void *data)
@@ -94,22 +95,23 @@ static void one_job_free(void *data)
     free(o);
 }
 
+/* `of`: without its enterprise; copied. */
 static void ask_one(struct daemon *d, const struct asker *a, const char *enterprise,
-                    uint64_t number, struct ranges *wanted, ask_done_fn done)
+                    struct one_job of, struct ranges *wanted, ask_done_fn done)
 {
     struct cq_err err = {0};
     struct enterprise_id e;
-    if (scope_find(d, a, enterprise, number, VERB_JOB_SHAPE, &e, &err) != 0) {
+    if (scope_find(d, a, enterprise, of.number, VERB_JOB_SHAPE, &e, &err) != 0) {
         reply_error(d, a, &err);
         return;
     }
     struct one_job *o = CQ_NEW(struct one_job);
+    *o = of;
     o->enterprise = cq_strdup(enterprise);
-    o->number = number;
     struct store_query *q = store_query_new(QUERY_JOB, NULL);
     q->enterprise = e;
     q->numbers = cq_calloc(1, sizeof *q->numbers);
-    q->numbers[0] = number;
+    q->numbers[0] = of.number;
     q->n_numbers = 1;
     q->wanted = *wanted;
     *wanted = (struct ranges){0};
@@ -121,7 +123,7 @@ struct job_answer {
     struct daemon *d;
     const struct store_query *q;
     struct job_row row;
-    struct reason reasons[REASONS_MAX];
+    struct reason of_job, reasons[REASONS_MAX];
     struct reason_row reason_rows[REASONS_MAX];
     size_t n_reasons;
     struct task_row tasks[ROWS_MAX], earlier[ROWS_MAX];
@@ -241,10 +243,24 @@ static void add_tasks(struct job_answer *w, struct job_id id)
     qsort(w->tasks, w->n_tasks, sizeof w->tasks[0], by_task);
 }
 
-static void add_reasons(struct job_answer *w, struct job_id id)
+static struct task_id task_of(const struct one_job *o, struct job_id id)
 {
-    if (id.v != 0)
-        w->n_reasons = core_explain(w->d->core, id, loop_now(w->d->loop), w->reasons, REASONS_MAX);
+    return (struct task_id){id, (uint32_t)o->task};
+}
+
+static size_t explain(const struct daemon *d, const struct one_job *o, struct job_id id,
+                      struct reason *reasons)
+{
+    struct now now = loop_now(d->loop);
+    if (id.v == 0)
+        return 0;
+    return o->has_task ? core_explain_task(d->core, task_of(o, id), now, reasons, REASONS_MAX)
+                       : core_explain(d->core, id, now, reasons, REASONS_MAX);
+}
+
+static void add_reasons(struct job_answer *w, const struct one_job *o, struct job_id id)
+{
+    w->n_reasons = explain(w->d, o, id, w->reasons);
     for (size_t i = 0; i < w->n_reasons; i++)
         w->reason_rows[i] = (struct reason_row){.code = w->reasons[i].code,
                                                 .text = w->reasons[i].text,
@@ -271,14 +287,10 @@ static struct job_answer *answer_new(struct daemon *d, const struct ask *ask,
     w->d = d;
     w->q = q;
     w->row = view_job_row(&q->jobs[0], view_enterprise_name(d, q->enterprise));
-    view_job_row_live(d, id, &w->row, &w->reasons[0]);
+    view_job_row_live(d, id, &w->row, &w->of_job);
     if (ask->shape_only)
         view_job_row_shape_only(&w->row);
-    add_reasons(w, id);
-    if (w->n_reasons > 0 && !ask->shape_only) {
-        w->row.reason = w->reasons[0].text; /* add_reasons has written that place anew */
-        w->row.reason_code = w->reasons[0].code;
-    }
+    add_reasons(w, ask->data, id);
     return w;
 }
 
@@ -342,13 +354,19 @@ void on_job_query(struct daemon *d, const struct asker *a, struct msg *m)
         reply_error(d, a, &err);
         return;
     }
-    ask_one(d, a, m->u.job_query.enterprise, m->u.job_query.number, &wanted, on_job);
+    ask_one(d, a, m->u.job_query.enterprise, (struct one_job){.number = m->u.job_query.number},
+            &wanted, on_job);
 }
 
-static void add_expected_start(const struct daemon *d, struct job_id id, struct msg_why *why)
+static void add_expected_start(const struct daemon *d, const struct one_job *o, struct job_id id,
+                               struct msg_why *why)
 {
     struct start_estimate e;
-    if (id.v == 0 || !core_expect_start(d->core, id, loop_now(d->loop), &e))
+    struct now now = loop_now(d->loop);
+    bool is_known = id.v != 0
+                    && (o->has_task ? core_expect_task_start(d->core, task_of(o, id), now, &e)
+                                    : core_expect_start(d->core, id, now, &e));
+    if (!is_known)
         return;
     why->expect_from_us = e.from_us;
     why->expect_to_us = e.to_us;
@@ -369,7 +387,7 @@ static void on_why(struct daemon *d, struct ask *ask, struct store_query *q)
         m.u.why.n_job = 1;
         m.u.why.reasons = w->reason_rows;
         m.u.why.n_reasons = w->n_reasons;
-        add_expected_start(d, id, &m.u.why);
+        add_expected_start(d, o, id, &m.u.why);
         reply(d, &ask->asker, &m);
         answer_fini(w);
     }
@@ -378,6 +396,14 @@ static void on_why(struct daemon *d, struct ask *ask, struct store_query *q)
 
 void on_why_query(struct daemon *d, const struct asker *a, struct msg *m)
 {
+    const struct msg_why_query *w = &m->u.why_query;
+    const struct one_job of = {.number = w->number, .task = w->task, .has_task = w->has_task};
+    struct cq_err err = {0};
     struct ranges all = {0};
-    ask_one(d, a, m->u.why_query.enterprise, m->u.why_query.number, &all, on_why);
+    if (w->task > INT32_MAX) {
+        (void)cq_fail(&err, CQ_E_INVALID, "there is no task with so large a number");
+        reply_error(d, a, &err);
+        return;
+    }
+    ask_one(d, a, w->enterprise, of, &all, on_why);
 }

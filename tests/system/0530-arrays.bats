@@ -213,12 +213,16 @@ taskset -pc 0-4095 $$ >/dev/null 2>&1; show'
         sh "$T/said" "$T/go")
     [ "$(heard "$T/said")" = up ]
     run -0 chipq why "$job[1]"
-    [[ $output == "task 1 of job $job ("*") has ended: fail"*log* ]]
+    [[ $output == "task 1 of job $job ("*") has ended: fail"*"attempt 1 ran on "*", from "*" to "*": exit 3"*log* ]]
+    for _ in $(seq 100); do # the scheduler hears of it
+        [[ $(chipq job "$job" --json) == *'"state": "running",'*'"state": "running",'* ]] && break
+    done
     run -0 chipq why "$job[2]"
-    [[ $output == "task 2 of job $job ("*") is running"*"attempt 1 runs on "* ]]
+    [[ $output == "task 2 of job $job ("*") is running"*"attempt 1 runs on "*", since "* ]]
     [[ $output != *"asked for at most"* ]]
     run -0 chipq why "$job[3]"
-    [[ $output == "task 3 of job $job ("*") is pending"*"at most 1 at once"* ]]
+    [[ $output == "task 3 of job $job ("*") is pending"*"at most 1 at once"*"expected start: "* ]]
+    [[ $output != *"before it"* ]]
     run -0 chipq why "$job[2]" --json
     [ "$(json task.state <<<"$output")$(json reasons <<<"$output")" = "running[]" ]
     run -0 chipq why "$job[3]" --json
@@ -228,11 +232,36 @@ taskset -pc 0-4095 $$ >/dev/null 2>&1; show'
         [[ $output == *"job $job has no task"* ]]
     done
     run -2 chipq why "$job[1-2]"
+    behind=$(chipq submit --array 1-5 --after "$job" -- true)
+    run -0 chipq why "$behind[4]" --json
+    [ "$(json reasons.0.code <<<"$output")$(json reasons.0.tasks <<<"$output")" = WAIT_DEPENDENCY1 ]
+    run -0 chipq why "$behind" --json
+    [ "$(json reasons.0.tasks <<<"$output")" = 5 ]
+    chipq cancel "$behind"
     chipq cancel "$job[3]"
     run -0 chipq why "$job[3]"
     [[ $output == *"was killed"* || $output == *"has ended: killed"* ]]
     echo >"$T/go"
     run chipq wait "$job" --timeout 20s
+}
+
+@test "why of one task: behind how many of its array it starts, and when, after its first attempt too" {
+    # shellcheck disable=SC2016
+    job=$(chipq submit --array 1-9%1 -- sh -c 'echo up >"$1"; read -r _ <"$2"' sh "$T/said" "$T/go")
+    [ "$(heard "$T/said")" = up ]
+    run -0 chipq why "$job[4]"
+    [[ $output == "task 4 of job $job ("*"is pending"*"2 tasks of its job start before it"*"expected start: "*"between"* ]]
+    run -0 chipq why "$job[3]" --json
+    third=$(json expect_to_us <<<"$output")
+    run -0 chipq why "$job[9]" --json
+    [ "$(json expect_to_us <<<"$output")" -gt "$third" ]
+    chipq requeue "$job[1]"
+    [ "$(heard "$T/said")" = up ]
+    run -0 chipq why "$job[1]"
+    [[ $output == "task 1 of job $job ("*"attempt 1 ran on "*", from "*" to "*": "*"attempt 2 "*" on "* ]]
+    run -0 chipq why "$job[1]" --json
+    [ "$(json task.earlier.0.attempt <<<"$output")" = 1 ]
+    chipq cancel "$job"
 }
 
 @test "drain: what runs goes on, nothing new starts; resume: it starts" {

@@ -192,9 +192,10 @@ CQ_UNUSED static size_t n_edges(uint64_t state)
 
 struct ask {
     const char *user, *reservation, *licences, *project, *array;
-    uint64_t cores, mem_mib;
+    uint64_t cores, mem_mib, array_max_running;
     int64_t time_us;
-    bool is_preemptible, exclusive;
+    bool is_preemptible, exclusive, hold;
+    uint64_t pass_by_task_of; /* aftercorr on that job */
 };
 
 static uint64_t n_keys;
@@ -211,6 +212,12 @@ CQ_UNUSED static uint64_t submit(struct ask a)
     job.licences = a.licences;
     job.is_preemptible = a.is_preemptible;
     job.exclusive = a.exclusive;
+    job.array_max_running = a.array_max_running;
+    job.hold = a.hold;
+    const struct in_dep dep = {
+        .number = a.pass_by_task_of, .when = DEP_AFTERCORR, .outcome = OUTCOME_LIVE};
+    job.deps = &dep;
+    job.n_deps = a.pass_by_task_of != 0;
     struct input in = {.type = INPUT_SUBMIT,
                        .principal = world_principal(&world, a.user ? a.user : "ann")};
     in.u.submit = (struct in_submit){

@@ -431,6 +431,29 @@ Test(memory, an_array_begins_with_eight_times_as_much_at_most)
     cr_expect_eq(state_of(id), JOB_NONE);
 }
 
+/* It has its own place behind all that wait with less, its own size and its own expected start. */
+Test(memory, why_of_a_task_that_has_grown)
+{
+    struct in_job array = named("sim");
+    struct reason r[4];
+    struct start_estimate grown, last;
+    array.array = "1-10";
+    struct task_id id = {{submit_as("ann", array)->id}, 0};
+    id.number = running(id.job.v)->number;
+    cr_assert(end(id.job.v, VERDICT_OOM, 1024));
+    cr_assert_eq(core_explain_task(w.core, id, w.now, r, CQ_COUNT(r)), (size_t)1);
+    cr_expect_str_eq(r[0].code, "WAIT_TURN");
+    cr_expect_str_eq(r[0].text, "5 tasks of its job start before it");
+    cr_expect(strstr(r[0].advice, "2G of memory"), "%s", r[0].advice);
+    cr_expect(core_expect_task_start(w.core, id, w.now, &grown));
+    id.number = 10;
+    cr_assert_eq(core_explain_task(w.core, id, w.now, r, CQ_COUNT(r)), (size_t)2);
+    cr_expect_str_eq(r[0].code, "WAIT_CAPACITY");
+    cr_expect_str_eq(r[1].text, "4 tasks of its job start before it");
+    cr_expect(core_expect_task_start(w.core, id, w.now, &last));
+    cr_expect(last.from_us < grown.from_us && last.to_us < grown.to_us);
+}
+
 static void act(const char *user, enum job_action action, uint64_t number, const char *tasks)
 {
     struct principal_view who;

@@ -21,9 +21,9 @@ static bool agrees(const struct ranges *r, const bool *model)
 {
     uint64_t count = 0;
     for (uint32_t i = 0; i < SPACE; i++) {
-        count += model[i];
-        if (ranges_has(r, i) != model[i])
+        if (ranges_has(r, i) != model[i] || ranges_below(r, i) != count)
             return false;
+        count += model[i];
     }
     for (size_t i = 0; i < r->n; i++) { /* sorted, disjoint, not adjacent */
         if (r->items[i].first > r->items[i].last)

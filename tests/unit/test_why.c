@@ -288,9 +288,112 @@ Test(why, of_many_tasks_before_it_the_mean_counts)
     cr_assert(runs_of_brix(SUBMIT(.user = "bob", .cores = 8, .time_us = 30 * HOUR)));
     cr_assert(runs(SUBMIT(.cores = 12, .time_us = 20 * MINUTE)));
     (void)SUBMIT(.cores = 12, .time_us = 20 * MINUTE, .array = "1-100");
+    go_to(100 * US_PER_S);
     uint64_t last = SUBMIT(.cores = 12, .time_us = 20 * MINUTE);
-    /* what runs, then on the half of the pool that is due one of 18 minutes and 99 of 10.5 */
-    EXPECT_START(last, 18 * 60 + 18 * 60 + 99 * 630, 20 * 60 + 100 * 20 * 60);
+    /* what runs (of those that took longer), then on the half of the pool that is due one of 18
+     * minutes and 99 of 10.5 */
+    EXPECT_START(last, 19 * 60 - 100 + 18 * 60 + 99 * 630, 20 * 60 - 100 + 100 * 20 * 60);
+}
+
+/* The k-th task ranks as if sent k seconds later. */
+Test(why, only_those_tasks_of_an_array_count_that_come_before)
+{
+    know_runs();
+    cr_assert(runs_of_brix(SUBMIT(.user = "bob", .cores = 8, .time_us = 30 * HOUR)));
+    uint64_t first = SUBMIT(.cores = 12, .time_us = 20 * MINUTE);
+    uint64_t array = SUBMIT(.cores = 12, .time_us = 20 * MINUTE, .array = "1-100");
+    go_to(2 * US_PER_S);
+    uint64_t last = SUBMIT(.cores = 12, .time_us = 20 * MINUTE);
+    EXPECT_START(last, 18 * 60 - 2 + 18 * 60 + 2 * 630, 20 * 60 - 2 + 3 * 20 * 60);
+    for (size_t i = 0; i < 3; i++) {
+        run_for(first, MINUTE);
+        first = array;
+        cr_assert(runs(array));
+    }
+    run_for(array, MINUTE);
+    cr_expect(runs(last));
+}
+
+/* ---- one task of an array ---- */
+
+static struct task_id task_id(uint64_t number, uint32_t task)
+{
+    struct enterprise_id e = {0};
+    cr_assert(core_find_enterprise(world.core, "acme", &e));
+    return (struct task_id){core_find_job(world.core, e, number), task};
+}
+
+static struct told ask_task(uint64_t number, uint32_t task)
+{
+    struct told t;
+    t.n = core_explain_task(world.core, task_id(number, task), world.now, t.items, REASONS);
+    return t;
+}
+
+#define EXPECT_TASK_START(number, task, from, to)                                              \
+    do {                                                                                       \
+        struct start_estimate s_ = {0, 0};                                                     \
+        (void)core_expect_task_start(world.core, task_id(number, task), world.now, &s_);       \
+        int64_t from_ = s_.from_us ? (s_.from_us - world.now.wall_us) / US_PER_S : -1,         \
+                to_ = s_.from_us ? (s_.to_us - world.now.wall_us) / US_PER_S : -1;             \
+        cr_expect(from_ == (from) && to_ == (to), "from %" PRId64 " to %" PRId64, from_, to_); \
+    } while (0)
+
+Test(why, a_task_starts_after_those_of_its_array_before_it)
+{
+    cr_assert(runs_of_brix(SUBMIT(.user = "bob", .cores = 8, .time_us = 30 * HOUR))); /* n2 */
+    cr_assert(runs(SUBMIT(.cores = 16, .time_us = 3 * HOUR)));                        /* n1 */
+    uint64_t array = SUBMIT(.cores = 16, .time_us = HOUR, .array = "1,3,5");
+    struct told t = ask_task(array, 1);
+    cr_assert_eq(t.n, (size_t)1);
+    cr_expect_str_eq(t.items[0].code, "WAIT_CAPACITY");
+    cr_expect_eq(t.items[0].tasks, (uint64_t)1);
+    EXPECT_TASK_START(array, 1, 3600, 3 * 3600);
+    t = ask_task(array, 5);
+    cr_assert_eq(t.n, (size_t)2);
+    cr_expect_str_eq(t.items[0].code, "WAIT_CAPACITY");
+    cr_expect_str_eq(t.items[1].code, "WAIT_TURN");
+    EXPECT_TEXT(t.items[1], "2 tasks of its job start before it");
+    cr_expect_eq(t.items[0].change, CHANGE_NONE, "that is true of the first task only");
+    /* two times 20 minutes, or an hour, of 16 cores on the 12 that are due */
+    EXPECT_TASK_START(array, 5, 3600 + 2 * 1600, 3 * 3600 + 2 * 4800);
+    EXPECT_TASK_START(array, 2, -1, -1);
+    cr_expect_eq(ask_task(array, 2).n, (size_t)0, "it has no such task");
+}
+
+Test(why, a_task_below_its_arrays_own_limit_waits_for_a_place)
+{
+    uint64_t array = SUBMIT(.cores = 1, .time_us = HOUR, .array = "1-9", .array_max_running = 2);
+    cr_expect_eq(ask_task(array, 1).n, (size_t)0, "it runs");
+    EXPECT_TASK_START(array, 1, -1, -1);
+    struct told t = ask_task(array, 3);
+    cr_assert_eq(t.n, (size_t)1);
+    cr_expect_str_eq(t.items[0].code, "WAIT_ARRAY_LIMIT");
+    EXPECT_TEXT(t.items[0], "2 of its job's tasks run, and it asked for at most 2 at once");
+    EXPECT_TASK_START(array, 3, 20 * 60, 3600);
+    EXPECT_START(array, 20 * 60, 3600);
+    t = ask_task(array, 8);
+    cr_assert_eq(t.n, (size_t)2);
+    EXPECT_TEXT(t.items[1], "5 tasks of its job start before it");
+    EXPECT_TASK_START(array, 8, 3 * 20 * 60, 3 * 3600);
+}
+
+Test(why, a_task_that_depends_on_a_task_names_it)
+{
+    uint64_t first = SUBMIT(.cores = 1, .time_us = HOUR, .array = "1-4", .array_max_running = 2);
+    uint64_t next = SUBMIT(.cores = 1, .time_us = HOUR, .array = "1-4", .pass_by_task_of = first);
+    struct told t = ask_task(next, 2);
+    cr_assert_eq(t.n, (size_t)1, "%s", cq_str_text(&world.log));
+    cr_expect_str_eq(t.items[0].code, "WAIT_DEPENDENCY");
+    EXPECT_TEXT(t.items[0], "it waits for task 2 of job 1 to pass; that is assigned");
+    EXPECT_ADVICE(t.items[0], "chipq why '1[2]'");
+    EXPECT_TEXT(ask_task(next, 4).items[0], "to pass; that is pending");
+    EXPECT_TASK_START(next, 2, -1, -1);
+    uint64_t held = SUBMIT(.cores = 1, .time_us = HOUR, .array = "1-4", .hold = true);
+    t = ask_task(held, 4);
+    cr_expect_str_eq(t.items[0].code, "WAIT_HELD");
+    cr_expect_eq(t.items[0].tasks, (uint64_t)1);
+    EXPECT_TASK_START(held, 4, -1, -1);
 }
 
 /* ---- limits ---- */

@@ -117,6 +117,17 @@ bool ranges_has(const struct ranges *r, uint32_t number)
     return i < r->n && r->items[i].first <= number;
 }
 
+uint64_t ranges_below(const struct ranges *r, uint32_t number)
+{
+    size_t at = lower_bound(r, number);
+    uint64_t n = 0;
+    for (size_t i = 0; i < at; i++)
+        n += width(r->items[i]);
+    if (at < r->n && r->items[at].first < number)
+        n += number - r->items[at].first;
+    return n;
+}
+
 bool ranges_is_empty(const struct ranges *r)
 {
     return r->n == 0;

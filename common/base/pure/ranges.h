@@ -24,6 +24,7 @@ void ranges_add(struct ranges *r, uint32_t first,
 bool ranges_remove(struct ranges *r, uint32_t number); /* false when it was not in */
 void ranges_subtract(struct ranges *from, const struct ranges *what); /* O(n) for both together */
 bool ranges_has(const struct ranges *r, uint32_t number);
+uint64_t ranges_below(const struct ranges *r, uint32_t number); /* how many are smaller; O(n) */
 bool ranges_is_empty(const struct ranges *r);
 uint32_t ranges_first(const struct ranges *r); /* asserts that the set is not empty */
 void ranges_copy(struct ranges *to, const struct ranges *from); /* `to` is replaced */
