@@ -16,6 +16,7 @@ static const struct column columns[] = {
     {"busy", "BUSY", COLUMN_LIST, true},
     {"features", "FEATURES", COLUMN_LIST, false},
     {"topology", "TOPOLOGY", COLUMN_TEXT, false},
+    {"drain_why", "DRAINED FOR", COLUMN_TEXT, false},
     {"last_seen_us", "LAST SEEN", COLUMN_WALL, false},
     {0},
 };

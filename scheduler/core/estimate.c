@@ -7,7 +7,6 @@
 #include "scheduler/core/explain.h"
 #include "scheduler/core/grow.h"
 #include "scheduler/core/preempt.h"
-#include "scheduler/core/quota.h"
 
 /* What a guarantee lent out is called back for it: from the call on it may start any moment. */
 static void cut_by_claim(const struct asked *a, struct band *at)
@@ -20,12 +19,12 @@ static void cut_by_claim(const struct asked *a, struct band *at)
     at->limit_us = claim.latest_us < at->limit_us ? claim.latest_us : at->limit_us;
 }
 
-/* A hold is for its job's next task. */
+/* A hold is for its job's next task; those behind it come no earlier. */
 static void keep_promise(const struct asked *a, struct band *at)
 {
-    const struct hold *h = a->before == 0 ? holds_of((struct core *)a->core, a->job) : NULL;
+    const struct hold *h = holds_of((struct core *)a->core, a->job);
     int64_t held_us = h && h->at_us > h->promised_us ? h->at_us : h ? h->promised_us : 0;
-    if (held_us > a->core->policy_us)
+    if (held_us > a->core->policy_us && (a->before == 0 || held_us > at->limit_us))
         at->limit_us = held_us;
 }
 
@@ -47,17 +46,43 @@ static int64_t later_of(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
+static bool is_array_full(const struct job *job)
+{
+    uint64_t limit = job->submit->u.job_submit.array_max_running;
+    return limit > 0 && job->n_running >= limit;
+}
+
+static bool is_known(const struct band *b)
+{
+    return b->usual_us < INT64_MAX && b->limit_us < INT64_MAX;
+}
+
+/* After what goes before it: one after the other, or all at once where there is enough for it. */
+static void add_ahead(const struct asked *a, struct band *at)
+{
+    struct ahead ahead = estimate_ahead(a);
+    if (ahead.takes.running == 0)
+        return;
+    int64_t in_turn_us = estimate_later(at->usual_us, (double)ahead.off.usual_us);
+    int64_t at_once_us = later_of(at->usual_us, estimate_all_at_once(a, &ahead));
+    at->usual_us = in_turn_us < at_once_us ? in_turn_us : at_once_us;
+    at->limit_us = estimate_later(at->limit_us, (double)ahead.off.limit_us);
+}
+
 static bool expect_asked(const struct asked *a, struct band *at)
 {
     int64_t now_us = a->core->policy_us;
-    struct band room = estimate_room(a), array = estimate_array_limit(a);
-    if (room.usual_us == INT64_MAX || room.limit_us == INT64_MAX)
+    struct band limits = estimate_limits(a), array = estimate_array_limit(a);
+    if (!is_known(&limits))
+        return false; /* a budget, or what can never be */
+    *at = estimate_room(a, &limits);
+    if (!is_known(at))
         return false;
-    if (room.usual_us <= now_us && array.usual_us <= now_us)
-        room.usual_us = next_end_us(a->core);
-    struct band ahead = estimate_ahead(a);
-    at->usual_us = later_of(estimate_later(room.usual_us, (double)ahead.usual_us), array.usual_us);
-    at->limit_us = later_of(estimate_later(room.limit_us, (double)ahead.limit_us), array.limit_us);
+    if (at->usual_us <= now_us && !is_array_full(a->job))
+        at->usual_us = next_end_us(a->core);
+    add_ahead(a, at);
+    at->usual_us = later_of(at->usual_us, array.usual_us);
+    at->limit_us = later_of(at->limit_us, array.limit_us);
     keep_promise(a, at);
     cut_by_claim(a, at);
     at->limit_us = later_of(at->limit_us, now_us + 1);
@@ -86,14 +111,13 @@ static struct shape shape_of(const struct job *job, uint64_t mem_mib)
 static bool expect(const struct core *c, const struct job *job, const struct task_id *named,
                    struct start_estimate *e)
 {
-    struct quota_block block;
     struct grow_place place;
     struct band at;
     if (job == NULL || job->is_held || job->n_unmet > 0 || !find_place(job, named, &place))
         return false; /* it waits for a person or a job: no time can be told */
     const struct shape shape = shape_of(job, place.mem_mib);
     const struct asked a = {c, job, &shape, place.before};
-    if (quota_blocks(job->class->leaf, &shape, &block) || !expect_asked(&a, &at))
+    if (!expect_asked(&a, &at))
         return false;
     e->from_us = c->now_wall_us + (at.usual_us - c->policy_us);
     e->to_us = c->now_wall_us + (at.limit_us - c->policy_us);

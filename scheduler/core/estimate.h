@@ -5,6 +5,7 @@
 #define CHIPQ_ESTIMATE_H
 
 #include "scheduler/core/holds_plan.h"
+#include "scheduler/core/quota.h"
 
 /* Whose start is asked for: a task that waits, after so many of its own job. */
 struct asked {
@@ -33,15 +34,27 @@ struct ending {
     int64_t at_us;
     const struct lease *lease;
 };
-/* Of all leases, in order. The caller frees. */
-struct ending *estimate_endings(const struct core *c, lease_end_fn end, size_t *n);
+/* Of all leases below `node`, in order. The caller frees. */
+struct ending *estimate_endings(const struct core *c, const struct share_node *node,
+                                lease_end_fn end, size_t *n);
 
-/* estimate_ahead.c: by how much what goes before it in its leaf and its job puts it off; and when
- * the limit that its array set itself lets it start. */
-struct band estimate_ahead(const struct asked *a);
+/* estimate_ahead.c: what goes before it in its leaf and its job, and by how much that puts it off;
+ * when the limit that its array set itself lets it start. */
+struct ahead {
+    struct quota_change takes; /* all of it at once */
+    double due_cores;          /* what its leaf is due, within its limits */
+    struct band off;           /* one after the other, at that rate */
+};
+struct ahead estimate_ahead(const struct asked *a);
 struct band estimate_array_limit(const struct asked *a);
 
-/* estimate_room.c: when there is room for it, if nobody came before. */
-struct band estimate_room(const struct asked *a);
+/* estimate_limit.c: when the limits of its path let it start, as leases below them end; and, as it
+ * usually goes, when they, what its leaf is due and what is free in the pool are enough for it and
+ * all that goes before it at once. */
+struct band estimate_limits(const struct asked *a);
+int64_t estimate_all_at_once(const struct asked *a, const struct ahead *ahead);
+
+/* estimate_room.c: when there is room for it after `from`, if nobody came before. */
+struct band estimate_room(const struct asked *a, const struct band *from);
 
 #endif

@@ -3,7 +3,6 @@
 #include "scheduler/core/core_state.h"
 #include "scheduler/core/estimate.h"
 #include "scheduler/core/explain.h"
-#include "scheduler/core/quota.h"
 
 enum { JOBS_LOOKED_AT_MAX = 10000 };
 
@@ -11,6 +10,7 @@ enum { JOBS_LOOKED_AT_MAX = 10000 };
 
 struct work {
     double usual_core_us, limit_core_us;
+    struct quota_change takes; /* all of it at once */
 };
 
 static int64_t array_step_us(const struct core *c)
@@ -39,48 +39,68 @@ static uint64_t tasks_before(const struct asked *a, const struct job *other)
 }
 
 /* One may be long, of many the mean counts. */
-static void add_work(const struct core *c, const struct job *job, uint64_t tasks, struct work *w)
+static void add_work(const struct asked *a, const struct job *job, uint64_t tasks, struct work *w)
 {
-    double cores = (double)job->class->shape->cores;
+    const struct core *c = a->core;
+    const struct shape *s = job->class->shape, *own = a->shape;
+    double cores = (double)s->cores;
     if (tasks == 0)
         return;
+    w->takes.running += (int64_t)tasks;
+    w->takes.cores += (int64_t)(tasks * s->least_cores);
+    w->takes.mem_mib += (int64_t)(tasks * s->least_mem_mib);
+    for (size_t i = 0; i < own->tokens.n; i++)
+        w->takes.tokens[i] +=
+            (int64_t)(tasks * tokens_of(&s->tokens, own->tokens.items[i].feature));
     double others_us = (double)(tasks - 1) * estimate_mean_us(c, job);
     w->usual_core_us += cores * ((double)estimate_left_us(c, job, 0) + others_us);
-    w->limit_core_us += cores * (double)tasks * (double)job->class->shape->time_us;
+    w->limit_core_us += cores * (double)tasks * (double)s->time_us;
 }
 
 static struct work work_ahead(const struct asked *a)
 {
     struct work w = {0};
     size_t looked = 0;
-    add_work(a->core, a->job, a->before, &w);
+    add_work(a, a->job, a->before, &w);
     for (const struct seat *t = a->job->class->leaf->seats; t; t = t->next) {
         const struct heap *jobs = &t->class->jobs;
         for (size_t i = 0; i < jobs->n && looked < JOBS_LOOKED_AT_MAX; i++, looked++) {
             const struct job *other = jobs->items[i];
             if (other != a->job && goes_before(a, t->class))
-                add_work(a->core, other, tasks_before(a, other), &w);
+                add_work(a, other, tasks_before(a, other), &w);
         }
     }
     return w;
 }
 
-/* Cores that its leaf is due, by weights among those who want something and within its limits. */
-static double due_cores(const struct core *c, const struct share_node *leaf)
+/* Cores that its leaf is due, by weights among those who want something; no level above what its
+ * limits let run at once. */
+static double due_cores(const struct asked *a)
 {
-    double due = share_due(leaf) * (double)c->pool.n_cores;
-    for (const struct share_node *n = leaf; n; n = n->parent)
-        if (n->settings.max_cores != NO_LIMIT && (double)n->settings.max_cores < due)
-            due = (double)n->settings.max_cores;
+    const struct share_node *path[SHARE_LEVELS];
+    size_t n = 0;
+    double due = (double)a->core->pool.n_cores, above = 1;
+    for (const struct share_node *at = a->job->class->leaf; at; at = at->parent)
+        path[n++] = at;
+    while (n-- > 0) {
+        double part = share_due(path[n]);
+        uint64_t most = quota_most_at_once(path[n], a->shape);
+        due *= above > 0 ? part / above : 0;
+        above = part;
+        if (most != NO_LIMIT && (double)most * (double)a->shape->cores < due)
+            due = (double)most * (double)a->shape->cores;
+    }
     return due > 1 ? due : 1;
 }
 
-struct band estimate_ahead(const struct asked *a)
+struct ahead estimate_ahead(const struct asked *a)
 {
     struct work w = work_ahead(a);
-    double due = due_cores(a->core, a->job->class->leaf);
-    return (struct band){estimate_later(0, w.usual_core_us / due),
-                         estimate_later(0, w.limit_core_us / due)};
+    double due = due_cores(a);
+    return (struct ahead){.takes = w.takes,
+                          .due_cores = due,
+                          .off = {estimate_later(0, w.usual_core_us / due),
+                                  estimate_later(0, w.limit_core_us / due)}};
 }
 
 /* ---- the limit of its array ---- */
@@ -109,14 +129,32 @@ static int64_t *places_free_us(const struct asked *a, uint64_t limit, lease_end_
     return at;
 }
 
-/* The tasks before it take the places as they come free, one after the other. */
+/* Starts until then, when each place is taken again as often as it comes free. */
+static uint64_t starts_until(const int64_t *at, uint64_t places, int64_t run_us, int64_t us)
+{
+    uint64_t n = 0;
+    for (uint64_t i = 0; i < places && at[i] <= us; i++)
+        n += (uint64_t)((us - at[i]) / run_us) + 1;
+    return n;
+}
+
+/* The tasks before it take the places as they come free: the first moment at which as many have
+ * started as stand before it, and it. */
 static int64_t place_us(const struct asked *a, uint64_t limit, lease_end_fn end, double run_us)
 {
-    int64_t *at = places_free_us(a, limit, end);
-    int64_t free_us = at[a->before % limit];
-    uint64_t rounds = a->before / limit;
+    int64_t *at = places_free_us(a, limit, end), each_us = run_us < 1 ? 1 : (int64_t)run_us;
+    uint64_t rounds = a->before / limit + 1;
+    int64_t low = at[0];
+    int64_t high = estimate_later(at[limit - 1], (double)rounds * run_us);
+    while (low < high) {
+        int64_t mid = low + (high - low) / 2;
+        if (starts_until(at, limit, each_us, mid) > a->before)
+            high = mid;
+        else
+            low = mid + 1;
+    }
     free(at);
-    return estimate_later(free_us, (double)rounds * run_us);
+    return low;
 }
 
 struct band estimate_array_limit(const struct asked *a)

@@ -3,7 +3,6 @@
 #include "scheduler/core/core_state.h"
 #include "scheduler/core/estimate.h"
 #include "scheduler/core/placement.h"
-#include "scheduler/core/quota.h"
 
 enum { ENDINGS_LOOKED_AT_MAX = 2000 };
 
@@ -33,7 +32,7 @@ static int64_t not_withheld_us(const struct asked *a, lease_end_fn end)
     size_t n, n_gone = 0;
     if (!quota_is_withheld(c, leaf, a->shape))
         return c->policy_us;
-    struct ending *list = estimate_endings(c, end, &n);
+    struct ending *list = estimate_endings(c, &c->share.root, end, &n);
     for (size_t i = 0; i < n && i < ENDINGS_LOOKED_AT_MAX && at_us == INT64_MAX; i++) {
         if (!is_above(list[i].lease, list, n_gone))
             continue;
@@ -238,7 +237,7 @@ static int64_t usual_tokens(const struct usual *u, const struct token *need,
 static void wait_for_tokens(struct usual *u)
 {
     size_t n;
-    struct ending *list = estimate_endings(u->core, estimate_usual_end, &n);
+    struct ending *list = estimate_endings(u->core, &u->core->share.root, estimate_usual_end, &n);
     for (size_t i = 0; i < u->shape->tokens.n && u->from_us < INT64_MAX; i++)
         u->from_us = usual_tokens(u, &u->shape->tokens.items[i], list, n);
     free(list);
@@ -280,17 +279,22 @@ static int64_t limit_start(const struct usual *u, const struct worker *w, int64_
     return at_us >= from_us ? at_us : calendar_earliest(u->core, u->shape, w, u->own, from_us);
 }
 
+static int64_t later_of(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
 /* The earliest start on any machine. */
-struct band estimate_room(const struct asked *a)
+struct band estimate_room(const struct asked *a, const struct band *from)
 {
     const struct core *c = a->core;
     struct usual u = {.core = c,
                       .job = a->job,
                       .shape = a->shape,
                       .own = holds_of((struct core *)c, a->job),
-                      .from_us = not_withheld_us(a, estimate_usual_end)};
+                      .from_us = later_of(not_withheld_us(a, estimate_usual_end), from->usual_us)};
     struct band best = {INT64_MAX, INT64_MAX};
-    int64_t limit_from_us = not_withheld_us(a, plan_end_of);
+    int64_t limit_from_us = later_of(not_withheld_us(a, plan_end_of), from->limit_us);
     struct plan_endings tokens;
     plan_token_endings(c, a->shape, &tokens);
     if (a->shape->tokens.n > 0)

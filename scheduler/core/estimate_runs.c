@@ -51,13 +51,15 @@ static int by_time(const void *a, const void *b)
     return (x->lease->id > y->lease->id) - (x->lease->id < y->lease->id);
 }
 
-struct ending *estimate_endings(const struct core *c, lease_end_fn end, size_t *n)
+struct ending *estimate_endings(const struct core *c, const struct share_node *node,
+                                lease_end_fn end, size_t *n)
 {
     struct ending *list = cq_calloc(c->leases.by_id.n + 1, sizeof *list);
     void *item;
     *n = 0;
     for (size_t i = 0; map_next(&c->leases.by_id, &i, &item);)
-        list[(*n)++] = (struct ending){end(c, item), item};
+        if (share_is_below(((const struct lease *)item)->leaf, node))
+            list[(*n)++] = (struct ending){end(c, item), item};
     if (*n > 0)
         qsort(list, *n, sizeof *list, by_time);
     return list;

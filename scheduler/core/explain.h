@@ -21,6 +21,10 @@ struct reason *reasons_add(struct reason_list *l, enum wait_reason why, uint64_t
 /* What of the pool holds back so many tasks of a job that nothing of its own does: the reason of
  * now, what would let it start (if no other task comes first), and what is in its way for ever. */
 void explain_pool(struct reason_list *l, uint64_t ready);
+/* There are machines that could run it, and each of them is drained, down or silent. The second
+ * names them, says why one is drained, and what to do. */
+bool explain_is_out_of_service(const struct core *c, const struct shape *s);
+void explain_out_of_service(const struct core *c, const struct shape *s, struct reason *r);
 /* Which machines could hold the shape, and what of them is free. */
 void explain_capacity(const struct core *c, const struct shape *s, struct reason *r);
 

@@ -74,10 +74,8 @@ void explain_capacity(const struct core *c, const struct shape *s, struct reason
     format_request(s, &asks);
     if (working == 0) {
         SAY(r->text,
-            "it asks %s; the %" PRIu64 " worker%s that could hold it %s (drained "
-            "or silent)",
-            cq_str_text(&asks), fits, fits == 1 ? "" : "s",
-            fits == 1 ? "takes no work" : "take no work");
+            "it asks %s; the %" PRIu64 " worker%s that could hold it take%s nothing new just now",
+            cq_str_text(&asks), fits, fits == 1 ? "" : "s", fits == 1 ? "s" : "");
         SAY(r->advice, "chipq nodes shows their states");
     } else {
         SAY(r->text,
@@ -95,4 +93,106 @@ void explain_capacity(const struct core *c, const struct shape *s, struct reason
                                                   : "");
     }
     cq_str_fini(&asks);
+}
+
+/* ---- machines that are drained or down ---- */
+
+/* A machine that was enrolled anew is known twice; one whose key was revoked does not come back. */
+static bool may_come_back(const struct core *c, const struct worker *w)
+{
+    const struct principal *p = people_principal(c, w->principal);
+    return worker_named(c, w->name) == w && p && !p->revoked;
+}
+
+/* For longer than a moment: one that settles or has just refused something is asked again soon. */
+static bool is_out(const struct worker *w)
+{
+    return !w->is_up || w->is_drained || w->is_leaving
+           || (!w->is_settling && (w->is_suspect || !w->has_session));
+}
+
+bool explain_is_out_of_service(const struct core *c, const struct shape *s)
+{
+    bool some = false;
+    for (size_t i = 0; i < c->pool.n; i++) {
+        const struct worker *w = c->pool.workers[i];
+        if (!placement_could_fit(s, w) || !may_come_back(c, w))
+            continue;
+        if (!is_out(w))
+            return false;
+        some = true;
+    }
+    return some;
+}
+
+/* In front of a character. */
+static void add_cut(struct cq_str *out, const char *text, size_t max_bytes)
+{
+    size_t n = strlen(text);
+    bool is_long = n > max_bytes;
+    if (is_long)
+        for (n = max_bytes; n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80;)
+            n--;
+    cq_str_append(out, text, n);
+    if (is_long)
+        cq_str_add(out, "...");
+}
+
+/* What chipqd noted itself are words of whoever's job met the machine. */
+static void add_drain_why(const struct worker *w, struct cq_str *out)
+{
+    struct cq_str why CQ_CLEANUP(cq_str_fini) = {0};
+    if (w->drain_why == NULL || *w->drain_why == '\0')
+        return;
+    if (w->drained_by == 0) {
+        cq_str_add(out, " (by chipqd, as it refused work)");
+        return;
+    }
+    cq_str_add_printable(&why, w->drain_why, strlen(w->drain_why));
+    cq_str_add(out, " (");
+    add_cut(out, cq_str_text(&why), 90);
+    cq_str_add_char(out, ')');
+}
+
+static void add_state(const struct worker *w, bool with_why, struct cq_str *out)
+{
+    cq_str_add(out, w->name);
+    if (w->is_drained) {
+        cq_str_add(out, " is drained");
+        if (with_why)
+            add_drain_why(w, out);
+        cq_str_add(out, w->is_up ? "" : " and down");
+    } else {
+        cq_str_add(out, !w->is_up       ? " is down"
+                        : w->is_leaving ? " is being stopped"
+                                        : " does not answer");
+    }
+}
+
+enum { MACHINES_NAMED = 3 };
+
+void explain_out_of_service(const struct core *c, const struct shape *s, struct reason *r)
+{
+    struct cq_str text CQ_CLEANUP(cq_str_fini) = {0};
+    const struct worker *drained = NULL;
+    size_t n = 0;
+    for (size_t i = 0; i < c->pool.n; i++) {
+        const struct worker *w = c->pool.workers[i];
+        if (!placement_could_fit(s, w) || !may_come_back(c, w))
+            continue;
+        drained = drained ? drained : w->is_drained && w->is_up ? w : NULL;
+        if (n++ >= MACHINES_NAMED)
+            continue;
+        cq_str_add(&text, n > 1 ? ", " : "");
+        add_state(w, n == 1 || w == drained, &text);
+    }
+    if (n > MACHINES_NAMED)
+        cq_str_printf(&text, " and %zu more are out of service", n - MACHINES_NAMED);
+    SAY(r->text, "%s; no other machine can run it", cq_str_text(&text));
+    if (drained)
+        SAY(r->advice,
+            "it starts when the machine is back: chipq node resume %s, with the admin key",
+            drained->name);
+    else
+        SAY(r->advice, "it starts when such a machine is back; chipq nodes shows them");
 }

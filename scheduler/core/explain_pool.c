@@ -256,6 +256,7 @@ static void say(const struct reason_list *l, enum wait_reason why, const struct 
     case WAIT_LIMIT:
     case WAIT_BUDGET:
     case WAIT_LICENCE:
+    case WAIT_OUT_OF_SERVICE:
     case WAIT_REASON_COUNT:
         say_turn(l, first, r);
         return;
@@ -343,13 +344,29 @@ static void add_for_ever(struct reason_list *l, enum wait_reason why,
     }
 }
 
-void explain_pool(struct reason_list *l, uint64_t ready)
+/* Room will not come by waiting: who is first for it says nothing. */
+static bool is_of_room(enum wait_reason why)
 {
-    struct quota_block block = {0};
-    struct feature *scarce = NULL;
-    struct shape *s = l->job->class->shape;
-    enum wait_reason why = decide(l->core, l->job, &block, &scarce);
-    const struct job *first = first_of_shape(l->core, s);
+    return why == WAIT_CAPACITY || why == WAIT_NO_WORKER || why == WAIT_NO_NODE
+           || why == WAIT_RESERVED || why == WAIT_TURN;
+}
+
+static void add_out_of_service(struct reason_list *l, uint64_t ready)
+{
+    struct reason *r = reasons_add(l, WAIT_OUT_OF_SERVICE, ready);
+    if (r == NULL)
+        return;
+    explain_out_of_service(l->core, l->job->class->shape, r);
+    if (l->before == 0)
+        advise(l->core, l->job, NULL, r);
+}
+
+/* What decides now, of all but the machines' being there. */
+static void add_deciding(struct reason_list *l, enum wait_reason why, struct quota_block *block,
+                         const struct feature *scarce, uint64_t ready)
+{
+    const struct shape *s = l->job->class->shape;
+    const struct job *first = first_of_shape(l->core, l->job->class->shape);
     bool is_turn = why == WAIT_CAPACITY && first && first != l->job;
     if (is_turn)
         why = WAIT_TURN; /* its shape has no room, and what is freed goes to others first */
@@ -357,14 +374,26 @@ void explain_pool(struct reason_list *l, uint64_t ready)
     if (r == NULL)
         return;
     if (why == WAIT_LIMIT || why == WAIT_BUDGET)
-        explain_limit(&block, r);
+        explain_limit(block, r);
     else if (why == WAIT_LICENCE)
         say_licence(l->core, scarce, s, r);
     else if ((why != WAIT_CAPACITY && why != WAIT_RESERVED) || !try_claim(l, r))
         say(l, why, first, r);
     if (l->before == 0)
-        advise(l->core, l->job, why == WAIT_LIMIT ? &block : NULL, r);
+        advise(l->core, l->job, why == WAIT_LIMIT ? block : NULL, r);
     if (is_turn && (r = reasons_add(l, WAIT_CAPACITY, ready)) && !try_claim(l, r))
         explain_capacity(l->core, s, r);
-    add_for_ever(l, why, &block, ready);
+}
+
+void explain_pool(struct reason_list *l, uint64_t ready)
+{
+    struct quota_block block = {0};
+    struct feature *scarce = NULL;
+    enum wait_reason why = decide(l->core, l->job, &block, &scarce);
+    bool is_out = explain_is_out_of_service(l->core, l->job->class->shape);
+    if (is_out)
+        add_out_of_service(l, ready);
+    if (!is_out || !is_of_room(why))
+        add_deciding(l, why, &block, scarce, ready);
+    add_for_ever(l, is_out ? WAIT_NO_NODE : why, &block, ready);
 }

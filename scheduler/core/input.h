@@ -169,7 +169,7 @@ struct input {
             const char *enterprise, *name;
         } user_revoke;
         struct {
-            const char *name;
+            const char *name, *why; /* why: NULL or "" = none given */
             bool drain;
         } node_drain;
         struct in_worker_hello worker_hello;

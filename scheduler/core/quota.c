@@ -58,19 +58,31 @@ static uint64_t tokens_used(const struct share_node *n, const struct feature *f)
     return f->index < n->n_tokens ? n->tokens[f->index] : 0;
 }
 
-/* What is in use below a node; of one, without what a lease has; or nothing at all. */
+/* What is in use below a node; of one, without what a lease has; or changed; or nothing at all. */
 struct in_use {
     uint64_t cores, mem_mib, running;
-    const struct tokens *given_back; /* NULL: none */
+    const struct tokens *given_back;   /* NULL: none */
+    const struct quota_change *change; /* NULL: none */
     bool is_nothing;
 };
 
 static struct in_use in_use(const struct share_node *n, const struct lease *without)
 {
     if (without == NULL || !share_is_below(without->leaf, n))
-        return (struct in_use){n->cores, n->mem_mib, n->running, NULL, false};
-    return (struct in_use){n->cores - without->n_cores, n->mem_mib - without->mem_mib,
-                           n->running - 1, &without->tokens, false};
+        return (struct in_use){.cores = n->cores, .mem_mib = n->mem_mib, .running = n->running};
+    return (struct in_use){.cores = n->cores - without->n_cores,
+                           .mem_mib = n->mem_mib - without->mem_mib,
+                           .running = n->running - 1,
+                           .given_back = &without->tokens};
+}
+
+static uint64_t most_tokens(const struct share_node *n, const struct feature *f)
+{
+    uint64_t limit = NO_LIMIT;
+    for (size_t k = 0; k < n->settings.max_licence.n; k++)
+        if (n->settings.max_licence.items[k].feature == f)
+            limit = n->settings.max_licence.items[k].count;
+    return limit;
 }
 
 static bool tokens_block(const struct share_node *n, const struct in_use *used,
@@ -78,11 +90,10 @@ static bool tokens_block(const struct share_node *n, const struct in_use *used,
 {
     for (size_t i = 0; i < need->n; i++) {
         const struct token *t = &need->items[i];
-        uint64_t limit = NO_LIMIT, held = used->is_nothing ? 0 : tokens_used(n, t->feature);
+        uint64_t limit, held = used->is_nothing ? 0 : tokens_used(n, t->feature);
         held -= used->given_back ? tokens_of(used->given_back, t->feature) : 0;
-        for (size_t k = 0; k < n->settings.max_licence.n; k++)
-            if (n->settings.max_licence.items[k].feature == t->feature)
-                limit = n->settings.max_licence.items[k].count;
+        held += used->change ? (uint64_t)used->change->tokens[i] : 0;
+        limit = most_tokens(n, t->feature);
         if (is_over(b, n, SETTING_MAX_LICENCE, (const uint64_t[]){limit, held, t->count})) {
             b->feature = t->feature;
             return true;
@@ -127,6 +138,42 @@ bool quota_node_blocks(const struct share_node *n, const struct shape *shape, st
 {
     const struct in_use used = in_use(n, NULL);
     return node_blocks(n, shape, &used, b);
+}
+
+void quota_change_end(struct quota_change *ch, const struct lease *l, const struct shape *shape)
+{
+    ch->cores -= (int64_t)l->n_cores;
+    ch->mem_mib -= (int64_t)l->mem_mib;
+    ch->running--;
+    for (size_t i = 0; i < shape->tokens.n; i++)
+        ch->tokens[i] -= (int64_t)tokens_of(&l->tokens, shape->tokens.items[i].feature);
+}
+
+bool quota_node_blocks_later(const struct share_node *n, const struct shape *shape,
+                             const struct quota_change *ch, struct quota_block *b)
+{
+    const struct in_use used = {.cores = n->cores + (uint64_t)ch->cores,
+                                .mem_mib = n->mem_mib + (uint64_t)ch->mem_mib,
+                                .running = n->running + (uint64_t)ch->running,
+                                .change = ch};
+    return node_blocks(n, shape, &used, b);
+}
+
+static uint64_t times(uint64_t limit, uint64_t need, uint64_t most)
+{
+    uint64_t n = limit == NO_LIMIT || need == 0 ? NO_LIMIT : limit / need;
+    return n < most ? n : most;
+}
+
+uint64_t quota_most_at_once(const struct share_node *n, const struct shape *shape)
+{
+    uint64_t most = n->settings.max_running;
+    most = times(cores_bound(&n->settings), shape->least_cores, most);
+    most = times(mem_bound(&n->settings), shape->least_mem_mib, most);
+    for (size_t i = 0; i < shape->tokens.n; i++)
+        most = times(most_tokens(n, shape->tokens.items[i].feature), shape->tokens.items[i].count,
+                     most);
+    return most;
 }
 
 bool quota_blocks_instead(const struct share_node *leaf, const struct shape *shape,

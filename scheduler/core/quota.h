@@ -26,6 +26,16 @@ bool quota_blocks(const struct share_node *leaf, const struct shape *shape, stru
 /* The same of a start in the place of a lease, which gives back what it has. */
 bool quota_blocks_instead(const struct share_node *leaf, const struct shape *shape,
                           const struct lease *of);
+/* The limit of `n` alone that a start would pass later, when its use has changed by so much. */
+struct quota_change {
+    int64_t cores, mem_mib, running;
+    int64_t tokens[TOKENS_MAX]; /* of each token of the shape */
+};
+void quota_change_end(struct quota_change *ch, const struct lease *l, const struct shape *shape);
+bool quota_node_blocks_later(const struct share_node *n, const struct shape *shape,
+                             const struct quota_change *ch, struct quota_block *b);
+/* How many of `shape` alone the limits of `n` itself let run at once. */
+uint64_t quota_most_at_once(const struct share_node *n, const struct shape *shape);
 /* The limit that `shape` alone would pass, whatever runs and whatever was spent. */
 bool quota_blocks_for_ever(const struct share_node *leaf, const struct shape *shape,
                            struct quota_block *b);

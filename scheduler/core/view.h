@@ -195,7 +195,9 @@ struct worker_view {
     struct worker_id id;
     struct principal_id principal;
     const char *name, *state, *topology,
-        *features; /* state: up suspect down draining drained settling */
+        *features;             /* state: up suspect down draining drained settling */
+    const char *drain_why;     /* NULL or "": not told */
+    bool is_drained_by_chipqd; /* then drain_why may tell of anyone's jobs */
     uint64_t cores, cores_used, mem_mib, mem_used_mib, leases;
     int64_t last_seen_mono_us;
 };

@@ -105,8 +105,8 @@ static void give_worker_state(const struct worker *w, const struct give *g)
     down->u.worker_down.worker = w->id;
     give(g, down, w->id, w->is_up);
     struct record *drain = record_new(RECORD_WORKER_DRAIN);
-    drain->u.worker_drain =
-        (struct worker_drain){.worker = w->id, .drain = 1, .why = cq_strdup(w->drain_why)};
+    drain->u.worker_drain = (struct worker_drain){
+        .worker = w->id, .drain = 1, .principal = w->drained_by, .why = cq_strdup(w->drain_why)};
     give(g, drain, w->id, !w->is_drained);
 }
 
@@ -187,6 +187,8 @@ void core_each_worker(const struct core *c, struct now now,
                                       .state = state_of(w),
                                       .topology = w->topology,
                                       .features = w->features,
+                                      .drain_why = w->is_drained ? w->drain_why : NULL,
+                                      .is_drained_by_chipqd = w->is_drained && w->drained_by == 0,
                                       .cores = w->n_cores,
                                       .cores_used = bitset_count(&w->used),
                                       .mem_mib = w->mem_mib,

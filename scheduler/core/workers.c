@@ -409,6 +409,7 @@ static void apply_drain(struct core *c, struct worker *w, const struct worker_dr
     w->refusals = 0;
     w->is_wary = false;
     set_text(&w->drain_why, r->why);
+    w->drained_by = r->principal;
     worker_update(c, w);
 }
 
@@ -489,19 +490,26 @@ void worker_bye_step(struct core *c, const struct input *in, struct now now, str
     set_due(c, w);
 }
 
+static bool drains_so(const struct worker *w, const char *why)
+{
+    return w->is_drained && strcmp(w->drain_why ? w->drain_why : "", why) == 0;
+}
+
 static int drain(struct core *c, const struct input *in, struct now now, struct effects *out,
                  struct cq_err *err)
 {
     const struct worker *w = worker_named(c, in->u.node_drain.name);
     if (w == NULL)
         return cq_fail(err, CQ_E_NOT_FOUND, "no such node '%.63s'", in->u.node_drain.name);
-    if (w->is_drained == in->u.node_drain.drain)
+    const char *why = in->u.node_drain.why ? in->u.node_drain.why : "";
+    if (in->u.node_drain.drain ? drains_so(w, why) : !w->is_drained)
         return 0;
     struct record *r = record_new(RECORD_WORKER_DRAIN);
     r->u.worker_drain = (struct worker_drain){.worker = w->id,
                                               .drain = in->u.node_drain.drain,
                                               .principal = in->principal.v,
-                                              .at_us = now.wall_us};
+                                              .at_us = now.wall_us,
+                                              .why = cq_strdup(why)};
     core_emit(c, out, r);
     return 0;
 }

@@ -25,7 +25,9 @@ struct worker {
     struct cq_uuid incarnation, boot_id;
     struct bitset cores;
     uint64_t n_cores, mem_mib;
-    char *cores_text, *topology, *features, *drain_why;
+    char *cores_text, *topology, *features;
+    char *drain_why;      /* why it is drained; NULL or "": not told */
+    uint64_t drained_by;  /* principal; 0: chipqd itself */
     struct layout layout; /* of `topology` */
     /* books */
     struct bitset used;

@@ -90,6 +90,8 @@ static void add_node(void *arg, const struct worker_view *v)
     w->feature_texts[w->n] = cq_strdup(v->features ? v->features : "");
     size_t n_features = split_lines(w->feature_texts[w->n], &w->features[w->n]);
     size_t n_numa = add_numa(w, v->id);
+    bool is_secret =
+        v->is_drained_by_chipqd && w->asker->who.role != ROLE_PLATFORM_ADMIN; /* a job's words */
     w->rows[w->n] = (struct node_row){
         .name = v->name,
         .state = v->state,
@@ -107,10 +109,11 @@ static void add_node(void *arg, const struct worker_view *v)
         .n_numa_mib = n_numa,
         .numa_used_mib = w->numa[w->n] + n_numa,
         .n_numa_used_mib = n_numa,
+        .drain_why = v->drain_why && !is_secret ? v->drain_why : "",
         .last_seen_us =
             v->last_seen_mono_us ? now.wall_us - (now.mono_us - v->last_seen_mono_us) : 0};
     w->bytes +=
-        200 + 18 * n_numa + strlen(v->topology ? v->topology : "") + strlen(w->feature_texts[w->n]);
+        700 + 18 * n_numa + strlen(v->topology ? v->topology : "") + strlen(w->feature_texts[w->n]);
     w->n++;
 }
 
@@ -160,6 +163,7 @@ void on_node_action(struct daemon *d, const struct asker *a, struct msg *m)
     struct input in = {.type = INPUT_NODE_DRAIN, .principal = a->who.id};
     in.request = reply_handle(d, a, NULL, 0);
     in.u.node_drain.name = m->u.node_action.node;
+    in.u.node_drain.why = m->u.node_action.why;
     in.u.node_drain.drain = m->u.node_action.action == 0;
     struct cq_err err = {0};
     uint64_t handle = in.request;

@@ -268,13 +268,17 @@ taskset -pc 0-4095 $$ >/dev/null 2>&1; show'
     node=$(chipq nodes --json | json nodes.0.name)
     runs=$(chipq submit -- sh -c 'echo up >"$1"; read -r _ <"$2"' sh "$T/said" "$T/go")
     [ "$(heard "$T/said")" = up ]
-    run -0 chipq node drain "$node"
+    run -0 chipq node drain "$node" --reason "a new disk"
+    [ "$(chipq nodes --json | json nodes.0.drain_why)" = "a new disk" ]
+    [ "$(chipq submit -- true)" -gt 0 ]
     waits=$(chipq submit -- true)
     echo >"$T/go"
     run -0 chipq wait "$runs" --timeout 10s
     run -6 chipq wait "$waits" --timeout 200ms
     run -0 chipq why "$waits"
-    [[ $output == *drain* ]]
+    [[ ${lines[1]} == *"$node is drained (a new disk); no other machine can run it" ]]
+    [[ $output == *"chipq node resume $node"* && $output != *"comes first"* ]]
+    run -2 chipq node resume "$node" --reason over
     run -0 chipq node resume "$node"
     run -0 chipq wait "$waits" --timeout 10s
 }

@@ -416,6 +416,25 @@ static void check_expected(const struct play *p, const struct job *job)
         play_fail(p, "a start is expected at once, or at the earliest after the latest");
 }
 
+/* Tasks of an array that may start are expected one after the other. */
+static void check_expected_tasks(const struct play *p, const struct job *job)
+{
+    struct start_estimate before = {INT64_MIN, INT64_MIN}, e;
+    for (size_t i = 0; i < job->waiting.n; i++) {
+        const uint32_t tasks[] = {job->waiting.items[i].first, job->waiting.items[i].last};
+        for (size_t k = 0; k < CQ_COUNT(tasks); k++) {
+            const struct task_id id = {{job->id}, tasks[k]};
+            if (!core_expect_task_start(p->w.core, id, p->w.now, &e))
+                return;
+            if (e.from_us <= p->w.now.wall_us || e.to_us < e.from_us)
+                play_fail(p, "a task is expected at once, or at the earliest after the latest");
+            if (e.from_us < before.from_us || e.to_us < before.to_us)
+                play_fail(p, "a task is expected before one that starts before it");
+            before = e;
+        }
+    }
+}
+
 static void check_advice(struct play *p)
 {
     struct reason reasons[8];
@@ -426,6 +445,7 @@ static void check_advice(struct play *p)
         if (job == NULL)
             return;
         check_expected(p, job);
+        check_expected_tasks(p, job);
         size_t n = core_explain(p->w.core, (struct job_id){job->id}, p->w.now, reasons, 8);
         for (size_t i = 0; i < n; i++) {
             if (reasons[i].change == CHANGE_NONE)
