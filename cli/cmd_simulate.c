@@ -30,7 +30,9 @@ static const struct argp_option options[] = {
 #undef SIM_OPTION
     {"history", KEY_HISTORY, NULL, 0, "run what this instance ran, as it is configured now", 0},
     {"with", KEY_WITH, "FILE", 0,
-     "of --history: settings as chipq admin export prints them; they win over the instance's", 0},
+     "of --history: run it twice, as it is configured and with these settings (as chipq admin "
+     "export prints them), and compare",
+     0},
     {"from", KEY_FROM, "DATE", 0, "of --history: jobs submitted from then on: 2026-11-01, -7d", 0},
     {"to", KEY_TO, "DATE", 0, "of --history: up to then, a day or month with its end", 0},
     {"enterprise", KEY_ENTERPRISE, "NAME", 0, "of --history: jobs of this enterprise alone", 0},
@@ -103,6 +105,8 @@ static int add_history(struct cli *c, struct opts *o, struct cq_err *err)
         return -1;
     add_word(o, path_format("--tsv=%s", files.workload));
     add_word(o, path_format("--config-rows=%s", files.rows));
+    if (*files.changes)
+        add_word(o, path_format("--config-changes=%s", files.changes));
     return 0;
 }
 
@@ -130,18 +134,18 @@ const struct command cmd_simulate = {
     .name = "simulate",
     .args = "",
     .summary = "Run a workload through the scheduler in virtual time",
-    .text =
-        "Needs no pool. The same core that schedules a pool runs the jobs of a trace, or\n"
-        "made ones, and prints how long they waited and how evenly the pool was shared:\n"
-        "waits by class, bounded slowdown (10 s), utilisation, Jain's index over windows\n"
-        "of an hour and a day, the largest lag behind an ideal division.\n"
-        "\n"
-        "Say what to run with one of --swf, --tsv, --eda, --saturate, --placement and\n"
-        "--history.\n"
-        "--history asks the pool, with the admin's key: each attempt that ran is a job\n"
-        "again, submitted when it was; --with FILE tells what would have happened with\n"
-        "other shares, limits or licences. Of each enterprise is told what was due to it, what\n"
-        "it got, and how long it waited.",
+    .text = "Needs no pool. The same core that schedules a pool runs the jobs of a trace, or\n"
+            "made ones, and prints how long they waited and how evenly the pool was shared:\n"
+            "waits by class, bounded slowdown (10 s), utilisation, Jain's index over windows\n"
+            "of an hour and a day, the largest lag behind an ideal division.\n"
+            "\n"
+            "Say what to run with one of --swf, --tsv, --eda, --saturate, --placement and\n"
+            "--history.\n"
+            "--history asks the pool, with the admin's key: each attempt that ran is a job\n"
+            "again, submitted when it was; --with FILE tells what would have happened with\n"
+            "other shares, limits or licences, beside what happens with those of now (--csv is of\n"
+            "the changed run). Of each enterprise is told what was due to it, what\n"
+            "it got, and how long it waited.",
     .examples = "chipq simulate --swf KTH-SP2.swf.gz --compat easy\n"
                 "chipq simulate --eda seed=1,enterprises=40,days=2,load=0.85 --json\n"
                 "chipq simulate --eda seed=1 --min-share 0.5 --csv jobs.csv\n"

@@ -175,11 +175,15 @@ static int write_files(const struct parts *p, const char *with, struct sim_histo
 {
     FILE *workload = open_memory("workload", files->workload, err);
     FILE *rows = workload ? open_memory("rows", files->rows, err) : NULL;
-    if (rows == NULL || history_write(p->history, workload, err) != 0)
+    FILE *changes = rows && with ? open_memory("changes", files->changes, err) : NULL;
+    bool is_open = rows && (changes || with == NULL);
+    if (!is_open || history_write(p->history, workload, err) != 0)
         return -1; /* they end with the program */
     write_now(rows, p->history, &p->now);
-    write_changes(rows, p->history, &p->changes, with ? with : "");
-    return fflush(rows) == 0 ? 0 : cq_fail_errno(err, CQ_E_IO, errno, "cannot write the rows");
+    if (changes)
+        write_changes(changes, p->history, &p->changes, with);
+    bool is_written = fflush(rows) == 0 && (changes == NULL || fflush(changes) == 0);
+    return is_written ? 0 : cq_fail_errno(err, CQ_E_IO, errno, "cannot write the rows");
 }
 
 int sim_history_make(struct cli *c, const struct sim_history_opts *o,
@@ -187,6 +191,7 @@ int sim_history_make(struct cli *c, const struct sim_history_opts *o,
 {
     struct parts p = {0};
     struct history_options h = {0};
+    *files = (struct sim_history_files){.changes = ""};
     int rc = read_times(o, &h, err);
     if (rc == 0 && o->with)
         rc = read_changes(c, o->with, &p.changes, err);

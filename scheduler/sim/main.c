@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "common/base/pure/mem.h"
+#include "scheduler/sim/compare.h"
 #include "scheduler/sim/config_rows.h"
 #include "scheduler/sim/options.h"
 #include "scheduler/sim/report.h"
@@ -58,28 +59,26 @@ static void clear_progress(const struct run_options *run)
         (void)fprintf(stderr, "\r\033[K");
 }
 
-static void tell_stuck(const struct options *o, const struct run_result *r)
+/* `which`: of two runs, "before: " or "after: ". */
+static void tell_stuck(const struct options *o, const char *which, const struct run_result *r)
 {
     if (r->metrics.n_refused)
-        (void)fprintf(stderr, "%s: %" PRIu64 " jobs were refused at submission\n", o->program,
-                      r->metrics.n_refused);
+        (void)fprintf(stderr, "%s: %s%" PRIu64 " jobs were refused at submission\n", o->program,
+                      which, r->metrics.n_refused);
     if (*r->stuck)
-        (void)fprintf(stderr, "%s: %" PRIu64 " jobs did not end; %s\n", o->program,
+        (void)fprintf(stderr, "%s: %s%" PRIu64 " jobs did not end; %s\n", o->program, which,
                       r->metrics.n_unfinished, r->stuck);
 }
 
 /* ---- runs ---- */
 
 static int run_one(const struct options *o, const struct run_options *run,
-                   const struct window *window, struct workload *w, struct run_result *r,
-                   struct cq_err *err)
+                   const struct window *window, struct finished *f, struct cq_err *err)
 {
-    if (load(o, window, w, err) != 0)
+    if (load(o, window, &f->workload, err) != 0)
         return -1;
-    int rc = run_workload(w, run, r, err);
+    int rc = run_workload(&f->workload, run, &f->result, err);
     clear_progress(run);
-    if (rc == 0)
-        tell_stuck(o, r);
     return rc;
 }
 
@@ -93,17 +92,42 @@ static void print_json(json_t *o)
 static int run_whole(const struct options *o, const struct run_options *run,
                      const struct window *window, struct cq_err *err)
 {
-    struct workload w = {0};
-    struct run_result r = {0};
-    int rc = run_one(o, run, window, &w, &r, err);
+    struct finished f = {0};
+    int rc = run_one(o, run, window, &f, err);
+    if (rc == 0)
+        tell_stuck(o, "", &f.result);
     if (rc == 0 && o->csv)
-        rc = report_csv(o->csv, &w, err);
+        rc = report_csv(o->csv, &f.workload, err);
     if (rc == 0 && o->as_json)
-        print_json(report_json(&w, &r));
+        print_json(report_json(&f.workload, &f.result));
     else if (rc == 0)
-        report_table(stdout, &w, &r);
-    run_result_fini(&r);
-    workload_fini(&w);
+        report_table(stdout, &f.workload, &f.result);
+    finished_fini(&f);
+    return rc;
+}
+
+/* The changed run comes first: what is wrong with the changes is told before anything else runs. */
+static int run_both(const struct options *o, const struct run_options *run, size_t n_before,
+                    struct cq_err *err)
+{
+    struct finished before = {0}, after = {0};
+    struct run_options unchanged = *run;
+    unchanged.n_rows = n_before;
+    int rc = run_one(o, run, o->windows, &after, err);
+    if (rc == 0)
+        rc = run_one(o, &unchanged, o->windows, &before, err);
+    if (rc == 0 && o->csv)
+        rc = report_csv(o->csv, &after.workload, err);
+    if (rc == 0) {
+        tell_stuck(o, "before: ", &before.result);
+        tell_stuck(o, "after: ", &after.result);
+    }
+    if (rc == 0 && o->as_json)
+        print_json(compare_json(&before, &after));
+    else if (rc == 0)
+        compare_table(stdout, &before, &after);
+    finished_fini(&before);
+    finished_fini(&after);
     return rc;
 }
 
@@ -111,20 +135,20 @@ static int run_window(const struct options *o, const struct run_options *run,
                       const struct window *window, struct window_mean *mean, json_t *list,
                       struct cq_err *err)
 {
-    struct workload w = {0};
-    struct run_result r = {0};
-    int rc = run_one(o, run, window, &w, &r, err);
+    struct finished f = {0};
+    const struct metrics *m = &f.result.metrics;
+    int rc = run_one(o, run, window, &f, err);
     if (rc == 0) {
-        window_mean_add(mean, &r.metrics);
-        json_t *one = report_json(&w, &r);
+        tell_stuck(o, "", &f.result);
+        window_mean_add(mean, m);
+        json_t *one = report_json(&f.workload, &f.result);
         json_object_set_new(one, "window_start", json_integer((json_int_t)window->start));
         json_array_append_new(list, one);
         if (!o->as_json)
             printf("%8zu:%zu  bounded slowdown %12.4f  wait %12.1f s\n", window->start,
-                   window->count, r.metrics.mean_bounded_slowdown, r.metrics.wait.mean_s);
+                   window->count, m->mean_bounded_slowdown, m->wait.mean_s);
     }
-    run_result_fini(&r);
-    workload_fini(&w);
+    finished_fini(&f);
     return rc;
 }
 
@@ -161,10 +185,15 @@ static int run_any(const struct options *o, struct cq_err *err)
     if (!o->is_quiet && isatty(STDERR_FILENO))
         run.progress = show_progress;
     int rc = o->config_rows ? config_rows_read(o->config_rows, &rows, err) : 0;
+    size_t n_before = rows.n;
+    if (rc == 0 && o->config_changes)
+        rc = config_rows_read(o->config_changes, &rows, err);
     run.rows = rows.items;
     run.row_places = rows.places;
     run.n_rows = rows.n;
-    if (rc == 0)
+    if (rc == 0 && o->config_changes)
+        rc = run_both(o, &run, n_before, err);
+    else if (rc == 0)
         rc = o->n_windows > 1 ? run_windows(o, &run, err) : run_whole(o, &run, o->windows, err);
     config_rows_fini(&rows);
     return rc;

@@ -315,6 +315,9 @@ static int set_output(struct options *o, int key, const char *arg)
     case KEY_ROWS:
         o->config_rows = arg;
         return 0;
+    case KEY_CHANGES:
+        o->config_changes = arg;
+        return 0;
     case KEY_QUIET:
         o->is_quiet = true;
         return 0;
@@ -357,6 +360,9 @@ static int check_all(struct options *o)
         return cq_fail(&o->err, CQ_E_INVALID, "--window cuts a trace: --swf or --tsv");
     if (o->n_windows > 1 && (o->csv || o->write_tsv))
         return cq_fail(&o->err, CQ_E_INVALID, "--csv and --write-tsv need one window, not %zu",
+                       o->n_windows);
+    if (o->n_windows > 1 && o->config_changes)
+        return cq_fail(&o->err, CQ_E_INVALID, "--config-changes needs one window, not %zu",
                        o->n_windows);
     if (o->policy.batch > o->policy.slots)
         o->policy.batch = o->policy.slots;

@@ -37,13 +37,14 @@ struct options {
     bool has_order;
     struct window *windows; /* owned */
     size_t n_windows, cap_windows;
-    const char *write_tsv, *csv, *config_rows;
+    const char *write_tsv, *csv, *config_rows, *config_changes;
     bool as_json, is_quiet;
     struct cq_err err;
 };
 
 /* Parses argv; ends the program for --help and for wrong usage (status 2). Free with options_fini.
- * The options that chipq simulate hands on are in common/base/pure/sim_options.def, which its help is made of too. */
+ * The options that chipq simulate hands on are in common/base/pure/sim_options.def, which its help
+ * is made of too. */
 void options_parse(struct options *o, int argc, char **argv);
 void options_fini(struct options *o);
 

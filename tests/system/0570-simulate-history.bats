@@ -56,6 +56,14 @@ teardown_file() {
     printf 'enterprises:\n  local: {max-cores: 1}\n' >"$BATS_TEST_TMPDIR/with.yaml"
     run -0 --separate-stderr chipq simulate --history --with "$BATS_TEST_TMPDIR/with.yaml" --csv "$BATS_TEST_TMPDIR/jobs.csv"
     [ "$(grep -c ",$" "$BATS_TEST_TMPDIR/jobs.csv")" = 1 ] # two cores never fit into one
+    [[ ${lines[0]} =~ ^\ +before\ +after\ +difference$ ]]
+    [[ $output =~ "jobs ended "\ +31\ +30\ +-1 ]]
+    [[ $output =~ "jobs not ended "\ +0\ +1\ +"+1" ]]
+    [[ $stderr == "chipq: after: 1 jobs did not end; "* ]]
+    now=$(chipq simulate --history --json)
+    run -0 --separate-stderr chipq simulate --history --with "$BATS_TEST_TMPDIR/with.yaml" --json
+    [ "$(json before.jobs <<<"$output") $(json after.jobs <<<"$output")" = "31 30" ]
+    [ "$(json before.mean_wait_seconds <<<"$output")" = "$(json mean_wait_seconds <<<"$now")" ]
 }
 
 @test "a tenant may not run the others' past" {
@@ -81,7 +89,7 @@ teardown_file() {
     [[ $output =~ idle\ +1\ +-\ +-\ +-\ +0 ]] # it sent nothing: nothing was due
     printf 'enterprises:\n  acme: {weight: 3}\n' >"$BATS_TEST_TMPDIR/weights.yaml"
     run -0 --separate-stderr chipq simulate --history --with "$BATS_TEST_TMPDIR/weights.yaml"
-    [[ $output =~ acme\ +3\ +75\.00 ]]
+    [[ $output =~ acme\ +50\.00\ +75\.00 ]]
     [ -z "$stderr" ]
 }
 

@@ -93,6 +93,26 @@ EOF
     done
 }
 
+@test "changes are told beside what they change: each figure of both runs, and of each enterprise" {
+    printf 'set\tenterprise\te001\tmax-cores\t7\n' >"$T/rows"
+    printf 'set\tenterprise\te000\tweight\t6\n' >"$T/changes"
+    cat "$T/rows" "$T/changes" >"$T/both"
+    pool=(--saturate --enterprises 2 --slots 8)
+    run -0 --separate-stderr chipq simulate "${pool[@]}" --config-rows "$T/rows" --config-changes "$T/changes" --json
+    [ "$(json before <<<"$output")" = "$(chipq simulate "${pool[@]}" --config-rows "$T/rows" --json \
+        | python3 -c 'import json,sys; print(json.dumps(json.load(sys.stdin)))')" ]
+    [ "$(json after <<<"$output")" = "$(chipq simulate "${pool[@]}" --config-rows "$T/both" --json \
+        | python3 -c 'import json,sys; print(json.dumps(json.load(sys.stdin)))')" ]
+    run -0 --separate-stderr chipq simulate "${pool[@]}" --config-changes "$T/changes"
+    [[ ${lines[0]} =~ ^\ +before\ +after\ +difference$ ]]
+    [[ $output =~ "jobs ended "\ +480\ +480\ +"+0" ]]
+    [[ $output =~ "wait, s: all, p95 "\ +[0-9.]+\ +[0-9.]+\ +[-+][0-9.]+ ]]
+    [[ $output =~ e000\ +33\.33\ +75\.00\ +3[23]\.[0-9]+\ +7[456]\.[0-9]+ ]]
+    printf 'set\tenterprise\te000\tweight\tmany\n' >"$T/changes"
+    run -2 --separate-stderr chipq simulate "${pool[@]}" --config-changes "$T/changes"
+    [[ $stderr == *"configuration is refused"*"'many'"* && -z $output ]]
+}
+
 @test "a set of quotas is applied before the jobs come" {
     printf 'set\tenterprise\te000\tmax-cores\t1\n' >"$T/rows"
     run -0 --separate-stderr chipq simulate --saturate --enterprises 2 --slots 8 --config-rows "$T/rows" --json
