@@ -16,6 +16,7 @@ static int apply_counters(struct core *c, const struct counters *r)
 {
     if (r->next_id > c->next_id)
         c->next_id = r->next_id;
+    c->is_from_rows = c->is_loading;
     share_saw_landmark(c, r->landmark_us);
     budget_see(c, r->day_us);
     return 0;

@@ -255,6 +255,7 @@ void core_load_done(struct core *c, struct now now, struct effects *out)
 {
     set_clock(c, now);
     check_tasks(c);
+    c->is_from_rows = false;
     share_load_done(c);
     job_flush_dirty(c, out);
     struct record *r = record_new(RECORD_EPOCH_START);

@@ -365,6 +365,8 @@ static int apply_submit(struct core *c, const struct record *r, struct cq_err *e
         job->enterprise->next_number = s->number + 1;
         job->enterprise->number_changed = true;
     }
+    if (s->submit_index == 0 && !c->is_from_rows) /* there the node's own row tells it */
+        quota_note_submit(c, job->class->leaf, s->submit_count, s->policy_us);
     depend_start(c, job);
     job_refresh(c, job, s->at_us);
     return 0;

@@ -521,33 +521,46 @@ int quota_check_job(const struct share_node *leaf, uint64_t tasks, uint64_t time
     return 0;
 }
 
-/* The burst refills with policy time. A submit that is larger than a whole burst may go when the
- * burst is full, and is paid back before the next. */
-static bool may_submit(struct share_node *n, int64_t policy_us, size_t jobs)
+/* What the rate of `n` takes to pay for so many jobs. */
+static int64_t price_us(const struct share_node *n, uint64_t jobs)
 {
-    double rate = (double)n->settings.max_submit_rate, burst = rate * BURST_SECONDS;
-    double span = n->submits_at_us ? (double)(policy_us - n->submits_at_us) / 1e6 : BURST_SECONDS;
-    n->submits_left += rate * span;
-    if (n->submits_left > burst)
-        n->submits_left = burst;
-    n->submits_at_us = policy_us;
-    return n->submits_left >= ((double)jobs < burst ? (double)jobs : burst);
+    return (int64_t)(jobs * (uint64_t)US_PER_S / n->settings.max_submit_rate);
 }
 
-int quota_take_submit(struct core *c, struct share_node *leaf, size_t jobs, struct cq_err *err)
+/* Jobs are paid for with time: a full burst is BURST_SECONDS ahead. A submit that is larger than a
+ * whole burst may go when that is full, and is paid back before the next. */
+static bool may_submit(const struct share_node *n, int64_t policy_us, size_t jobs)
+{
+    const int64_t burst_us = BURST_SECONDS * US_PER_S;
+    if (n->settings.max_submit_rate == NO_LIMIT)
+        return true;
+    if (n->settings.max_submit_rate == 0)
+        return false;
+    int64_t need_us = price_us(n, jobs), owed_us = n->submits_paid_us - policy_us;
+    return owed_us <= 0 || owed_us + (need_us < burst_us ? need_us : burst_us) <= burst_us;
+}
+
+int quota_check_submit(const struct core *c, const struct share_node *leaf, size_t jobs,
+                       struct cq_err *err)
 {
     struct cq_str name CQ_CLEANUP(cq_str_fini) = {0};
-    for (struct share_node *n = leaf; n; n = n->parent) {
-        if (n->settings.max_submit_rate == NO_LIMIT || may_submit(n, c->policy_us, jobs))
-            continue;
-        return cq_fail(err, CQ_E_QUOTA,
-                       "max-submit-rate of %s is %" PRIu64 " jobs a second (%" PRIu64
-                       " in a burst); try again in a moment, or send many tasks as one --array",
-                       name_of(n, &name), n->settings.max_submit_rate,
-                       n->settings.max_submit_rate * BURST_SECONDS);
-    }
-    for (struct share_node *n = leaf; n; n = n->parent)
-        if (n->settings.max_submit_rate != NO_LIMIT)
-            n->submits_left -= (double)jobs;
+    for (const struct share_node *n = leaf; n; n = n->parent)
+        if (!may_submit(n, c->policy_us, jobs))
+            return cq_fail(err, CQ_E_QUOTA,
+                           "max-submit-rate of %s is %" PRIu64 " jobs a second (%" PRIu64
+                           " in a burst); try again in a moment, or send many tasks as one --array",
+                           name_of(n, &name), n->settings.max_submit_rate,
+                           n->settings.max_submit_rate * BURST_SECONDS);
     return 0;
+}
+
+void quota_note_submit(struct core *c, struct share_node *leaf, uint64_t jobs, int64_t policy_us)
+{
+    for (struct share_node *n = leaf; n; n = n->parent) {
+        if (n->settings.max_submit_rate == NO_LIMIT || n->settings.max_submit_rate == 0)
+            continue;
+        int64_t from_us = n->submits_paid_us > policy_us ? n->submits_paid_us : policy_us;
+        n->submits_paid_us = from_us + price_us(n, jobs);
+        share_mark_changed(c, n);
+    }
 }

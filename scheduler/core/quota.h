@@ -109,8 +109,10 @@ uint64_t quota_most_mem_mib(const struct share_node *leaf);
 /* A job of a submit: may it be queued? CQ_E_QUOTA with the limit, what is used, what to do. */
 int quota_check_job(const struct share_node *leaf, uint64_t tasks, uint64_t time_us,
                     struct cq_err *err) CQ_MUST_CHECK;
-/* Takes `jobs` from the rate limits of the path, or refuses. */
-int quota_take_submit(struct core *c, struct share_node *leaf, size_t jobs,
-                      struct cq_err *err) CQ_MUST_CHECK;
+/* May so many jobs be sent at once now, by the rate limits of the path? */
+int quota_check_submit(const struct core *c, const struct share_node *leaf, size_t jobs,
+                       struct cq_err *err) CQ_MUST_CHECK;
+/* They were sent, as the record of the first of them says, at that policy time. */
+void quota_note_submit(struct core *c, struct share_node *leaf, uint64_t jobs, int64_t policy_us);
 
 #endif

@@ -76,8 +76,7 @@ struct share_node {
     size_t n_tokens;
     uint64_t waiting; /* tasks of live jobs that have not started */
     struct budget budget;
-    double submits_left; /* of max-submit-rate's burst */
-    int64_t submits_at_us;
+    int64_t submits_paid_us; /* policy time from which the burst of max-submit-rate is full again */
     /* queue.h */
     struct seat *seats;  /* one a shape that waits below */
     struct seat *parked; /* those of them that a limit of this node holds back */
@@ -143,7 +142,7 @@ void share_turn(struct core *c, struct share_node *leaf, int64_t policy_us);
 void share_refund(struct core *c, struct share_node *leaf, int64_t rate, int64_t inner,
                   int64_t from_us, int64_t to_us);
 
-/* share_snapshot.c: usage, carry and budget of one node as bytes. */
+/* share_snapshot.c: usage, carry, budget and submits of one node as bytes. */
 void share_state_encode(const struct share_node *n, struct cq_str *out);
 int share_state_apply(struct core *c, struct share_node *n, const struct record_bytes *state,
                       struct cq_err *err) CQ_MUST_CHECK;

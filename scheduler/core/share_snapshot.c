@@ -1,5 +1,5 @@
-/* Usage, carry and budget of share nodes as bytes: what SHARE_STATE carries. Doubles go bit by bit,
- * so that a restart changes no later decision. */
+/* Usage, carry, budget and submits of share nodes as bytes: what SHARE_STATE carries. Doubles go
+ * bit by bit, so that a restart changes no later decision. */
 #include <inttypes.h>
 
 #include "common/base/pure/flat.h"
@@ -8,7 +8,10 @@
 #include "scheduler/core/core_state.h"
 #include "scheduler/core/quota.h"
 
-enum { STATE_VERSION = 2 }; /* 1: a budget had one period, and nodes told policy time */
+enum {
+    STATE_VERSION = 3
+}; /* 1: a budget had one period, and nodes told policy time; 2: submits
+    * were not told */
 
 static void put_double(struct cq_str *out, double x)
 {
@@ -57,6 +60,7 @@ void share_state_encode(const struct share_node *n, struct cq_str *out)
     flat_put_u64(out, n->budget.is_counted);
     for (size_t i = 0; i < BUDGET_PERIODS; i++)
         flat_put_u64(out, n->budget.spent_core_us[i]);
+    flat_put_i64(out, n->submits_paid_us);
 }
 
 /* Version 1 had what is in COUNTERS now; 0: of a node that nothing was charged to yet. */
@@ -79,13 +83,14 @@ static void get_old_tail(struct core *c, struct share_node *n, struct flat_reade
         budget_set_old(c, n, (enum budget_period)kind, start_us, spent);
 }
 
-static void get_tail(struct share_node *n, struct flat_reader *in)
+static void get_tail(struct share_node *n, struct flat_reader *in, uint64_t version)
 {
     n->carry.is_in = flat_get_u64(in) != 0;
     n->group.next = flat_get_u64(in);
     n->budget.is_counted = flat_get_u64(in) != 0;
     for (size_t i = 0; i < BUDGET_PERIODS; i++)
         n->budget.spent_core_us[i] = flat_get_u64(in);
+    n->submits_paid_us = version < 3 ? 0 : flat_get_i64(in);
 }
 
 int share_state_apply(struct core *c, struct share_node *n, const struct record_bytes *state,
@@ -104,7 +109,7 @@ int share_state_apply(struct core *c, struct share_node *n, const struct record_
     if (version == 1)
         get_old_tail(c, n, &in);
     else
-        get_tail(n, &in);
+        get_tail(n, &in, version);
     if (version < 1 || version > STATE_VERSION || !flat_at_end(&in))
         return cq_fail(err, CQ_E_INTERNAL, "the state of share node %" PRIu64 " is damaged", n->id);
     c->share.is_restored = true;

@@ -394,7 +394,7 @@ static int run_submit(struct submit *s, struct effects *out, struct cq_err *err)
     if (g)
         return answer_known(s, g, out, err);
     if (check_all(s, err) != 0
-        || quota_take_submit(s->core, deepest_node(s), s->req->n_jobs, err) != 0)
+        || quota_check_submit(s->core, deepest_node(s), s->req->n_jobs, err) != 0)
         return -1;
     accept_jobs(s, out);
     return 0;

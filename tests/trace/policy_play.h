@@ -314,10 +314,10 @@ static void play_set(struct play *p, const char *kind, const char *path, const c
 /* Refused ones (guarantees above what there is) are no harm. */
 static void play_random_setting(struct play *p, const char *kind, const char *path)
 {
-    static const char *const keys[] = {"weight",       "max-cores",  "max-mem",     "max-running",
-                                       "max-licence",  "min-cores",  "min-cores",   "min-cores",
-                                       "borrow-cores", "lend-cores", "lend-mem",    "budget",
-                                       "min-mem",      "max-mem",    "max-pending", "max-cores"};
+    static const char *const keys[] = {
+        "weight",    "max-cores", "max-mem",      "max-running", "max-licence",    "min-cores",
+        "min-cores", "min-cores", "borrow-cores", "lend-cores",  "lend-mem",       "budget",
+        "min-mem",   "max-mem",   "max-pending",  "max-cores",   "max-submit-rate"};
     const char *key = keys[roll(&p->dice, CQ_COUNT(keys))];
     uint64_t amount = roll(&p->dice, 16);
     char value[48] = "";

@@ -240,10 +240,10 @@ static void print_shares(const struct core *c, struct cq_str *out)
         cq_str_printf(out,
                       "node %" PRIu64 " r %" PRId64
                       " c %a owed %a carry %a step %a in %d at %" PRId64 " group r %" PRId64
-                      " c %a w %a level %a ready %u waiting %" PRIu64 "\n",
+                      " c %a w %a level %a ready %u waiting %" PRIu64 " paid %" PRId64 "\n",
                       n->id, n->rate, n->c, n->carry.deficit, n->carry.rate, n->carry.step,
                       n->carry.is_in, n->carry.at_us, n->group.rate, n->group.c, n->group.weight,
-                      n->group.level, n->n_ready, n->waiting);
+                      n->group.level, n->n_ready, n->waiting, n->submits_paid_us);
     }
 }
 
@@ -673,6 +673,18 @@ static void move_machine(struct history *h, struct machine *m)
     }
 }
 
+/* Submits over it are refused; what was sent before counts from then on only. */
+static void move_rate(struct history *h)
+{
+    char rate[16];
+    (void)snprintf(rate, sizeof rate, "%" PRIu64, roll(&h->dice, 60));
+    const struct in_config_row row = {CONFIG_SET, "enterprise", "acme", "max-submit-rate",
+                                      roll(&h->dice, 2) ? rate : ""};
+    struct input in = {.type = INPUT_CONFIG_APPLY};
+    in.u.config = (struct in_config){&row, 1, false};
+    step(h, &in);
+}
+
 static void move(struct history *h)
 {
     struct machine *m = &h->machines[roll(&h->dice, WORKERS)];
@@ -690,8 +702,10 @@ static void move(struct history *h)
         move_bye(h, m);
     else if (kind < 83)
         move_refuse(h, m);
-    else if (kind < 97)
+    else if (kind < 96)
         move_machine(h, m);
+    else if (kind < 97)
+        move_rate(h);
     else
         move_restart(h);
 }

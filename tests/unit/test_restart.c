@@ -86,3 +86,56 @@ Test(restart, since_when_a_guarantee_waits_is_kept)
     hello_all();
     cr_expect_eq(world.core->share.guaranteed[0]->reclaim_since_us, since_us);
 }
+
+/* ---- the rate of submits ---- */
+
+static void set_rate(const char *rate)
+{
+    const struct in_config_row row = {CONFIG_SET, "enterprise", "acme", "max-submit-rate", rate};
+    struct input in = {.type = INPUT_CONFIG_APPLY};
+    in.u.config = (struct in_config){&row, 1, false};
+    (void)world_step(&world, &in);
+}
+
+static bool may_submit(void)
+{
+    return SUBMIT(.cores = 1, .time_us = HOUR) != 0;
+}
+
+/* One a second, five in a burst. Those that have ended count as well. */
+Test(restart, a_burst_of_submits_is_not_full_again)
+{
+    set_rate("1");
+    for (size_t i = 0; i < 5; i++)
+        cr_expect(may_submit());
+    cr_expect_not(may_submit());
+    world_restart(&world);
+    cr_expect_not(may_submit());
+    restart_after(US_PER_S);
+    cr_expect(may_submit());
+    cr_expect_not(may_submit());
+    restart_after(HOUR);
+    for (size_t i = 0; i < 5; i++)
+        cr_expect(may_submit());
+    cr_expect_not(may_submit());
+}
+
+/* What was sent before there was a limit is not counted, however the core comes to know of it. */
+Test(restart, submits_before_the_limit_do_not_count)
+{
+    for (size_t i = 0; i < 5; i++)
+        cr_expect(may_submit());
+    set_rate("1");
+    world_restart(&world);
+    for (size_t i = 0; i < 5; i++)
+        cr_expect(may_submit());
+    cr_expect_not(may_submit());
+    struct core *replayed = core_from_journal(&world);
+    for (uint64_t id = 0; id < world.core->next_id; id++) {
+        const struct share_node *a = share_node_find(world.core, id);
+        const struct share_node *b = share_node_find(replayed, id);
+        if (a)
+            cr_expect_eq(a->submits_paid_us, b->submits_paid_us, "node %" PRIu64, id);
+    }
+    core_free(replayed);
+}
