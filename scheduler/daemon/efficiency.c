@@ -14,18 +14,19 @@ static uint64_t rounded(double value)
 
 static struct efficiency_row row_of(const struct efficiency_group *g)
 {
-    bool has_advice = g->p95_mib > 0 && !g->is_whole;
+    const struct efficiency_tally *t = &g->tally;
+    bool has_advice = g->p95_mib > 0 && !t->is_whole;
     return (struct efficiency_row){.project = g->project_name,
                                    .user = g->user_name,
                                    .what = g->what,
                                    .cores = g->cores,
-                                   .runs = rounded(g->runs),
-                                   .run_ms = rounded(g->run_us / 1e3),
-                                   .core_ms = rounded(g->core_us / 1e3),
-                                   .cpu_ms = rounded(g->cpu_us / 1e3),
-                                   .asked_mib_s = rounded(g->mem_asked_mib_us / 1e6),
-                                   .used_mib_s = rounded(g->mem_used_mib_us / 1e6),
-                                   .asked_mib = g->asked_mib,
+                                   .runs = rounded(t->runs),
+                                   .run_ms = rounded(t->run_us / 1e3),
+                                   .core_ms = rounded(t->core_us / 1e3),
+                                   .cpu_ms = rounded(t->cpu_us / 1e3),
+                                   .asked_mib_s = rounded(t->asked_mib_us / 1e6),
+                                   .used_mib_s = rounded(t->used_mib_us / 1e6),
+                                   .asked_mib = t->asked_mib,
                                    .p95_mib = g->p95_mib,
                                    .better_mib = has_advice ? learn_request_mib(g->p95_mib) : 0};
 }

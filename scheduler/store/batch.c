@@ -1,5 +1,5 @@
 /* Batches: what one transaction writes, gathered by the caller, written by the store thread. */
-#include "scheduler/store/internal.h"
+#include "scheduler/store/efficiency.h"
 
 #include "common/base/pure/mem.h"
 #include "common/base/sys/failpoint.h"
@@ -141,6 +141,7 @@ static int write_request(struct store *s, const struct record *r,
     sql_bind_bytes(st, 3, payload);
     if (sql_run(s, st, "add a request", err) != 0)
         return -1;
+    efficiency_know(s, j);
     if (j->submit_index != 0)
         return 0;
     st = sql_use(s, ST_KEY_ADD);
@@ -251,14 +252,29 @@ static int check_epoch(struct store *s, struct cq_err *err)
     return 0;
 }
 
+static int write_records(struct store *s, const struct store_batch *b, struct cq_err *err)
+{
+    struct efficiency_sums sums CQ_CLEANUP(efficiency_sums_fini) = {0};
+    for (size_t i = 0; i < b->n_records; i++) {
+        const struct record *r = b->records[i];
+        if (write_record(s, b->first_seq + i, b->at_us[i], r, err) != 0
+            || (audit_is_due(r) && audit_write(s, b, i, err) != 0)
+            || (r->type == RECORD_ATTEMPT_END
+                && efficiency_add(s, &sums, &r->u.attempt_end_rec, err) != 0))
+            return -1;
+    }
+    return efficiency_write(s, &sums, err);
+}
+
+int batch_begin(struct store *s, struct cq_err *err)
+{
+    return sql_run(s, sql_use(s, ST_BEGIN), "begin", err) != 0 ? -1 : check_epoch(s, err);
+}
+
 int batch_write(struct store *s, const struct store_batch *b, struct cq_err *err)
 {
-    if (sql_run(s, sql_use(s, ST_BEGIN), "begin", err) != 0 || check_epoch(s, err) != 0)
+    if (batch_begin(s, err) != 0 || write_records(s, b, err) != 0)
         return -1;
-    for (size_t i = 0; i < b->n_records; i++)
-        if (write_record(s, b->first_seq + i, b->at_us[i], b->records[i], err) != 0
-            || (audit_is_due(b->records[i]) && audit_write(s, b, i, err) != 0))
-            return -1;
     if (write_views(s, b, err) != 0)
         return -1;
     if (CQ_FP("store.batch.before_commit") != 0)

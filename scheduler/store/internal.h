@@ -8,7 +8,7 @@
 #include <sqlite3.h>
 #include <stdatomic.h>
 
-#define SCHEMA_VERSION  5
+#define SCHEMA_VERSION  6
 #define APPLICATION_ID  0x63687051 /* "chpQ" */
 #define KEY_BUCKET_JOBS 4096       /* job ids a bucket of submit_key */
 
@@ -45,7 +45,11 @@ enum statement {
     ST_USAGE_WAITS,
     ST_USAGE_LICENCES,
     ST_HISTORY,
-    ST_JOURNAL_TIME,
+    ST_EFFICIENCY_FILL,
+    ST_EFFICIENCY_FILLED,
+    ST_EFFICIENCY_FIND,
+    ST_EFFICIENCY_PUT,
+    ST_EFFICIENCY_SCAN,
     ST_AUDIT_ADD,
     ST_AUDIT_LAST,
     ST_AUDIT_BEFORE,
@@ -77,7 +81,9 @@ struct store {
     unsigned wal_pages;
     bool has_ballast;
     atomic_bool is_low;
-    struct bloom keys; /* the caller's */
+    struct bloom keys;                       /* the caller's */
+    struct efficiency_jobs *efficiency_jobs; /* the thread's, too: */
+    bool is_efficiency_filled;
     /* the caller's side */
     uint64_t loaded_epoch, next_seq, durable_seq, flying_seq;
     bool is_busy, is_started;
@@ -165,7 +171,9 @@ void sql_read_job(sqlite3_stmt *st, struct stored_job *out);
 /* open.c */
 int store_check_space(struct store *s, struct cq_err *err); /* keeps is_low and the ballast */
 
-/* batch.c: one transaction. On failure nothing is on disk, and the store is dead. */
+/* batch.c: begins a transaction of this reign. */
+int batch_begin(struct store *s, struct cq_err *err) CQ_MUST_CHECK;
+/* One transaction. On failure nothing is on disk, and the store is dead. */
 int batch_write(struct store *s, const struct store_batch *b, struct cq_err *err) CQ_MUST_CHECK;
 
 /* passes.c: tasks of arrays that passed at once and without a word. */
@@ -214,6 +222,8 @@ int efficiency_step(struct store *s, struct store_query *q, int64_t until_us,
                     struct cq_err *err) CQ_MUST_CHECK; /* as query_step */
 
 /* query.c: the JOB_SUBMIT of a job. Caller frees *out. */
+int request_find(struct store *s, uint64_t job, struct record **out,
+                 struct cq_err *err) CQ_MUST_CHECK; /* 1 found, 0 not, -1 error */
 int request_read(struct store *s, uint64_t job, struct record **out,
                  struct cq_err *err) CQ_MUST_CHECK;
 

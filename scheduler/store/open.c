@@ -1,5 +1,5 @@
 /* Opens, checks, upgrades and closes the database. */
-#include "scheduler/store/internal.h"
+#include "scheduler/store/efficiency.h"
 
 #include "common/base/pure/mem.h"
 #include "common/base/sys/failpoint.h"
@@ -213,6 +213,7 @@ static struct store *new_store(const struct store_options *o)
     (void)pthread_mutex_init(&s->lock, NULL);
     (void)pthread_cond_init(&s->wake, NULL);
     bloom_init(&s->keys);
+    s->efficiency_jobs = CQ_NEW(struct efficiency_jobs);
     return s;
 }
 
@@ -255,6 +256,8 @@ static void free_store(struct store *s)
     (void)pthread_mutex_destroy(&s->lock);
     (void)pthread_cond_destroy(&s->wake);
     bloom_fini(&s->keys);
+    efficiency_jobs_fini(s->efficiency_jobs);
+    free(s->efficiency_jobs);
     free(s->path);
     free(s->ballast_path);
     free(s);

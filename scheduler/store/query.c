@@ -125,19 +125,25 @@ static int step_numbers(struct store *s, struct store_query *q, struct cq_err *e
     return 1;
 }
 
-int request_read(struct store *s, uint64_t job, struct record **out, struct cq_err *err)
+int request_find(struct store *s, uint64_t job, struct record **out, struct cq_err *err)
 {
     sqlite3_stmt *st = sql_use(s, ST_REQUEST);
     sql_bind_u64(st, 1, job);
     int rc = sql_row(s, st, "read a request", err);
-    if (rc == 0)
-        return cq_fail(err, CQ_E_IO, "database %s: a job has no request", s->path);
-    if (rc < 0)
-        return -1;
+    if (rc <= 0)
+        return rc;
     rc = record_decode(RECORD_JOB_SUBMIT, (uint64_t)sqlite3_column_int64(st, 0),
                        sqlite3_column_blob(st, 1), (size_t)sqlite3_column_bytes(st, 1), out, err);
     (void)sqlite3_reset(st);
-    return rc;
+    return rc == 0 ? 1 : -1;
+}
+
+int request_read(struct store *s, uint64_t job, struct record **out, struct cq_err *err)
+{
+    int rc = request_find(s, job, out, err);
+    if (rc == 0)
+        return cq_fail(err, CQ_E_IO, "database %s: a job has no request", s->path);
+    return rc < 0 ? -1 : 0;
 }
 
 static int read_request(struct store *s, struct store_query *q, uint64_t job, struct cq_err *err)

@@ -54,32 +54,36 @@ void usage_report_free(struct usage_report *r); /* accepts NULL */
 
 enum { EFFICIENCY_GROUPS_MAX = 4096 };
 
+/* Sums over attempts; those of memory are of attempts whose peak was measured. */
+struct efficiency_tally {
+    double runs, run_us, core_us, cpu_us, asked_mib_us, used_mib_us;
+    uint64_t asked_mib, peak_mib;       /* by the newest; the most */
+    bool is_whole;                      /* some have machines or parts of them for themselves */
+    uint32_t peaks[USAGE_WAIT_BUCKETS]; /* in KiB, in the buckets of waits */
+};
+
 /* Runs of one user in one project that are known by the same name (learn.h) and have as many
- * cores. Times and sizes are sums over attempts; those of memory are of attempts whose peak was
- * measured. */
+ * cores. */
 struct efficiency_group {
     uint64_t project, principal, cores;
     char *what, *project_name, *user_name; /* owned */
-    double runs, run_us, core_us, cpu_us, mem_asked_mib_us, mem_used_mib_us;
-    uint64_t asked_mib, peak_mib; /* by the newest; the most */
-    uint64_t p95_mib;             /* of peaks; up to an eighth too high; 0 = none */
-    bool is_whole;                /* they have machines or parts of them for themselves */
+    struct efficiency_tally tally;
+    uint64_t p95_mib; /* of peaks; up to an eighth too high; 0 = none */
     /* the store's */
-    uint64_t first_mib;
-    uint32_t buckets[USAGE_WAIT_BUCKETS]; /* of peaks in KiB */
     struct efficiency_group *next_same_hash;
 };
 
-/* QUERY_EFFICIENCY: attempts of the query's enterprise that ended in [from_us, to_us). */
+/* QUERY_EFFICIENCY: attempts of the query's enterprise that ended in hours that begin in [from_us,
+ * to_us). */
 struct efficiency_report {
     int64_t from_us, to_us;
     struct efficiency_group **groups; /* owned */
     size_t n, cap;
     bool is_cut; /* there were more than EFFICIENCY_GROUPS_MAX */
     /* the store's */
-    struct map by_key, by_job;
-    uint64_t next;
-    bool has_begun;
+    struct map by_key;
+    uint64_t at[4]; /* the last row that was read: hour, project, principal, cores */
+    char *at_what;  /* and its name; owned, NULL: none yet */
 };
 struct efficiency_report *efficiency_report_new(int64_t from_us, int64_t to_us);
 void efficiency_report_free(struct efficiency_report *r); /* accepts NULL */

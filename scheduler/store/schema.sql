@@ -174,3 +174,37 @@ CREATE TABLE pass(
     rows  BLOB NOT NULL,
     PRIMARY KEY (job, first)
 ) WITHOUT ROWID;
+
+-- step 6
+-- Used against asked: attempts that ran, per hour (wall time at which it begins) in which their ends
+-- were written, leaf of the share tree, cores and name of the kind of run (learn_what of
+-- scheduler/core), added up in the transaction of the records that say so. asked_mib is that of the
+-- newest, peak_mib the most; peaks is flat: how many peaks in each bucket.
+CREATE TABLE efficiency(
+    enterprise   INTEGER NOT NULL,
+    hour_us      INTEGER NOT NULL,
+    project      INTEGER NOT NULL,
+    principal    INTEGER NOT NULL,
+    cores        INTEGER NOT NULL,
+    what         TEXT NOT NULL,
+    runs         REAL NOT NULL,
+    core_us      REAL NOT NULL,
+    cpu_us       REAL NOT NULL,
+    run_us       REAL NOT NULL,
+    asked_mib_us REAL NOT NULL,
+    used_mib_us  REAL NOT NULL,
+    asked_mib    INTEGER NOT NULL,
+    peak_mib     INTEGER NOT NULL,
+    is_whole     INTEGER NOT NULL,
+    peaks        BLOB NOT NULL,
+    PRIMARY KEY (enterprise, hour_us, project, principal, cores, what)
+) WITHOUT ROWID;
+
+-- What of an older journal is still to be added up: records above `next`, up to `until`. The first
+-- who asks has that done, a piece at a time; so a start does not wait for it.
+CREATE TABLE efficiency_fill(
+    one   INTEGER PRIMARY KEY CHECK (one = 1),
+    next  INTEGER NOT NULL,
+    until INTEGER NOT NULL
+);
+INSERT INTO efficiency_fill SELECT 1, 0, coalesce(max(seq), 0) FROM journal;

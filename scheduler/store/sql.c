@@ -16,6 +16,10 @@
 #define LEAF    "enterprise,hour_us,project,principal"
 #define OF_LEAF "enterprise=? AND hour_us=? AND project=? AND principal=?"
 
+#define KIND "hour_us,project,principal,cores,what"
+#define TALLY \
+    "runs,core_us,cpu_us,run_us,asked_mib_us,used_mib_us,asked_mib,peak_mib,is_whole,peaks"
+
 #define AUDIT "seq,at_us,principal,principal_name,enterprise,verb,object,detail,prev_hash,hash"
 
 static const char *const statement_texts[STATEMENT_COUNT] = {
@@ -64,7 +68,14 @@ static const char *const statement_texts[STATEMENT_COUNT] = {
     [ST_USAGE_WAITS] = "SELECT bucket,count FROM usage_wait WHERE " OF_LEAF,
     [ST_HISTORY] =
         "SELECT seq,type,version,payload FROM journal WHERE seq>? ORDER BY seq LIMIT 256",
-    [ST_JOURNAL_TIME] = "SELECT at_us FROM journal WHERE seq>=? ORDER BY seq LIMIT 1",
+    [ST_EFFICIENCY_FILL] = "SELECT next,until FROM efficiency_fill",
+    [ST_EFFICIENCY_FILLED] = "UPDATE efficiency_fill SET next=?",
+    [ST_EFFICIENCY_FIND] = "SELECT " TALLY " FROM efficiency WHERE enterprise=? AND hour_us=? AND"
+                           " project=? AND principal=? AND cores=? AND what=?",
+    [ST_EFFICIENCY_PUT] = "INSERT OR REPLACE INTO efficiency(enterprise," KIND "," TALLY
+                          ") VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+    [ST_EFFICIENCY_SCAN] = "SELECT " KIND "," TALLY " FROM efficiency WHERE enterprise=? AND"
+                           " (" KIND ")>(?,?,?,?,?) AND hour_us<? ORDER BY " KIND " LIMIT 64",
     [ST_AUDIT_ADD] = "INSERT INTO audit(" AUDIT ") VALUES(?,?,?,?,?,?,?,?,?,?)",
     [ST_AUDIT_LAST] = "SELECT hash FROM audit ORDER BY seq DESC LIMIT 1",
     [ST_AUDIT_BEFORE] = "SELECT " AUDIT " FROM audit WHERE seq<? ORDER BY seq DESC LIMIT 128",

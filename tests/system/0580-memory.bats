@@ -111,6 +111,10 @@ eat() { # eat MIB: a command that takes so much
     [[ ${lines[0]} == project,user,tool,runs,core_hours,* ]]
     run -0 as beta usage --efficiency --json
     [[ $output != *greedy* && $output == *"seed-#"* ]]
+    before=$(as acme usage --efficiency --json)
+    kill -9 "$(pool_pid chipqd)"
+    run -0 chipq up
+    [ "$(as acme usage --efficiency --json)" = "$before" ]
     run -2 as acme usage --efficiency --by month
     run -2 as acme usage --by tool
     run -3 chipq --key "$CHIPQ_DIR/keys/admin.key" usage --efficiency

@@ -273,7 +273,9 @@ Test(store_audit, a_database_of_before_begins_its_audit_when_it_is_upgraded)
 {
     uint64_t checked;
     store_close(store_with_rows(3));
-    raw_exec("DROP TABLE audit; DROP TABLE pass; PRAGMA user_version=3");
+    raw_exec("DROP TABLE audit; DROP TABLE pass; DROP TABLE efficiency; DROP TABLE "
+             "efficiency_fill; PRAGMA "
+             "user_version=3");
     struct store *s = open_store(false);
     struct store_batch *b = store_batch_new(s);
     add_settings(b, ACME, "weight=7", 5);

@@ -1,5 +1,6 @@
 // LINK: cq_store
-/* Used against asked, out of the journal: whose runs, what they asked, what they took. */
+/* Used against asked: whose runs, what they asked, what they took; kept as ends are written. */
+#include "scheduler/store/efficiency.h"
 #include "tests/unit/store_fixture.h"
 
 TestSuite(store_efficiency, .init = make_dir, .fini = remove_dir, .timeout = 60);
@@ -58,7 +59,10 @@ static struct store_query *ask(struct store *s, uint64_t enterprise, int64_t fro
     return answer(s, q);
 }
 
-static struct store *make(void)
+#define HOUR_US (INT64_C(3600) * US_PER_S)
+
+/* In three hours and two batches. */
+static struct store *write_ends(void)
 {
     struct store *s = open_store(true);
     struct store_batch *b = store_batch_new(s);
@@ -67,48 +71,145 @@ static struct store *make(void)
     add_submit(b, JOB + 1, ACME, "seed-22");
     add_submit(b, JOB + 2, BETA, "seed-3");
     add_end(b, JOB, 1000, 0, 250);
-    add_end(b, JOB + 2, 1500, 4000, 3999);
-    add_end(b, JOB + 1, 2000, 2000, 3000); /* nothing held it to what it asked */
-    add_end(b, JOB + 1, 3000, 500, 0);     /* not measured */
+    add_end(b, JOB + 2, HOUR_US + 1500, 4000, 3999);
+    add_end(b, JOB + 1, HOUR_US + 2000, 2000, 3000); /* nothing held it to what it asked */
     write_now(s, b);
+    b = store_batch_new(s);
+    add_end(b, JOB + 1, HOUR_US + 3000, 500, 0); /* not measured */
+    add_end(b, JOB + 77, HOUR_US, 500, 100);     /* nobody knows what it was */
+    write_now(s, b);
+    return s;
+}
+
+static struct store *make(void)
+{
+    struct store *s = write_ends();
     store_start(s);
     return s;
 }
 
-Test(store_efficiency, runs_of_a_kind_are_summed)
+static void expect_sums(struct store *s)
 {
-    struct store *s = make();
     struct store_query *q = ask(s, ACME, 0, INT64_MAX);
     cr_assert_eq(q->efficiency->n, 1);
     const struct efficiency_group *g = q->efficiency->groups[0];
     cr_expect_str_eq(g->what, "seed-#");
     cr_expect_str_eq(g->project_name, "uart");
     cr_expect_str_eq(g->user_name, "ann");
-    cr_expect_eq(g->runs, 3);
-    cr_expect_eq(g->core_us, 1200);
-    cr_expect_eq(g->cpu_us, 300);
-    cr_expect_eq(g->mem_asked_mib_us, 300000);
-    cr_expect_eq(g->mem_used_mib_us, 225000);
-    cr_expect_eq(g->asked_mib, 2000);
+    cr_expect_eq(g->tally.runs, 3);
+    cr_expect_eq(g->tally.core_us, 1200);
+    cr_expect_eq(g->tally.cpu_us, 300);
+    cr_expect_eq(g->tally.asked_mib_us, 300000);
+    cr_expect_eq(g->tally.used_mib_us, 225000);
+    cr_expect_eq(g->tally.asked_mib, 2000);
     cr_expect_eq(g->p95_mib, 3000);
     store_query_free(q);
+}
+
+Test(store_efficiency, runs_of_a_kind_are_summed)
+{
+    struct store *s = make();
+    expect_sums(s);
     store_close(s);
 }
 
 Test(store_efficiency, of_a_time_and_of_one_enterprise)
 {
     struct store *s = make();
-    struct store_query *q = ask(s, ACME, 1001, 2001);
+    struct store_query *q = ask(s, ACME, 1, 2 * HOUR_US);
     cr_assert_eq(q->efficiency->n, 1);
-    cr_expect_eq(q->efficiency->groups[0]->runs, 1);
+    cr_expect_eq(q->efficiency->groups[0]->tally.runs, 2);
     store_query_free(q);
-    q = ask(s, ACME, 3001, INT64_MAX);
+    q = ask(s, ACME, 0, HOUR_US);
+    cr_assert_eq(q->efficiency->n, 1);
+    cr_expect_eq(q->efficiency->groups[0]->tally.runs, 1);
+    cr_expect_eq(q->efficiency->groups[0]->p95_mib, 250);
+    store_query_free(q);
+    q = ask(s, ACME, 2 * HOUR_US, INT64_MAX);
     cr_expect_eq(q->efficiency->n, 0);
     store_query_free(q);
     q = ask(s, BETA, 0, INT64_MAX);
     cr_assert_eq(q->efficiency->n, 1);
-    cr_expect_eq(q->efficiency->groups[0]->runs, 1);
+    cr_expect_eq(q->efficiency->groups[0]->tally.runs, 1);
     cr_expect_str_eq(q->efficiency->groups[0]->user_name, "carl");
+    store_query_free(q);
+    store_close(s);
+}
+
+Test(store_efficiency, they_outlive_the_process_and_need_no_journal)
+{
+    store_close(write_ends());
+    raw_exec("DELETE FROM journal WHERE type NOT IN (1)");
+    struct store *s = open_store(false);
+    store_start(s);
+    expect_sums(s);
+    store_close(s);
+}
+
+#define TO_VERSION_5 "DROP TABLE efficiency; DROP TABLE efficiency_fill; PRAGMA user_version=5"
+
+Test(store_efficiency, an_older_database_is_summed_up_when_somebody_asks)
+{
+    store_close(write_ends());
+    raw_exec(TO_VERSION_5);
+    for (size_t i = 0; i < 2; i++) { /* once only */
+        struct store *s = open_store(false);
+        store_start(s);
+        expect_sums(s);
+        expect_sums(s);
+        store_close(s);
+    }
+}
+
+/* Pieces are 2048 records; what ends in between is not counted twice. */
+Test(store_efficiency, a_long_journal_is_summed_up_piece_by_piece)
+{
+    struct store *s = open_store(true);
+    struct store_batch *b = store_batch_new(s);
+    struct cq_err err = {0};
+    add_people(b);
+    add_submit(b, JOB, ACME, "seed-1");
+    for (int64_t i = 0; i < 5000; i++)
+        add_end(b, JOB, i % 3 * HOUR_US + 200, 100, 50);
+    write_now(s, b);
+    store_close(s);
+    raw_exec(TO_VERSION_5);
+    s = open_store(false);
+    cr_expect_eq(efficiency_is_filled(s, &err), 0, "%s", err.text);
+    cr_expect_eq(efficiency_fill(s, &err), 0, "%s", err.text);
+    cr_expect_eq(efficiency_is_filled(s, &err), 0, "%s", err.text);
+    b = store_batch_new(s);
+    for (int64_t i = 0; i < 100; i++)
+        add_end(b, JOB, HOUR_US, 100, 50);
+    write_now(s, b);
+    store_close(s);
+    s = open_store(false); /* goes on where it was */
+    store_start(s);
+    struct store_query *q = ask(s, ACME, 0, INT64_MAX);
+    cr_assert_eq(q->efficiency->n, 1);
+    cr_expect_eq(q->efficiency->groups[0]->tally.runs, 5100);
+    store_query_free(q);
+    store_close(s);
+}
+
+/* Each has its own row: a page holds 64. */
+Test(store_efficiency, more_rows_than_a_page_are_all_read)
+{
+    struct store *s = open_store(true);
+    struct store_batch *b = store_batch_new(s);
+    add_people(b);
+    add_submit(b, JOB, ACME, "seed-1");
+    add_submit(b, JOB + 1, ACME, "other");
+    for (int64_t i = 0; i < 300; i++) {
+        add_end(b, JOB, i * HOUR_US + 200, 100, 50);
+        add_end(b, JOB + 1, i * HOUR_US + 200, 100, 50);
+    }
+    write_now(s, b);
+    store_start(s);
+    struct store_query *q = ask(s, ACME, 100 * HOUR_US, 200 * HOUR_US);
+    cr_assert_eq(q->efficiency->n, 2);
+    cr_expect_eq(q->efficiency->groups[0]->tally.runs, 100);
+    cr_expect_eq(q->efficiency->groups[1]->tally.runs, 100);
     store_query_free(q);
     store_close(s);
 }

@@ -198,7 +198,8 @@ Test(store_usage, a_database_of_before_is_upgraded_and_keeps_what_it_has)
     write_now(s, b);
     store_close(s);
     raw_exec("DROP TABLE usage; DROP TABLE usage_wait; DROP TABLE usage_licence;"
-             "DROP TABLE audit; DROP TABLE pass; PRAGMA user_version=2");
+             "DROP TABLE audit; DROP TABLE pass; DROP TABLE efficiency; "
+             "DROP TABLE efficiency_fill; PRAGMA user_version=2");
     s = open_store(false);
     cr_expect_eq(store_next_seq(s), 10);
     b = store_batch_new(s);
