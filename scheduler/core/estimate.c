@@ -85,6 +85,7 @@ static bool expect_asked(const struct asked *a, struct band *at)
     at->limit_us = later_of(at->limit_us, array.limit_us);
     keep_promise(a, at);
     cut_by_claim(a, at);
+    at->usual_us = later_of(at->usual_us, now_us + 1); /* a claim may call back any moment */
     at->limit_us = later_of(at->limit_us, now_us + 1);
     at->usual_us = at->usual_us < at->limit_us ? at->usual_us : at->limit_us;
     return true;

@@ -88,12 +88,14 @@ static bool takes_place(const struct usual *u, const struct hold *h, const struc
     return h->worker == w && !leaves_enough && is_in_the_way(u, h, at_us);
 }
 
-/* Until the job of a hold that drains has begun, no worse claim begins on its machine. */
+/* Until the job of a hold that drains has begun, no worse claim begins on its machine. One whose
+ * array runs as many as it may has none now. */
 static bool is_drained(const struct usual *u, const struct hold *h, const struct worker *w)
 {
     struct core *c = (struct core *)u->core; /* looks only */
+    const struct class *k = u->job->class;
     return h->worker == w && h->is_draining && counts(u, h)
-           && !queue_class_before(c, u->job->class, h->job->class);
+           && !(queue_class_head(k) && queue_class_before(c, k, h->job->class));
 }
 
 static bool is_closed(const struct usual *u, const struct worker *w, int64_t at_us)

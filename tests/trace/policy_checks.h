@@ -395,14 +395,14 @@ static void take_limit_advice(struct play *p, const struct job *job, const struc
     static const char *const kinds[] = {"root", "enterprise", "project", "user"};
     struct cq_str path = {0};
     char value[24];
-    uint64_t id = job->id, before = job->waiting.count;
+    uint64_t id = job->id, before = job_waiting(job);
     share_path(n, &path);
     (void)snprintf(value, sizeof value, "%" PRIu64, r->change_value);
     play_disturb(p);
     play_set(p, kinds[n->level], cq_str_text(&path), r->change_key, value);
     cq_str_fini(&path);
     const struct job *now = job_find(p->w.core, id);
-    if (p->code == CQ_OK && now && now->waiting.count >= before)
+    if (p->code == CQ_OK && now && job_waiting(now) >= before)
         fail_advice(p, r);
 }
 
