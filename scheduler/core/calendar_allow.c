@@ -141,12 +141,25 @@ static bool has_place_inside(const struct core *c, const struct hold *h, const s
 }
 
 /* A claim goes before promises, where its victims are. */
-bool query_keeps_place(const struct query *q, const struct hold *h, const struct feature *f)
+static bool is_asked_beside(const struct query *q, const struct hold *h)
 {
     bool is_claimed = q->own && q->own->is_reclaim && q->own->worker == q->worker;
     bool gives_way = is_claimed && !h->is_reclaim;
-    return q->beside_holds && h != q->own && !gives_way && h->job->ready > 0
-           && !has_place_inside(q->core, h, f);
+    return q->beside_holds && h != q->own && !gives_way && h->job->ready > 0;
+}
+
+bool query_keeps_place(const struct query *q, const struct hold *h, const struct feature *f)
+{
+    return is_asked_beside(q, h) && !has_place_inside(q->core, h, f);
+}
+
+/* Both have their places in what one booking has of the machine. */
+static bool is_inside_too(const struct query *q, const struct hold *h)
+{
+    const struct shape *s = h->job->class->shape;
+    return is_asked_beside(q, h) && h->worker == q->worker && *q->shape->reservation != '\0'
+           && has_place_inside(q->core, h, NULL)
+           && booking_of(q->core, s) == booking_of(q->core, q->shape);
 }
 
 static int64_t hold_begin_us(const struct core *c, const struct hold *h)
@@ -244,6 +257,43 @@ static int64_t next_end_inside(const struct query *q, const struct booking *b)
     return next_us;
 }
 
+/* What leases and holds in it have when `at` begins, or when the start does. */
+static struct amount inside_with(const struct query *q, const struct booking *b,
+                                 const struct hold *at)
+{
+    struct query then = *q;
+    then.from_us = greater_time(hold_begin_us(q->core, at), q->from_us);
+    struct amount sum = inside_at(b, &then);
+    for (size_t i = 0; i < q->core->holds.n; i++) {
+        const struct hold *h = &q->core->holds.items[i];
+        bool is_there = hold_begin_us(q->core, h) <= then.from_us
+                        && then.from_us < query_hold_end_us(q->core, h);
+        if (!is_there || !is_inside_too(q, h))
+            continue;
+        sum.cores += taken_on(q->worker, h->job->class->shape).cores;
+        sum.mem_mib += taken_on(q->worker, h->job->class->shape).mem_mib;
+    }
+    return sum;
+}
+
+/* The end of the first hold in the booking that would not have its place beside the start. */
+static int64_t held_inside_until(const struct query *q, const struct booking *b,
+                                 const struct amount *all, struct amount wanted)
+{
+    for (size_t i = 0; i < q->core->holds.n; i++) {
+        const struct hold *h = &q->core->holds.items[i];
+        int64_t end_us = query_hold_end_us(q->core, h);
+        if (!is_inside_too(q, h) || hold_begin_us(q->core, h) >= q->until_us
+            || end_us <= q->from_us)
+            continue;
+        struct amount sum = inside_with(q, b, h);
+        if (sum.cores + wanted.cores > all->cores
+            || (all->mem_mib != 0 && sum.mem_mib + wanted.mem_mib > all->mem_mib))
+            return end_us;
+    }
+    return q->from_us;
+}
+
 /* A start in what its booking has of the machine. Memory that it did not book, as what it gave
  * back, others may have, or keep. */
 static int64_t inside_us(const struct query *q, const struct booking *b)
@@ -259,6 +309,12 @@ static int64_t inside_us(const struct query *q, const struct booking *b)
     if (inside.cores + wanted.cores > cores
         || (mem_mib != 0 && inside.mem_mib + wanted.mem_mib > mem_mib))
         return is_now ? next_end_inside(q, b) : INT64_MAX;
+    const struct amount all = {cores, mem_mib};
+    int64_t held_us = held_inside_until(q, b, &all, wanted);
+    if (held_us > q->from_us) {
+        int64_t end_us = next_end_inside(q, b);
+        return end_us < held_us ? end_us : held_us;
+    }
     if (is_now && b->state == BOOKING_GIVEN_BACK)
         return room_us(q, wanted);
     return mem_mib != 0 ? q->from_us : room_us(q, (struct amount){0, wanted.mem_mib});
@@ -372,8 +428,9 @@ bool calendar_allows_at(const struct core *c, const struct shape *s, const struc
 static bool is_held_there(const struct query *q)
 {
     for (size_t i = 0; i < q->core->holds.n; i++)
-        if (q->core->holds.items[i].worker == q->worker
-            && query_keeps_place(q, &q->core->holds.items[i], NULL))
+        if (is_inside_too(q, &q->core->holds.items[i])
+            || (q->core->holds.items[i].worker == q->worker
+                && query_keeps_place(q, &q->core->holds.items[i], NULL)))
             return true;
     return false;
 }

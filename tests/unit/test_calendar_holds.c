@@ -71,3 +71,30 @@ Test(calendar_holds, a_job_in_a_booking_of_tokens_keeps_its_cores_beside_a_booki
         end_of("acme", first[i]);
     cr_expect(runs(held));
 }
+
+Test(calendar_holds, what_starts_in_a_booking_leaves_a_hold_its_place_there)
+{
+    struct core *c = world.core;
+    uint64_t first[3];
+    cr_expect(runs(SUBMIT(.cores = 9, .time_us = 9 * HOUR)));
+    cr_expect(runs(SUBMIT(.cores = 4, .time_us = 9 * HOUR)));
+    cr_expect(runs(SUBMIT(.cores = 3, .time_us = 9 * HOUR)));
+    EXPECT_BOOKED(.name = "whole", .start_us = 10 * HOUR, .end_us = 11 * HOUR, .nodes = "n1");
+    EXPECT_BOOKED(.name = "crew", .start_us = 10 * MINUTE, .end_us = 12 * HOUR, .cores = 6);
+    cr_expect_str_eq(booking("crew").nodes, "n2:6");
+    go_to(10 * MINUTE);
+    for (size_t i = 0; i < 3; i++)
+        first[i] = SUBMIT(.reservation = "crew", .cores = 2, .time_us = 30 * MINUTE);
+    uint64_t held = SUBMIT(.reservation = "crew", .cores = 6, .time_us = HOUR);
+    cr_assert_eq(c->holds.n, 1, "in half an hour");
+    end_of("acme", first[2]);
+    uint64_t late = SUBMIT(.reservation = "crew", .cores = 2, .time_us = 2 * HOUR);
+    cr_expect_not(runs(late), "it would take two of the six");
+    uint64_t gap = SUBMIT(.reservation = "crew", .cores = 2, .time_us = 20 * MINUTE);
+    cr_assert(runs(gap));
+    go_to(30 * MINUTE);
+    end_of("acme", gap);
+    for (size_t i = 0; i < 2; i++)
+        end_of("acme", first[i]);
+    cr_expect(runs(held));
+}
