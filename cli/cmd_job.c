@@ -89,16 +89,18 @@ static json_t *tasks_of(const struct task_row *tasks, size_t n)
     return list;
 }
 
-/* "n1: cores 8-11 (numa 1)". */
+/* "n1: cores 8-11 (numa 1), 9 offline". */
 static json_t *where_it_ran(const json_t *task)
 {
     const char *node = row_text(task, "node"), *cores = row_text(task, "cores"),
-               *numa = row_text(task, "numa");
+               *numa = row_text(task, "numa"), *offline = row_text(task, "offline");
     struct cq_str text = {0};
     if (*node)
         cq_str_printf(&text, "%s: %s %s", node, strpbrk(cores, ",-") ? "cores" : "core", cores);
     if (*node && *numa)
         cq_str_printf(&text, " (numa %s)", numa);
+    if (*node && *offline)
+        cq_str_printf(&text, ", %s offline", strcmp(cores, offline) == 0 ? "all" : offline);
     json_t *where = json_text(cq_str_text(&text));
     cq_str_fini(&text);
     return where;
@@ -161,6 +163,7 @@ static void lift_task(json_t *job, const json_t *task)
         json_object_set(job, keys[i], json_object_get(task, keys[i]));
     json_object_set(job, "core_ids", json_object_get(task, "cores"));
     json_object_set(job, "numa", json_object_get(task, "numa"));
+    json_object_set(job, "offline", json_object_get(task, "offline"));
     json_object_set_new(job, "where", where_it_ran(task));
     json_object_set_new(job, "peak_words", peak_words(job, task));
     json_object_set_new(job, "io_words", io_words(task));

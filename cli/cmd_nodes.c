@@ -14,6 +14,7 @@ static const struct column columns[] = {
     {"mem_used_mib", "MEM USED", COLUMN_SIZE_MIB, true},
     {"leases", "LEASES", COLUMN_NUMBER, true},
     {"busy", "BUSY", COLUMN_LIST, true},
+    {"offline", "OFFLINE", COLUMN_TEXT, false},
     {"features", "FEATURES", COLUMN_LIST, false},
     {"topology", "TOPOLOGY", COLUMN_TEXT, false},
     {"drain_why", "DRAINED FOR", COLUMN_TEXT, false},
@@ -100,9 +101,11 @@ const struct command cmd_nodes = {
     .name = "nodes",
     .args = "",
     .summary = "List the machines of the pool",
-    .text = "With --topology each machine is drawn: a core shows the number of your job on it,\n"
-            "\"busy\" for others' jobs, \".\" when it is idle; \"|\" stands between cores that\n"
-            "share no L3 cache. Beside each NUMA node stands its memory, used and all.",
+    .text =
+        "With --topology each machine is drawn: a core shows the number of your job on it,\n"
+        "\"busy\" for others' jobs, \".\" when it is idle, \"off\" when the system has taken it\n"
+        "offline; \"|\" stands between cores that share no L3 cache. Beside each NUMA node stands "
+        "its memory, used and all.",
     .examples = "chipq nodes\nchipq nodes --topology\nchipq nodes --format name,state,features\n"
                 "chipq nodes --json",
     .options = options,

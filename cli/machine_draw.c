@@ -20,6 +20,7 @@ struct use {
 struct machine {
     const struct node_row *node;
     struct places places;
+    struct bitset offline;
     struct use *uses;
     const struct use *by_core[BITSET_MAX];
 };
@@ -59,6 +60,8 @@ static struct machine *machine_new(const struct node_row *node)
     struct machine *m = CQ_NEW(struct machine);
     m->node = node;
     (void)places_read(node->topology, &m->places);
+    if (node->offline && bitset_parse(node->offline, &m->offline, NULL) != 0)
+        bitset_fini(&m->offline);
     m->uses = cq_calloc(node->n_busy + 1, sizeof *m->uses);
     for (size_t i = 0; i < node->n_busy; i++) {
         struct use *u = &m->uses[i];
@@ -74,6 +77,7 @@ static void machine_free(struct machine *m)
     for (size_t i = 0; i < m->node->n_busy; i++)
         bitset_fini(&m->uses[i].cores);
     free(m->uses);
+    bitset_fini(&m->offline);
     places_fini(&m->places);
     free(m);
 }
@@ -94,8 +98,12 @@ struct grid {
     unsigned width, per_row; /* of a cell; cells */
 };
 
-static unsigned use_text(const struct use *u, char *text, size_t size)
+/* A job that was on a core when that went offline still holds it. */
+static unsigned use_text(const struct machine *m, uint32_t core, char *text, size_t size)
 {
+    const struct use *u = m->by_core[core];
+    if (bitset_has(&m->offline, core))
+        return (unsigned)snprintf(text, size, "off");
     if (u == NULL)
         return (unsigned)snprintf(text, size, ".");
     if (u->job == 0)
@@ -121,7 +129,7 @@ static struct grid grid_of(const struct machine *m)
     const struct place *p = m->places.items;
     char text[24];
     for (size_t i = 0; i < m->places.n; i++) {
-        unsigned n = use_text(m->by_core[p[i].core], text, sizeof text) + 1;
+        unsigned n = use_text(m, p[i].core, text, sizeof text) + 1;
         g.width = n > g.width ? n : g.width;
     }
     g.width = g.width < 5 ? 5 : g.width; /* the same whether or not it is busy */
@@ -157,7 +165,7 @@ static size_t draw_row(const struct machine *m, const struct grid *g, const stru
     size_t i = 0;
     for (; i < n && i < g->per_row && (i == 0 || row[i].core == row[i - 1].core + 1); i++) {
         char text[24];
-        (void)use_text(m->by_core[row[i].core], text, sizeof text);
+        (void)use_text(m, row[i].core, text, sizeof text);
         cq_str_printf(out, "%s%*s", has_bar(&row[i], row) ? " |" : "", (int)g->width, text);
     }
     cq_str_add_char(out, '\n');
@@ -181,9 +189,12 @@ static void draw_head(const struct node_row *n, struct cq_str *out)
 {
     char used[24], all[24];
     cq_str_add_printable(out, n->name, strlen(n->name));
-    cq_str_printf(out, ": %s, %" PRIu64 " of %" PRIu64 " cores and %s of %s used\n", n->state,
+    cq_str_printf(out, ": %s, %" PRIu64 " of %" PRIu64 " cores and %s of %s used", n->state,
                   n->cores_used, n->cores, format_size_mib(n->mem_used_mib, used, sizeof used),
                   format_size_mib(n->mem_mib, all, sizeof all));
+    if (n->offline && *n->offline)
+        cq_str_printf(out, ", %s offline", n->offline);
+    cq_str_add_char(out, '\n');
 }
 
 static void draw_job(const struct machine *m, const struct use *u, struct cq_str *out)
@@ -243,6 +254,7 @@ static json_t *place_json(const struct machine *m, const struct place *p)
     set_number(o, "package", p->package);
     set_number(o, "numa", p->numa);
     set_number(o, "l3", p->l3);
+    json_object_set_new(o, "offline", json_boolean(bitset_has(&m->offline, p->core)));
     json_object_set_new(o, "use", json_string(u == NULL ? "idle" : u->job ? "job" : "busy"));
     if (u && u->job) {
         json_object_set_new(o, "enterprise", json_text(u->enterprise));
@@ -279,6 +291,7 @@ json_t *machine_json(const struct node_row *node)
     set_count(o, "cores_used", node->cores_used);
     set_count(o, "mem_mib", node->mem_mib);
     set_count(o, "mem_used_mib", node->mem_used_mib);
+    json_object_set_new(o, "offline", json_text(node->offline ? node->offline : ""));
     for (size_t i = 0; i < m->places.n; i++)
         json_array_append_new(places, place_json(m, &m->places.items[i]));
     json_object_set_new(o, "numa", numa_json(m));

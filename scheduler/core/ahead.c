@@ -57,7 +57,8 @@ bool ahead_is_late(const struct core *c, const struct lease *l)
     return l->n > 0 && c->policy_us - l->head_since_us >= late_us(c);
 }
 
-static void call_back(struct core *c, struct lease *l, int64_t wall_us, struct effects *out)
+void ahead_call_back(struct core *c, struct lease *l, const char *why, int64_t wall_us,
+                     struct effects *out)
 {
     for (size_t i = 1; i < l->n; i++) {
         const struct lease_item *it = &l->queue[i];
@@ -72,7 +73,7 @@ static void call_back(struct core *c, struct lease *l, int64_t wall_us, struct e
                                                   .at_us = wall_us,
                                                   .policy_us = c->policy_us};
         core_emit(c, out, r);
-        lease_send_kill(c, l, &at, "called back: what runs before it takes long", out);
+        lease_send_kill(c, l, &at, why, out);
     }
     ahead_update(c, l);
 }
@@ -81,7 +82,7 @@ void ahead_run(struct core *c, int64_t wall_us, struct effects *out)
 {
     struct lease *l;
     while ((l = heap_top(&c->leases.ahead)) && ahead_is_late(c, l))
-        call_back(c, l, wall_us, out);
+        ahead_call_back(c, l, "called back: what runs before it takes long", wall_us, out);
 }
 
 int64_t ahead_next_us(const struct core *c)

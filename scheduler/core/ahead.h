@@ -19,7 +19,11 @@ void ahead_update(struct core *c, struct lease *l);
 /* What runs has taken so long that nothing is to be queued behind it. */
 bool ahead_is_late(const struct core *c, const struct lease *l);
 
-/* Calls back what is behind such. */
+/* Calls back all that is behind the first, for that reason, which the worker is told. */
+void ahead_call_back(struct core *c, struct lease *l, const char *why, int64_t wall_us,
+                     struct effects *out);
+
+/* Does so where the first is late. */
 void ahead_run(struct core *c, int64_t wall_us, struct effects *out);
 int64_t ahead_next_us(const struct core *c); /* policy time of the next look; INT64_MAX = none */
 

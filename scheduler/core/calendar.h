@@ -29,7 +29,7 @@ struct calendar {
     int64_t next_us;      /* wall time of the next edge; INT64_MAX = none */
     int64_t seen_us;      /* wall time of the newest calendar_run */
     bool is_changed;      /* since then: shapes that bookings shut look again */
-    bool is_unclear;      /* one began, or shelters nobody any more: look what is in the way */
+    bool is_unclear;      /* one began or shelters nobody any more, or a machine has fewer cores */
     bool has_news;        /* since the last core_view_entities */
     uint64_t *gone;       /* ids, since the last core_view_entities */
     size_t n_gone, cap_gone;

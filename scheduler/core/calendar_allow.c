@@ -17,7 +17,7 @@ struct amount booking_inside(const struct booking *b, const struct worker *w,
         const struct lease *l = w->leases[i];
         if (l == but || l->booking != b->id)
             continue;
-        a.cores += l->n_cores;
+        a.cores += l->n_usable;
         a.mem_mib += l->mem_mib;
     }
     return a;
@@ -52,7 +52,7 @@ static struct amount inside_at(const struct booking *b, const struct query *q)
         const struct lease *l = q->worker->leases[i];
         if (l == q->taken || l->booking != b->id || query_lease_end_us(q->core, l) <= q->from_us)
             continue;
-        a.cores += l->n_cores;
+        a.cores += l->n_usable;
         a.mem_mib += l->mem_mib;
     }
     return a;
@@ -106,12 +106,12 @@ static void add_lease(struct timeline *t, const struct query *q, const struct le
     const struct booking *in = calendar_has(q->core, l) ? booking_find(q->core, l->booking) : NULL;
     int64_t from_us = q->from_us, end_us = query_lease_end_us(q->core, l);
     if (in == NULL) {
-        timeline_add(t, from_us, end_us, (struct amount){l->n_cores, l->mem_mib});
+        timeline_add(t, from_us, end_us, (struct amount){l->n_usable, l->mem_mib});
         return;
     }
     int64_t beyond_us = greater_time(from_us, in->span.end_us);
     bool has_mem = piece_mem_mib(booking_piece(in, q->worker->name), q->worker) > 0;
-    timeline_add(t, beyond_us, end_us, (struct amount){l->n_cores, 0});
+    timeline_add(t, beyond_us, end_us, (struct amount){l->n_usable, 0});
     timeline_add(t, has_mem ? beyond_us : from_us, end_us, (struct amount){0, l->mem_mib});
 }
 

@@ -87,7 +87,7 @@ static void add_victims(const struct core *c, const struct worker *w, const stru
         uint64_t run_us = (uint64_t)(c->policy_us - l->head_since_us);
         cq_grow(&v->items, &v->cap, v->n);
         v->items[v->n++] = (struct victim){
-            l, f ? (struct amount){tokens, 0} : (struct amount){l->n_cores, l->mem_mib},
+            l, f ? (struct amount){tokens, 0} : (struct amount){l->n_usable, l->mem_mib},
             l->n_cores * run_us};
     }
 }
@@ -143,7 +143,7 @@ static struct amount excess_on(const struct core *c, const struct worker *w)
         const struct lease *l = w->leases[i];
         if (calendar_has(c, l) || is_going(l))
             continue;
-        taken.cores += l->n_cores;
+        taken.cores += l->n_usable;
         taken.mem_mib += l->mem_mib;
     }
     return (struct amount){rest_of(taken.cores, w->n_cores), rest_of(taken.mem_mib, w->mem_mib)};

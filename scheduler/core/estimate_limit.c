@@ -63,7 +63,7 @@ static int64_t share_lets_us(const struct asked *a, const struct ahead *ahead)
             break;
         }
         at_us = list[i].at_us;
-        free_cores += (int64_t)list[i].lease->n_cores;
+        free_cores += (int64_t)list[i].lease->n_usable;
         has -= list[i].lease->leaf == leaf ? (int64_t)list[i].lease->n_cores : 0;
     }
     free(list);

@@ -129,7 +129,7 @@ static bool has_room(const struct usual *u, const struct worker *w, int64_t at_u
     int64_t cores = (int64_t)w->n_free, mem = (int64_t)w->mem_mib - (int64_t)w->mem_used_mib;
     for (size_t i = 0; i < w->n_leases; i++) {
         bool is_over = estimate_usual_end(u->core, w->leases[i]) <= at_us;
-        cores += is_over ? (int64_t)w->leases[i]->n_cores : 0;
+        cores += is_over ? (int64_t)w->leases[i]->n_usable : 0;
         mem += is_over ? (int64_t)w->leases[i]->mem_mib : 0;
     }
     for (size_t i = 0; i < u->core->holds.n; i++) {

@@ -4,6 +4,7 @@
 
 #include "common/base/pure/mem.h"
 #include "common/base/pure/parse.h"
+#include "scheduler/core/ahead.h"
 #include "scheduler/core/core_state.h"
 
 enum { HELD_QUEUED, HELD_STARTING, HELD_RUNNING, HELD_ENDED };
@@ -19,8 +20,23 @@ struct hello {
 
 /* ---- registration ---- */
 
-static int check_hello(const struct core *c, const struct input *in, struct bitset *cores,
-                       struct cq_err *err)
+/* It may offer no core at all when those that it has are offline. */
+static int check_offer(const char *node, const char *cores_text, const char *topology,
+                       uint64_t mem_mib, struct cq_err *err)
+{
+    struct bitset cores CQ_CLEANUP(bitset_fini) = {0};
+    struct layout layout;
+    if (bitset_parse(cores_text, &cores, err) != 0)
+        return cq_wrap(err, "cores of node %s", node);
+    if (bitset_count(&cores) == 0 && *topology == '\0')
+        return cq_fail(err, CQ_E_INVALID, "node %s offers no cores", node);
+    if (layout_parse(topology, &cores, mem_mib, &layout, err) != 0)
+        return cq_wrap(err, "node %s", node);
+    layout_fini(&layout);
+    return 0;
+}
+
+static int check_hello(const struct core *c, const struct input *in, struct cq_err *err)
 {
     const struct in_worker_hello *h = &in->u.worker_hello;
     const struct principal *p = people_principal(c, in->principal.v);
@@ -32,15 +48,9 @@ static int check_hello(const struct core *c, const struct input *in, struct bits
     if (other && other->principal != p->id && other->is_up)
         return cq_fail(err, CQ_E_CONFLICT, "another worker is up under the node name '%s'",
                        h->node);
-    if (bitset_parse(h->cores, cores, err) != 0)
-        return cq_wrap(err, "cores of node %s", h->node);
-    if (bitset_count(cores) == 0 || h->mem_mib == 0)
-        return cq_fail(err, CQ_E_INVALID, "node %s offers no cores or no memory", h->node);
-    struct layout layout;
-    if (layout_parse(h->topology, cores, h->mem_mib, &layout, err) != 0)
-        return cq_wrap(err, "node %s", h->node);
-    layout_fini(&layout);
-    return 0;
+    if (h->mem_mib == 0)
+        return cq_fail(err, CQ_E_INVALID, "node %s offers no memory", h->node);
+    return check_offer(h->node, h->cores, h->topology, h->mem_mib, err);
 }
 
 static void refuse(const struct input *in, const struct cq_err *err, struct effects *out)
@@ -96,6 +106,41 @@ static void register_worker(struct core *c, struct hello *h)
                                         .features = cq_strdup(in->features),
                                         .at_us = h->wall_us};
     core_emit(c, h->out, r);
+}
+
+/* What waits behind what runs on cores of which some are offline goes elsewhere. */
+static void call_back_queued(struct core *c, const struct worker *w, struct effects *out)
+{
+    for (size_t i = 0; i < w->n_leases; i++)
+        if (w->leases[i]->n_usable < w->leases[i]->n_cores)
+            ahead_call_back(c, w->leases[i], "called back: a core went offline", c->now_wall_us,
+                            out);
+}
+
+void worker_offers(struct core *c, struct worker *w, const struct input *in, struct effects *out)
+{
+    const char *cores = in->u.heartbeat.cores ? in->u.heartbeat.cores : "";
+    const char *topology = in->u.heartbeat.topology;
+    struct cq_err err;
+    if (check_offer(w->name, cores, topology, w->mem_mib, &err) != 0) {
+        refuse(in, &err, out);
+        return;
+    }
+    if (strcmp(w->cores_text, cores) == 0 && strcmp(w->topology, topology) == 0)
+        return;
+    struct record *r = record_new(RECORD_WORKER_UP);
+    r->u.worker_up = (struct worker_up){.worker = w->id,
+                                        .incarnation = w->incarnation,
+                                        .boot_id = w->boot_id,
+                                        .name = cq_strdup(w->name),
+                                        .cores = cq_strdup(cores),
+                                        .mem_mib = w->mem_mib,
+                                        .topology = cq_strdup(topology),
+                                        .features = cq_strdup(w->features),
+                                        .at_us = c->now_wall_us};
+    core_emit(c, out, r);
+    call_back_queued(c, w, out);
+    c->calendar.is_unclear = true; /* bookings may have less now than they are to have */
 }
 
 /* ---- reconciliation ---- */
@@ -248,10 +293,7 @@ static void reconcile(struct core *c, struct hello *h)
 void worker_hello_step(struct core *c, const struct input *in, struct now now, struct effects *out)
 {
     struct cq_err err;
-    struct bitset cores = {0};
-    int bad = check_hello(c, in, &cores, &err);
-    bitset_fini(&cores);
-    if (bad) {
+    if (check_hello(c, in, &err) != 0) {
         refuse(in, &err, out);
         return;
     }
@@ -263,4 +305,5 @@ void worker_hello_step(struct core *c, const struct input *in, struct now now, s
     struct out *o = lease_out(c, h.worker, OUT_WORKER_WELCOME, 0, out);
     o->request = in->request;
     reconcile(c, &h);
+    call_back_queued(c, h.worker, out);
 }

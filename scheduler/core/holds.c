@@ -22,7 +22,7 @@ static double cores_ending_per_us(const struct worker *w)
     double rate = 0;
     for (size_t i = 0; i < w->n_leases; i++)
         if (w->leases[i]->n > 0)
-            rate += (double)w->leases[i]->n_cores / job_usual_us(w->leases[i]->queue[0].job);
+            rate += (double)w->leases[i]->n_usable / job_usual_us(w->leases[i]->queue[0].job);
     return rate;
 }
 

@@ -88,5 +88,6 @@ void holds_load_done(struct core *c); /* takes up what was told, when all else i
 void holds_set_end(struct core *c, struct lease *l, int64_t end_us);
 void holds_change_free(struct core *c, const struct feature *f, int64_t by); /* tokens */
 void holds_forget_lease(struct core *c, const struct lease *l);              /* it closes */
+void holds_recount(struct core *c, const struct worker *w); /* it has other cores than before */
 
 #endif

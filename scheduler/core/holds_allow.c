@@ -11,7 +11,7 @@
 /* Part of a lease that is still taken when the hold begins. */
 static int64_t taken_cores(const struct hold *h, const struct lease *l)
 {
-    return l && l->worker == h->worker && !plan_is_over(h, l) ? (int64_t)l->n_cores : 0;
+    return l && l->worker == h->worker && !plan_is_over(h, l) ? (int64_t)l->n_usable : 0;
 }
 
 static int64_t taken_mem(const struct hold *h, const struct lease *l)
@@ -111,6 +111,17 @@ static void count_lease(struct core *c, const struct lease *l, int64_t sign)
         h->spare_mem_mib += sign * taken_mem(h, l);
         for (size_t k = 0; k < need->n; k++)
             h->spare_tokens[k] += sign * taken_tokens(h, l, need->items[k].feature);
+    }
+}
+
+void holds_recount(struct core *c, const struct worker *w)
+{
+    for (size_t i = 0; i < c->holds.n; i++) {
+        struct hold *h = &c->holds.items[i];
+        if (h->worker != w)
+            continue;
+        plan_count_spare(c, h);
+        c->holds.is_overbooked = true; /* all are planned anew */
     }
 }
 

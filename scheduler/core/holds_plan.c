@@ -119,7 +119,7 @@ static void machine_endings(const struct core *c, const struct worker *w, lease_
 {
     for (size_t i = 0; i < w->n_leases; i++) {
         const struct lease *l = w->leases[i];
-        add(out, (struct plan_ending){end(c, l), l->n_cores, l->mem_mib, {0}});
+        add(out, (struct plan_ending){end(c, l), l->n_usable, l->mem_mib, {0}});
     }
     sum_up(out);
 }
@@ -361,7 +361,7 @@ void plan_count_spare(const struct core *c, struct hold *h)
     h->spare_mem_mib = free_mem(w) - (int64_t)s->mem_mib;
     for (size_t i = 0; i < w->n_leases; i++) {
         bool is_over = plan_is_over(h, w->leases[i]);
-        h->spare_cores += is_over ? (int64_t)w->leases[i]->n_cores : 0;
+        h->spare_cores += is_over ? (int64_t)w->leases[i]->n_usable : 0;
         h->spare_mem_mib += is_over ? (int64_t)w->leases[i]->mem_mib : 0;
     }
     for (size_t i = 0; i < c->holds.n; i++) {

@@ -175,6 +175,7 @@ struct input {
         struct in_worker_hello worker_hello;
         struct {
             uint64_t heartbeat;
+            const char *cores, *topology; /* what it offers now; topology NULL or "": as before */
         } heartbeat;
         struct {
             bool is_stopping; /* the goodbye follows, after the ends of what it ran */

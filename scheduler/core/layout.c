@@ -40,6 +40,8 @@ static int add_core(struct reading *r, uint64_t core, struct cq_err *err)
     if (core >= BITSET_MAX || bitset_has(&r->seen, core))
         return fail(r, core >= BITSET_MAX ? "no such core" : "a core that is there twice", err);
     bitset_set(&r->seen, core);
+    if (r->now[LEVEL_NUMA] != NONE)
+        r->layout->units[LEVEL_NUMA][r->now[LEVEL_NUMA]].has_offline |= !bitset_has(r->cores, core);
     if (!bitset_has(r->cores, core))
         return 0;
     for (enum layout_level level = LEVEL_L3; level <= LEVEL_SOCKET; level++) {
@@ -126,13 +128,13 @@ static void unit_fini(struct layout_unit *u)
     bitset_fini(&u->cores);
 }
 
-/* Units without a core that is offered hold nobody. */
+/* Units without a core that is offered hold nobody; of a NUMA node the memory stays. */
 static void drop_empty(struct layout *l, enum layout_level level)
 {
     size_t kept = 0;
     for (size_t i = 0; i < l->n[level]; i++) {
         struct layout_unit *u = &l->units[level][i];
-        if (u->n_cores > 0)
+        if (u->n_cores > 0 || u->has_offline)
             l->units[level][kept++] = *u;
         else
             unit_fini(u);

@@ -12,7 +12,8 @@ enum { LAYOUT_UNITS_MAX = 256 }; /* of one level */
 
 struct layout_unit {
     struct bitset cores;
-    uint64_t n_cores;
+    uint64_t n_cores; /* 0: a NUMA node whose cores are offline, all of them */
+    bool has_offline; /* of a NUMA node: cores that are not offered now; else false */
     unsigned socket;  /* its index; of a unit that lies in several, the first */
     uint64_t mem_mib; /* of a NUMA node; else 0 */
 };
@@ -23,8 +24,9 @@ struct layout {
 };
 
 /* Reads the compact form (docs/WORKER.md) for those cores; `mem_mib` is shared among the NUMA nodes
- * in proportion to what it says. What it does not mention is one unit. CQ_E_PROTOCOL: what is wrong
- * and where. Caller calls fini. */
+ * in proportion to what it says. What it does not mention is one unit. Cores that only the form has
+ * are offline: they are nobody's, but their NUMA node keeps its memory. CQ_E_PROTOCOL: what is
+ * wrong and where. Caller calls fini. */
 int layout_parse(const char *text, const struct bitset *cores, uint64_t mem_mib, struct layout *out,
                  struct cq_err *err) CQ_MUST_CHECK;
 void layout_fini(struct layout *l); /* accepts zeroed memory */

@@ -32,14 +32,6 @@ bool layout_rank_before(const struct layout_rank *a, const struct layout_rank *b
     return b->is_untouched && !a->is_untouched;
 }
 
-static uint64_t count_common(const struct bitset *a, const struct bitset *b)
-{
-    uint64_t n = 0;
-    for (size_t i = 0; i < a->n && i < b->n; i++)
-        n += (uint64_t)__builtin_popcountll(a->words[i] & b->words[i]);
-    return n;
-}
-
 static void count_supply(const struct layout *l, enum layout_level level,
                          const struct bitset *avail, struct supply *s)
 {
@@ -47,7 +39,7 @@ static void count_supply(const struct layout *l, enum layout_level level,
     s->n = l->n[level];
     s->size = 0;
     for (size_t i = 0; i < s->n; i++) {
-        s->free[i] = count_common(&s->units[i].cores, avail);
+        s->free[i] = bitset_count_common(&s->units[i].cores, avail);
         s->size = s->units[i].n_cores > s->size ? s->units[i].n_cores : s->size;
     }
 }
@@ -264,12 +256,6 @@ static void take_lowest(const struct bitset *avail, uint64_t n, struct bitset *c
         bitset_set(cores, i);
 }
 
-static void keep_common(struct bitset *a, const struct bitset *b)
-{
-    for (size_t i = 0; i < a->n; i++)
-        a->words[i] &= i < b->n ? b->words[i] : 0;
-}
-
 /* The same rule again in each unit, down to the cores. */
 /* NOLINTNEXTLINE(misc-no-recursion): one level further in each time */
 static void take_inside(const struct layout *l, const struct bitset *avail, enum layout_level level,
@@ -287,7 +273,7 @@ static void take_inside(const struct layout *l, const struct bitset *avail, enum
     for (size_t i = 0; i < p.n; i++) {
         struct bitset part = {0};
         bitset_copy(&part, avail);
-        keep_common(&part, &l->units[level][p.items[i].unit].cores);
+        bitset_and(&part, &l->units[level][p.items[i].unit].cores);
         inner.cores = p.items[i].cores;
         take_inside(l, &part, level - 1, &inner, cores);
         bitset_fini(&part);
@@ -302,7 +288,7 @@ static void take_pieces(const struct layout *l, const struct bitset *avail, cons
     for (size_t i = 0; i < p->n; i++) {
         struct bitset part = {0};
         bitset_copy(&part, avail);
-        keep_common(&part, &l->units[p->level][p->items[i].unit].cores);
+        bitset_and(&part, &l->units[p->level][p->items[i].unit].cores);
         inner.cores = p->items[i].cores;
         take_inside(l, &part, p->level - 1, &inner, cores);
         bitset_fini(&part);
@@ -323,7 +309,7 @@ static uint64_t take_own_memory(const struct layout *l, const struct bitset *cor
     const struct layout_unit *nodes = l->units[LEVEL_NUMA];
     uint64_t left = mem_mib, n_cores = bitset_count(cores);
     for (size_t i = 0; i < l->n[LEVEL_NUMA]; i++) {
-        uint64_t part = count_common(&nodes[i].cores, cores) * mem_mib / n_cores;
+        uint64_t part = bitset_count_common(&nodes[i].cores, cores) * mem_mib / n_cores;
         taken[i] = least(least(part, mem_free[i]), left);
         left -= taken[i];
     }

@@ -49,6 +49,7 @@ struct lease {
     struct bitset cores;
     char *cores_text;
     uint64_t mem_mib, n_cores;
+    uint64_t n_usable; /* of its cores, those that its machine offers now: others are offline */
     struct domain_memory numa_mem; /* which of mem_mib is of which NUMA node */
     struct lease_item *queue;      /* the first one runs */
     size_t n, cap;

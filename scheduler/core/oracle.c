@@ -198,7 +198,8 @@ static void check_caps(const struct share_node *n)
 void oracle_started(const struct core *c, const struct lease *l)
 {
     const struct worker *w = l->worker;
-    MUST(w->mem_used_mib <= w->mem_mib && bitset_count(&w->used) + w->n_free == w->n_cores,
+    MUST(w->mem_used_mib <= w->mem_mib
+             && bitset_count_common(&w->used, &w->cores) + w->n_free == w->n_cores,
          "worker %s holds more than it has", w->name);
     for (size_t i = 0; i < l->tokens.n; i++) {
         const struct feature *f = l->tokens.items[i].feature;

@@ -119,6 +119,7 @@ static void free_cores(const struct worker *w, const struct lease *l, struct bit
     bitset_and_not(out, &w->used);
     if (l)
         bitset_or(out, &l->cores);
+    bitset_and(out, &w->cores);
 }
 
 /* For what the shape asks now: advice tries others. */
@@ -163,6 +164,7 @@ bool placement_is_granted(const struct shape *s, const struct worker *w,
         if (w->layout.n[LEVEL_NUMA] == 1)
             mem[0] += over[i]->mem_mib;
     }
+    bitset_and(&cores, &w->cores);
     return placement_strict(s, w, &cores, mem, NULL, NULL);
 }
 
@@ -175,7 +177,7 @@ static bool could_fit_strictly(const struct shape *s, const struct worker *w)
 
 bool placement_fits(const struct shape *s, const struct worker *w, const struct lease *l)
 {
-    uint64_t cores = w->n_free + (l ? l->n_cores : 0), mem = mem_free(w) + (l ? l->mem_mib : 0);
+    uint64_t cores = w->n_free + (l ? l->n_usable : 0), mem = mem_free(w) + (l ? l->mem_mib : 0);
     if (cores < s->cores || mem < s->mem_mib)
         return false;
     if (s->exclusive && w->n_leases > (l ? 1u : 0u))

@@ -295,9 +295,10 @@ bool policy_keeps(struct core *c, const struct lease *l)
     const struct class *k = l->class;
     const struct job *head = k ? queue_class_head(k) : NULL;
     if (head == NULL || c->config.is_easy || l->is_recalled || !worker_takes_work(l->worker)
-        || l->heard.n >= LEASE_JOBS_MAX || quota_blocks_attempt(l, &block)
-        || quota_is_exceeded(l->leaf, &l->tokens) || licence_is_exceeded(&l->tokens)
-        || quota_lease_is_withheld(c, l) || !holds_allow(c, k->shape, l->worker, l, head)
+        || l->n_usable < l->n_cores || l->heard.n >= LEASE_JOBS_MAX
+        || quota_blocks_attempt(l, &block) || quota_is_exceeded(l->leaf, &l->tokens)
+        || licence_is_exceeded(&l->tokens) || quota_lease_is_withheld(c, l)
+        || !holds_allow(c, k->shape, l->worker, l, head)
         || !calendar_allows(c, k->shape, l->worker, l))
         return false;
     if (c->queue.n_ready_classes == 1)

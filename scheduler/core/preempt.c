@@ -165,7 +165,7 @@ static struct claimed claimed_on(const struct core *c, const struct worker *w)
         all.mem_mib += s->mem_mib;
     }
     for (size_t i = 0; i < w->n_leases; i++) {
-        all.cores = less(all.cores, w->leases[i]->is_recalled ? w->leases[i]->n_cores : 0);
+        all.cores = less(all.cores, w->leases[i]->is_recalled ? w->leases[i]->n_usable : 0);
         all.mem_mib = less(all.mem_mib, w->leases[i]->is_recalled ? w->leases[i]->mem_mib : 0);
     }
     return all;
@@ -192,7 +192,7 @@ static bool fits_without(const struct taking *t, size_t n, size_t but)
     for (size_t i = 0; i < n; i++) {
         if (i == but)
             continue;
-        cores += t->victims[i].lease->n_cores;
+        cores += t->victims[i].lease->n_usable;
         mem += t->victims[i].lease->mem_mib;
         leases--;
     }

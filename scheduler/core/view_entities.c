@@ -2,6 +2,7 @@
 #include <inttypes.h>
 
 #include "common/base/pure/mem.h"
+#include "common/base/pure/places.h"
 #include "scheduler/core/config.h"
 #include "scheduler/core/core_state.h"
 #include "scheduler/core/learn.h"
@@ -190,7 +191,7 @@ void core_each_worker(const struct core *c, struct now now,
                                       .drain_why = w->is_drained ? w->drain_why : NULL,
                                       .is_drained_by_chipqd = w->is_drained && w->drained_by == 0,
                                       .cores = w->n_cores,
-                                      .cores_used = bitset_count(&w->used),
+                                      .cores_used = bitset_count_common(&w->used, &w->cores),
                                       .mem_mib = w->mem_mib,
                                       .mem_used_mib = w->mem_used_mib,
                                       .leases = w->n_leases,
@@ -209,6 +210,17 @@ size_t core_worker_numa(const struct core *c, struct worker_id id, uint64_t *mib
         used_mib[i] = n > 1 ? w->numa_used.mib[i] : w->mem_used_mib;
     }
     return n;
+}
+
+void core_worker_offline(const struct core *c, struct worker_id id, struct bitset *out)
+{
+    const struct worker *w = worker_find(c, id.v);
+    struct places places = {0};
+    (void)(w && places_read(w->topology, &places));
+    for (size_t i = 0; i < places.n; i++)
+        if (!bitset_has(&w->cores, places.items[i].core))
+            bitset_set(out, places.items[i].core);
+    places_fini(&places);
 }
 
 const char *core_worker_topology(const struct core *c, const char *name)

@@ -262,8 +262,14 @@ void worker_cut_off(struct core *c, uint64_t principal)
 
 /* ---- books ---- */
 
+static void count_usable(const struct worker *w, struct lease *l)
+{
+    l->n_usable = bitset_count_common(&l->cores, &w->cores);
+}
+
 void worker_take(struct core *c, struct worker *w, struct lease *l)
 {
+    count_usable(w, l);
     bitset_or(&w->used, &l->cores);
     w->mem_used_mib += l->mem_mib;
     domains_take(w, l);
@@ -371,6 +377,18 @@ static void count_pool(struct pool *p)
     }
 }
 
+/* A lease that has lost a core ends with what it runs. */
+static void recount_leases(struct core *c, struct worker *w)
+{
+    for (size_t i = 0; i < w->n_leases; i++) {
+        struct lease *l = w->leases[i];
+        uint64_t before = l->n_usable;
+        count_usable(w, l);
+        if (l->n_usable != before)
+            lease_touch(c, l);
+    }
+}
+
 static int apply_up(struct core *c, struct worker *w, const struct worker_up *r, struct cq_err *err)
 {
     const struct machine_size old = {w->n_cores, w->mem_mib};
@@ -384,11 +402,13 @@ static int apply_up(struct core *c, struct worker *w, const struct worker_up *r,
     w->boot_id = r->boot_id;
     w->n_cores = bitset_count(&w->cores);
     w->mem_mib = r->mem_mib;
+    recount_leases(c, w);
     domains_renew(w);
     w->is_up = true;
     count_pool(&c->pool);
     machine_changed(c, w, old);
     worker_update(c, w);
+    holds_recount(c, w);
     if (worker_takes_work(w))
         workers_mark_grown(c, w);
     return 0;
@@ -467,6 +487,8 @@ void worker_heartbeat_step(struct core *c, const struct input *in, struct effect
         w->is_wary = false;
         worker_update(c, w);
     }
+    if (in->u.heartbeat.topology && *in->u.heartbeat.topology)
+        worker_offers(c, w, in, out);
     struct out *o = lease_out(c, w, OUT_HEARTBEAT_ACK, 0, out);
     o->heartbeat = in->u.heartbeat.heartbeat;
 }

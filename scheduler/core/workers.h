@@ -96,6 +96,8 @@ int64_t workers_wake_at_us(const struct core *c);
 
 /* Inputs: workers.c and hello.c. */
 void worker_hello_step(struct core *c, const struct input *in, struct now now, struct effects *out);
+/* A heartbeat says that it offers other cores than at its HELLO: some went offline or came back. */
+void worker_offers(struct core *c, struct worker *w, const struct input *in, struct effects *out);
 void worker_heartbeat_step(struct core *c, const struct input *in, struct effects *out);
 void worker_bye_step(struct core *c, const struct input *in, struct now now, struct effects *out);
 void worker_drain_step(struct core *c, const struct input *in, struct now now, struct effects *out);

@@ -35,7 +35,7 @@ struct nodes {
     struct node_busy *busy;
     uint64_t **numa; /* memory of each node, then what is used of it */
     char ***features;
-    char **feature_texts;
+    char **feature_texts, **offline;
     size_t n, bytes;
     struct node_busy *filling;
 };
@@ -79,6 +79,16 @@ static size_t add_numa(struct nodes *w, struct worker_id id)
     return n;
 }
 
+static char *offline_text(const struct nodes *w, struct worker_id id)
+{
+    struct bitset offline = {0};
+    struct cq_str text = {0};
+    core_worker_offline(w->d->core, id, &offline);
+    bitset_format(&offline, &text);
+    bitset_fini(&offline);
+    return cq_str_take(&text);
+}
+
 static void add_node(void *arg, const struct worker_view *v)
 {
     struct nodes *w = arg;
@@ -92,6 +102,7 @@ static void add_node(void *arg, const struct worker_view *v)
     size_t n_numa = add_numa(w, v->id);
     bool is_secret =
         v->is_drained_by_chipqd && w->asker->who.role != ROLE_PLATFORM_ADMIN; /* a job's words */
+    w->offline[w->n] = offline_text(w, v->id);
     w->rows[w->n] = (struct node_row){
         .name = v->name,
         .state = v->state,
@@ -110,6 +121,7 @@ static void add_node(void *arg, const struct worker_view *v)
         .numa_used_mib = w->numa[w->n] + n_numa,
         .n_numa_used_mib = n_numa,
         .drain_why = v->drain_why && !is_secret ? v->drain_why : "",
+        .offline = w->offline[w->n],
         .last_seen_us =
             v->last_seen_mono_us ? now.wall_us - (now.mono_us - v->last_seen_mono_us) : 0};
     w->bytes +=
@@ -136,6 +148,7 @@ void on_nodes_query(struct daemon *d, const struct asker *a, struct msg *m)
     w.numa = cq_calloc(n + 1, sizeof *w.numa);
     w.features = cq_calloc(n + 1, sizeof *w.features);
     w.feature_texts = cq_calloc(n + 1, sizeof *w.feature_texts);
+    w.offline = cq_calloc(n + 1, sizeof *w.offline);
     core_each_worker(d->core, loop_now(d->loop), add_node, &w);
     struct msg answer = {.code = MSG_NODES};
     answer.u.nodes.nodes = w.rows;
@@ -148,12 +161,14 @@ void on_nodes_query(struct daemon *d, const struct asker *a, struct msg *m)
         free(w.numa[i]);
         free(w.features[i]);
         free(w.feature_texts[i]);
+        free(w.offline[i]);
     }
     free(w.rows);
     free(w.busy);
     free(w.numa);
     free(w.features);
     free(w.feature_texts);
+    free(w.offline);
 }
 
 void on_node_action(struct daemon *d, const struct asker *a, struct msg *m)

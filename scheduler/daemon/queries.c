@@ -128,7 +128,7 @@ struct job_answer {
     size_t n_reasons;
     struct task_row tasks[ROWS_MAX], earlier[ROWS_MAX];
     size_t n_tasks, n_earlier, bytes;
-    char *texts[3 * 2 * ROWS_MAX]; /* that rows borrow */
+    char *texts[4 * 2 * ROWS_MAX]; /* that rows borrow */
     size_t n_texts;
     const char *places_of; /* machine whose cores `places` has; NULL: none yet */
     struct places places;
@@ -177,6 +177,20 @@ static void add_numa(struct job_answer *w, struct task_row *t)
         t->numa = w->texts[w->n_texts++] = cq_str_take(&numa);
 }
 
+/* Of a task that runs. */
+static void add_offline(struct job_answer *w, struct task_row *t)
+{
+    struct bitset cores CQ_CLEANUP(bitset_fini) = {0}, offline CQ_CLEANUP(bitset_fini) = {0};
+    struct cq_str text = {0};
+    if (*t->node == '\0' || bitset_parse(t->cores, &cores, NULL) != 0)
+        return;
+    core_worker_offline(w->d->core, core_find_worker(w->d->core, t->node), &offline);
+    bitset_and(&offline, &cores);
+    bitset_format(&offline, &text);
+    if (text.len > 0)
+        t->offline = w->texts[w->n_texts++] = cq_str_take(&text);
+}
+
 /* False when the frame's bound would be passed. */
 static bool add_task(struct job_answer *w, struct task_row *rows, size_t *n, struct task_row t)
 {
@@ -195,7 +209,8 @@ static void add_live_task(void *arg, const struct task_view *t)
     struct job_answer *w = arg;
     if (w->q->wanted.n > 0 && !ranges_has(&w->q->wanted, (uint32_t)t->task))
         return;
-    (void)add_task(w, w->tasks, &w->n_tasks, view_task_row_live(t));
+    if (add_task(w, w->tasks, &w->n_tasks, view_task_row_live(t)))
+        add_offline(w, &w->tasks[w->n_tasks - 1]);
 }
 
 static int by_task(const void *a, const void *b)

@@ -189,7 +189,11 @@ static void on_heartbeat(struct daemon *d, struct worker_session *s, const struc
 {
     struct input in = {.type = INPUT_WORKER_HEARTBEAT, .principal = s->principal};
     in.u.heartbeat.heartbeat = m->u.heartbeat.heartbeat;
+    in.u.heartbeat.cores = m->u.heartbeat.cores;
+    in.u.heartbeat.topology = m->u.heartbeat.topology;
     feed(d, s, &in);
+    if (*m->u.heartbeat.topology)
+        log_info("worker.cores node=%s cores=%s", s->node, m->u.heartbeat.cores);
 }
 
 static struct in_attempt_end end_of(const struct attempt_end *e)

@@ -27,7 +27,8 @@ static void note_pieces(const struct play *p, const struct reservation_add *r,
     for (const char *t = r->nodes ? r->nodes : ""; *t;) {
         size_t name = strcspn(t, ":,"), all = strcspn(t, ",");
         size_t m = machine_index(p, t, name);
-        b->cores[m] = p->pool.machines[m].cores;
+        b->cores[m] = machine_n_cores(&p->pool.machines[m]);
+        b->is_whole[m] = t[name] != ':';
         b->mem_mib[m] = p->pool.machines[m].mem_mib;
         if (t[name] == ':') {
             b->cores[m] = strtoull(t + name + 1, NULL, 10);
@@ -145,7 +146,7 @@ static uint64_t held_of(const struct play *p, const struct lease *l, struct what
     }
     if (strcmp(l->worker->name, p->pool.machines[x.at].name) != 0)
         return 0;
-    return x.kind == CORES ? l->n_cores : l->mem_mib;
+    return x.kind == CORES ? l->n_usable : l->mem_mib;
 }
 
 static uint64_t total_of(const struct play *p, struct what x)
@@ -155,7 +156,7 @@ static uint64_t total_of(const struct play *p, struct what x)
         return f ? feature_ours(f) : 0;
     }
     const struct machine *m = &p->pool.machines[x.at];
-    return x.kind == CORES ? m->cores : m->mem_mib;
+    return x.kind == CORES ? machine_n_cores(m) : m->mem_mib;
 }
 
 /* What is left to one that was called back; NO_KILL: it was not. */

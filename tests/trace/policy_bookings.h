@@ -329,7 +329,8 @@ static bool was_before(const struct play *p, const struct lease *l, struct what 
 
 static void check_way(const struct play *p, struct what x)
 {
-    bool has_excuse = x.kind == TOKENS; /* counts move */
+    bool has_excuse = x.kind == TOKENS; /* counts move; cores go offline */
+    has_excuse |= x.kind == CORES && bitset_count(&p->pool.machines[x.at].offline) > 0;
     void *item;
     if (!is_kept_now(p, x) || promised_without(p, x) <= total_of(p, x))
         return;

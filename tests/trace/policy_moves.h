@@ -283,12 +283,32 @@ static void move_feed(struct play *p)
     play_step(p, &in);
 }
 
+/* A core goes offline, never the last; or all come back. */
+static void move_core(struct play *p, struct machine *m)
+{
+    struct input in = {.type = INPUT_WORKER_HEARTBEAT,
+                       .principal = world_principal(&p->w, m->name)};
+    if (m->is_gone)
+        return;
+    if (roll(&p->dice, 3) == 0 || machine_n_cores(m) == 1)
+        bitset_fini(&m->offline);
+    else
+        bitset_set(&m->offline, roll(&p->dice, m->cores));
+    for (size_t i = 0; i < p->book.n; i++)
+        if (p->book.items[i].is_whole[m - p->pool.machines])
+            p->book.items[i].cores[m - p->pool.machines] = machine_n_cores(m);
+    in.u.heartbeat.heartbeat = ++m->heartbeat;
+    in.u.heartbeat.cores = machine_cores(m);
+    in.u.heartbeat.topology = machine_topology(m);
+    play_step(p, &in);
+}
+
 static void move_machine(struct play *p)
 {
     struct machine *m = &p->pool.machines[roll(&p->dice, p->pool.n)];
     struct input in = {.type = INPUT_NODE_DRAIN};
     play_disturb(p);
-    switch (roll(&p->dice, 4)) {
+    switch (roll(&p->dice, 6)) {
     case 0: /* the machine restarts */
         machine_reboot(m);
         play_hello(p, m);
@@ -304,9 +324,12 @@ static void move_machine(struct play *p)
         in.u.node_drain.drain = roll(&p->dice, 2);
         play_step(p, &in);
         return;
-    default:
+    case 3:
         if (m->is_gone)
             play_hello(p, m);
+        return;
+    default:
+        move_core(p, m);
     }
 }
 

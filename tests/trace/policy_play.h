@@ -34,6 +34,7 @@ struct booking_note { /* what was booked, and where its clock is: policy_booking
     uint64_t id, node;
     char name[16], enterprise[16];
     uint64_t cores[MACHINES_MAX], mem_mib[MACHINES_MAX], tokens[FEATURES];
+    bool is_whole[MACHINES_MAX];  /* cores: those that are online */
     int64_t length_us, period_us; /* wall; period 0: once */
     bool is_flex, has_pieces;
     enum { NOTE_AHEAD, NOTE_BEGUN, NOTE_GIVEN_BACK } state; /* as RESERVATION_EDGE numbers them */

@@ -41,6 +41,7 @@ struct machine {
     char name[8];
     const char *features;
     uint64_t cores, mem_mib;
+    struct bitset offline; /* of the cores */
     struct run *runs;
     size_t n, cap;
     struct grant *grants;
@@ -96,6 +97,7 @@ static void machine_reboot(struct machine *m)
 static void machine_fini(struct machine *m)
 {
     machine_reboot(m);
+    bitset_fini(&m->offline);
     free(m->runs);
     free(m->grants);
 }
@@ -113,6 +115,8 @@ static void take_cores(struct pool_model *p, struct machine *m, const struct out
         if (bitset_intersects(&m->grants[i].cores, &g.cores))
             p->fault = "a core was granted twice";
     }
+    if (bitset_intersects(&m->offline, &g.cores))
+        p->fault = "a core was granted that is offline";
     if (mem > m->mem_mib)
         p->fault = "more memory was granted than the machine has";
     cq_grow(&m->grants, &m->cap_grants, m->n_grants);
@@ -274,6 +278,26 @@ static size_t machine_end(struct machine *m, struct now now, struct in_attempt_e
     return n;
 }
 
+static uint64_t machine_n_cores(const struct machine *m)
+{
+    return m->cores - bitset_count(&m->offline);
+}
+
+static const char *machine_cores(const struct machine *m)
+{
+    static char text[64];
+    struct bitset online = {0};
+    struct cq_str list = {0};
+    for (size_t i = 0; i < m->cores; i++)
+        bitset_set(&online, i);
+    bitset_and_not(&online, &m->offline);
+    bitset_format(&online, &list);
+    (void)cq_copy_text(text, sizeof text, cq_str_text(&list));
+    cq_str_fini(&list);
+    bitset_fini(&online);
+    return text;
+}
+
 /* Machines with an even number of cores have two NUMA nodes; of their L3 caches the first is
  * larger.
  */
@@ -281,8 +305,11 @@ static const char *machine_topology(const struct machine *m)
 {
     static char text[512];
     size_t n = 0;
-    if (m->cores % 2 != 0 || m->cores < 4)
-        return "";
+    if (m->cores % 2 != 0 || m->cores < 4) {
+        for (uint64_t i = 0; i < m->cores; i++)
+            n += (size_t)snprintf(text + n, sizeof text - n, "%s%" PRIu64, i ? " " : "", i);
+        return text;
+    }
     for (uint64_t i = 0; i < m->cores; i++) {
         if (i == 0 || i == m->cores / 2)
             n += (size_t)snprintf(text + n, sizeof text - n, "%snuma%d:%d(l3(", i ? ")) " : "",
@@ -299,7 +326,6 @@ static const char *machine_topology(const struct machine *m)
 static struct input machine_hello(struct machine *m, const struct world *w,
                                   struct in_held_lease *leases, struct in_held_attempt *attempts)
 {
-    static char cores[16];
     size_t n_leases = 0, at = 0;
     for (size_t i = 0; i < m->n; i++) {
         if (!is_first(m, i))
@@ -315,10 +341,9 @@ static struct input machine_hello(struct machine *m, const struct world *w,
             l->n_attempts++;
         }
     }
-    (void)snprintf(cores, sizeof cores, "0-%" PRIu64, m->cores - 1);
     struct input in = {.type = INPUT_WORKER_HELLO, .principal = world_principal(w, m->name)};
     in.u.worker_hello = (struct in_worker_hello){.node = m->name,
-                                                 .cores = cores,
+                                                 .cores = machine_cores(m),
                                                  .topology = machine_topology(m),
                                                  .features = m->features,
                                                  .mem_mib = m->mem_mib,

@@ -4,11 +4,11 @@
  * log after reading it: CHIPQ_TRACE_UPDATE=1 runs this program and rewrites the files.
  *
  *   enterprise acme | user acme/ann [role] | worker w1        keys are the names
- *   hello w1 cores=0-1 mem=4096 [inc=1] [boot=1] [has=gpu,tool=yosys=0.23]
- * [held=L9:8/0/1=2;8/1/1=0,...] heartbeat w1 2 | bye w1 [stopping] | refuse w1 L9 text | drain w1 |
- * resume w1 submit ann [key=1] [digest=1] name=a cores=1 ... [after=ok:#1,any:3] + name=b ...
- *   after=aftercorr:4:notok:tasks=6:passed=1-5
- *   start w1 L9 8/0/1... | end w1 L9 8/0/1=pass... [run_us=N] [limit=lease|stop] [ran=0] [epoch=N]
+ *   hello w1 cores=0-1 mem=4096 [of=0,1,2] [inc=1] [boot=1] [has=gpu,tool=yosys=0.23]
+ * [held=L9:8/0/1=2;8/1/1=0,...] heartbeat w1 2 [cores=0 of=0,1,2] | bye w1 [stopping] | refuse w1
+ * L9 text | drain w1 | resume w1 submit ann [key=1] [digest=1] name=a cores=1 ...
+ * [after=ok:#1,any:3] + name=b ... after=aftercorr:4:notok:tasks=6:passed=1-5 start w1 L9 8/0/1...
+ * | end w1 L9 8/0/1=pass... [run_us=N] [limit=lease|stop] [ran=0] [epoch=N]
  *   cancel|hold|release|requeue ann NUMBER [tasks]
  *   at MS | restart | why acme NUMBER | nodes | revoke acme/ann */
 #include <criterion/criterion.h>
@@ -108,15 +108,25 @@ static void scan_held(char *text, struct held *h, uint64_t epoch)
     }
 }
 
+/* "of=0,1": the compact form "0 1". */
+static const char *topology_of(const struct words *a, char to[256])
+{
+    (void)cq_copy_text(to, 256, option(a, "of", ""));
+    for (char *p = to; (p = strchr(p, ',')) != NULL;)
+        *p = ' ';
+    return to;
+}
+
 static void do_hello(struct world *w, struct words *a)
 {
+    char topology[256];
     struct held *held = CQ_NEW(struct held);
     char *has = lines_of(option(a, "has", "")), *text = cq_strdup(option(a, "held", ""));
     scan_held(text, held, core_epoch(w->core));
     struct input in = {.type = INPUT_WORKER_HELLO, .principal = world_principal(w, a->v[1])};
     in.u.worker_hello = (struct in_worker_hello){.node = a->v[1],
                                                  .cores = option(a, "cores", "0-1"),
-                                                 .topology = "",
+                                                 .topology = topology_of(a, topology),
                                                  .features = has,
                                                  .mem_mib = number(a, "mem", 4096),
                                                  .heartbeat = number(a, "hb", 1),
@@ -291,11 +301,14 @@ static void log_node(void *arg, const struct worker_view *v)
 
 static void do_simple(struct world *w, struct words *a)
 {
+    char topology[256];
     struct input in = {.principal = world_principal(w, a->v[1])};
     const char *verb = a->v[0];
     if (strcmp(verb, "heartbeat") == 0) {
         in.type = INPUT_WORKER_HEARTBEAT;
         in.u.heartbeat.heartbeat = strtoull(a->v[2], NULL, 10);
+        in.u.heartbeat.cores = option(a, "cores", "");
+        in.u.heartbeat.topology = topology_of(a, topology);
     } else if (strcmp(verb, "bye") == 0) {
         in.type = INPUT_WORKER_BYE;
         in.u.bye.is_stopping = a->n > 2 && strcmp(a->v[2], "stopping") == 0;

@@ -1,10 +1,11 @@
 // LINK: cq_core
 /* Random pools, trees, limits, licences, bookings and histories, each from its seed, through the
- * real core in virtual time. Checked at every step: nothing is granted twice, no victim falls under
- * its own guarantee, who is within a guarantee gets it in time, a place that was promised is there
- * in time, bookings keep their place, nothing starts before what it depends on; now and then: a
- * rebuilt core decides the same, and advice that is taken lets the job start. In the end everything
- * that can start has started. The oracle looks on in debug builds.
+ * real core in virtual time. Cores go offline and come back. Checked at every step: nothing is
+ * granted twice or offline, no victim falls under its own guarantee, who is within a guarantee gets
+ * it in time, a place that was promised is there in time, bookings keep their place, nothing starts
+ * before what it depends on; now and then: a rebuilt core decides the same, and advice that is
+ * taken lets the job start. In the end everything that can start has started. The oracle looks on
+ * in debug builds.
  *
  * A failing seed prints how to replay it. CHIPQ_SEED is the first seed, CHIPQ_ROUNDS how many;
  * without them the first fifty, and those that once failed. */
@@ -140,6 +141,8 @@ static void settle(struct play *p)
         play_step(p, &in);
         if (p->pool.machines[i].is_gone)
             play_hello(p, &p->pool.machines[i]);
+        while (bitset_count(&p->pool.machines[i].offline) > 0)
+            move_core(p, &p->pool.machines[i]);
     }
     release_all(p);
     pool_hurry(&p->pool, p->w.now.mono_us);

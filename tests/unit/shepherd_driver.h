@@ -29,6 +29,7 @@ struct driver {
     char dir[64];
     int leases_fd, socket_fd;
     pid_t pid;
+    const char *cpus; /* set before driver_start: what the lease is bound to; NULL = nothing */
     struct lease_record batch[SHEPHERD_RECORDS_MAX];
     size_t batch_at, batch_n;
 };
@@ -65,6 +66,7 @@ static inline void driver_launch(struct driver *d, enum keeper keeper, int socke
     struct cq_str flat = {0};
     struct cq_err err;
     snprintf(spec.dir, sizeof spec.dir, "%s", d->dir);
+    snprintf(spec.cpus, sizeof spec.cpus, "%s", d->cpus ? d->cpus : "");
     lease_spec_encode(&spec, &flat);
     int journal = journal_make(d->leases_fd, "lease-7.journal", &header, &err);
     cr_assert_geq(journal, 0, "%s", err.text);
@@ -100,7 +102,7 @@ static inline void driver_start(struct driver *d, enum keeper keeper, int64_t le
 {
     int pair[2];
     struct cq_err err;
-    memset(d, 0, sizeof *d);
+    *d = (struct driver){.cpus = d->cpus};
     snprintf(d->dir, sizeof d->dir, "/tmp/cq-shepherd-XXXXXX");
     cr_assert_not_null(mkdtemp(d->dir));
     char *leases = path_format("%s/run/leases", d->dir);

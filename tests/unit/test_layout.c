@@ -97,13 +97,15 @@ Test(layout, a_machine_is_read_as_its_units)
     machine_fini(&m);
 }
 
-/* Cores that are not offered, or not in the text, do not change what there is. */
+/* Groups without a core that is offered are left out, but for NUMA nodes: they have memory. */
 Test(layout, what_is_not_offered_is_left_out_and_what_is_not_told_is_one_unit)
 {
     struct machine m;
     machine_make(&m, two_sockets, "0-3,16-19,40-41", 30000);
-    cr_expect_eq(m.layout.n[LEVEL_NUMA], 3u);
-    cr_expect_eq(m.layout.units[LEVEL_NUMA][2].n_cores, 2u);
+    cr_expect_eq(m.layout.n[LEVEL_L3], 3u);
+    cr_expect_eq(m.layout.n[LEVEL_NUMA], 5u);
+    cr_expect_eq(m.layout.units[LEVEL_NUMA][1].n_cores, 0u);
+    cr_expect_eq(m.layout.units[LEVEL_NUMA][4].n_cores, 2u);
     machine_fini(&m);
     machine_make(&m, "", "0-7", 1000);
     cr_expect(layout_is_flat(&m.layout));
@@ -341,4 +343,21 @@ Test(layout, random_jobs_never_share_a_core_and_fit_as_tightly_as_can_be)
     uint64_t first = seed ? strtoull(seed, NULL, 10) : 1;
     for (uint64_t i = first; i < first + (seed ? 1 : 300); i++)
         play(i);
+}
+
+/* As when all its cores are taken offline: nobody can be there, and nothing else gets its memory.
+ */
+Test(layout, a_numa_node_whose_cores_are_offline_keeps_its_memory)
+{
+    struct machine m;
+    machine_make(&m, two_sockets, "0-7,16-31", 32000);
+    cr_expect_eq(m.layout.n[LEVEL_NUMA], 4);
+    cr_expect_eq(m.layout.units[LEVEL_NUMA][1].mem_mib, 8000);
+    cr_expect_eq(m.layout.units[LEVEL_NUMA][1].n_cores, 0);
+    cr_expect_str_eq(place(&m, "pack:numa", 8, 8000), "0-7");
+    use(&m, "0-7");
+    cr_expect_str_eq(place(&m, "pack:numa", 4, 4000), "16-19");
+    cr_expect_str_eq(place(&m, "pack:numa", 16, 4000), "16-31");
+    cr_expect_str_eq(place(&m, "spread", 2, 4000), "16,24");
+    machine_fini(&m);
 }

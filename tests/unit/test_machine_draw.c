@@ -54,6 +54,31 @@ Test(machine_draw, of_a_machine_that_tells_less)
                           "  it has not said where its cores lie\n");
 }
 
+/* One on which a job is, and an idle one. */
+Test(machine_draw, a_core_that_is_offline_is_off)
+{
+    struct node_row node = small;
+    node.cores = 6;
+    node.cores_used = 4;
+    node.offline = "1,8";
+    expect_drawing(&node, "n1: up, 4 of 6 cores and 1.5G of 12G used, 1,8 offline\n"
+                          "package 0\n"
+                          "  numa 0   1G/8G            0    12  off | busy    .\n"
+                          "package 1\n"
+                          "  numa 1   512M/4G          4     .   13 | busy\n"
+                          "                            8   off\n"
+                          "acme/12: cores 0-1 (numa 0)\n"
+                          "acme/13[4]: core 5 (numa 1)\n");
+    json_t *o = machine_json(&node), *places = json_object_get(o, "places");
+    cr_expect_str_eq(json_string_value(json_object_get(o, "offline")), "1,8");
+    for (size_t i = 0; i < 8; i++) {
+        json_t *place = json_array_get(places, i);
+        json_int_t core = json_integer_value(json_object_get(place, "core"));
+        cr_expect_eq(json_is_true(json_object_get(place, "offline")), core == 1 || core == 8);
+    }
+    json_decref(o);
+}
+
 /* Two sockets of 32 cores, caches of two: the widest that there is. */
 static char *wide_topology(void)
 {
@@ -104,8 +129,8 @@ Test(machine_draw, data)
     json_t *o = machine_json(&small), *places = json_object_get(o, "places");
     cr_assert_eq(json_array_size(places), 8);
     json_t *wanted =
-        json_pack("{s:i,s:i,s:i,s:i,s:s,s:s,s:i,s:i}", "core", 5, "package", 1, "numa", 1, "l3", 2,
-                  "use", "job", "enterprise", "acme", "job", 13, "task", 4);
+        json_pack("{s:i,s:i,s:i,s:i,s:b,s:s,s:s,s:i,s:i}", "core", 5, "package", 1, "numa", 1, "l3",
+                  2, "offline", 0, "use", "job", "enterprise", "acme", "job", 13, "task", 4);
     cr_expect(json_equal(json_array_get(places, 5), wanted));
     json_t *busy_one = json_array_get(places, 2);
     cr_expect_str_eq(json_string_value(json_object_get(busy_one, "use")), "busy");

@@ -3,6 +3,7 @@
 #include "tests/unit/shepherd_driver.h"
 
 #include <criterion/parameterized.h>
+#include <sched.h>
 #include <sys/file.h>
 
 static struct driver d;
@@ -413,5 +414,43 @@ ParameterizedTest(enum keeper *keeper, shepherd_keepers, each_kills_leftovers)
                  "while ! test -e born; do :; done; exit 4");
     cr_assert_eq(driver_next(&d, LEASE_REC_END).exit_code, 4);
     cr_assert_not(wait_for_file("survived", 1500));
+    driver_end(&d);
+}
+
+/* ---- processors that come back ---- */
+
+TestSuite(shepherd_cores, .timeout = 60);
+
+static bool runs_on(pid_t pid, size_t cpu)
+{
+    cpu_set_t set;
+    return sched_getaffinity(pid, sizeof set, &set) == 0 && CPU_COUNT(&set) == 1
+           && CPU_ISSET(cpu, &set);
+}
+
+/* The kernel lets a process run anywhere when the last of its processors goes offline. */
+Test(shepherd_cores, a_job_that_the_kernel_has_moved_is_bound_again)
+{
+    cpu_set_t all;
+    size_t cpu = 0;
+    cr_assert_eq(sched_getaffinity(0, sizeof all, &all), 0);
+    if (CPU_COUNT(&all) < 2)
+        cr_skip_test("this machine has one processor");
+    while (!CPU_ISSET(cpu, &all))
+        cpu++;
+    char text[16];
+    snprintf(text, sizeof text, "%zu", cpu);
+    d.cpus = text;
+    driver_start(&d, driver_keeper(), 3600 * US_PER_S);
+    CQ_CLEANUP(cq_free_ptr) char *script = path_format("sleep 1000 & echo >%s/up; wait", d.dir);
+    driver_shell(&d, (struct job_options){0}, script);
+    cr_assert(wait_for_file("up", 5000));
+    cr_assert(runs_on(d.pid, cpu));
+    cr_assert_eq(sched_setaffinity(d.pid, sizeof all, &all), 0);
+    driver_send(&d, SHEPHERD_BIND, 0, 0, -1);
+    for (int64_t until = clock_mono_us() + 5000 * 1000;
+         clock_mono_us() < until && !runs_on(d.pid, cpu);)
+        (void)poll(NULL, 0, 1);
+    cr_expect(runs_on(d.pid, cpu));
     driver_end(&d);
 }

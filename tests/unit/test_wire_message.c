@@ -260,10 +260,10 @@ Test(wire_message, a_refused_frame_still_tells_its_request_id)
 Test(wire_message, unknown_trailing_fields_are_skipped)
 {
     struct msg m;
-    /* HEARTBEAT 5, then a map, an ext, a float and a nested array that a later version might send
-     */
-    static const char frame[] = "\x98\x01\x3e\x00\x05\x81\xa1k\x01\xd4\x01\x02\xcb\x40\x09\x21\xfb"
-                                "\x54\x44\x2d\x18\x91\x91\x01";
+    /* HEARTBEAT 5 without cores and topology, then a map, an ext, a float and a nested array that a
+     * later version might send */
+    static const char frame[] = "\x9a\x01\x3e\x00\x05\xc0\xc0\x81\xa1k\x01\xd4\x01\x02\xcb\x40\x09"
+                                "\x21\xfb\x54\x44\x2d\x18\x91\x91\x01";
     cr_assert_eq(msg_decode(frame, sizeof frame - 1, &m, NULL), 0);
     cr_assert_eq(m.u.heartbeat.heartbeat, 5);
     msg_fini(&m);

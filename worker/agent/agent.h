@@ -105,13 +105,19 @@ struct agent {
     char limits[96];  /* "v1:memory+pids" */
     bool is_stopping; /* the pool is stopped: no more work, and the end when all is told */
 
+    /* cores.c */
+    char online[4096]; /* the kernel's list of processors, as it was looked at last */
+    int uevent_fd;
+    struct loop_fd *uevent_watch;
+
     /* session.c */
     struct zsock *socket;
     struct curve_key key;
     struct cq_uuid incarnation, boot_id;
     bool is_connected, is_welcome, was_welcome;
-    uint64_t epoch;                             /* highest seen */
-    uint64_t heartbeat, hello;                  /* newest that was sent; the newest HELLO's */
+    uint64_t epoch;            /* highest seen */
+    uint64_t heartbeat, hello; /* newest that was sent; the newest HELLO's */
+    uint64_t tells_cores_from; /* first heartbeat that says what is offered now; 0 = all heard */
     int64_t heartbeat_sent_us[HEARTBEATS_KEPT]; /* boot clock, by number modulo the size */
     int64_t heartbeat_us, lease_us, last_word_us;
     struct loop_timer *session_timer; /* HELLO again, or the next heartbeat */
@@ -139,6 +145,7 @@ int session_start(struct agent *a, struct cq_err *err) CQ_MUST_CHECK; /* when th
 void session_stop(struct agent *a);                                   /* says BYE */
 void session_say_stopping(struct agent *a); /* no more work, please; ends are still told */
 bool session_send(struct agent *a, const struct msg *m); /* false: not sent, and no welcome holds */
+void session_tell_cores(struct agent *a); /* what is offered has changed: a heartbeat, now */
 int64_t session_heartbeat_sent_us(const struct agent *a, uint64_t heartbeat); /* 0 = unknown */
 
 /* grant.c: the scheduler's orders. */
@@ -147,6 +154,13 @@ void grant_extend(struct agent *a, const struct msg_lease_extend *m);
 void grant_close(struct agent *a, const struct msg_lease_close *m);
 void grant_kill(struct agent *a, const struct msg_attempt_kill *m);
 void grant_refuse(struct agent *a, uint64_t epoch, uint64_t lease, const char *text);
+
+/* cores.c */
+void cores_init(struct agent *a);  /* before the topology is loaded: what changes then is seen */
+void cores_start(struct agent *a); /* watches; without uevents it looks at heartbeats only */
+void cores_stop(struct agent *a);
+void cores_look(struct agent *a); /* acts on what went offline or came back since the last look */
+void cores_bind(struct lease *l); /* its shepherd takes back processors that have returned */
 
 /* order_build.c: a sealed memfd for a shepherd, or -1 with the text that its attempts end with. */
 int order_build(const struct lease *l, const struct run_order *order, uint32_t *flags,

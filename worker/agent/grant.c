@@ -93,11 +93,14 @@ static int check_cores(struct agent *a, const struct bitset *wanted, struct cq_e
 {
     struct bitset missing = {0}, used = {0};
     int failed = 0;
+    cores_look(a);
     bitset_copy(&missing, wanted);
     bitset_and_not(&missing, &a->topology.cores);
     cores_in_use(a, &used);
     if (bitset_count(wanted) == 0)
         failed = cq_fail(err, CQ_E_INVALID, "the grant names no core");
+    else if (bitset_intersects(&missing, &a->topology.chosen))
+        failed = cq_fail(err, CQ_E_CONFLICT, "the grant names cores that are offline");
     else if (bitset_count(&missing) > 0)
         failed = cq_fail(err, CQ_E_INVALID, "the grant names cores that this worker does not have");
     else if (bitset_intersects(wanted, &used))

@@ -172,6 +172,8 @@ void lease_on_record(struct lease *l, const struct lease_record *r)
             attempt_ended(attempt_of(l, r), r);
         break;
     case LEASE_REC_INVENTORY_END:
+        if (l->is_adopted)
+            cores_bind(l); /* what came back while there was no agent */
         scan_lease_known(l);
         break;
     case LEASE_REC_ACK:

@@ -184,6 +184,9 @@ static int set_up(struct agent *a, struct cq_err *err)
     a->boot_id = clock_boot_id();
     choose_name(a);
     raise_files();
+    cores_init(a);
+    a->options.topology.numbers_path =
+        a->options.topology.source ? NULL : path_format("%s/run/cores", a->options.dir);
     if (open_instance(a, err) != 0 || topology_load(&a->options.topology, &a->topology, err) != 0)
         return -1;
     tools_load(a->options.plugins_dir, cache, &a->tools);
@@ -195,6 +198,7 @@ static int set_up(struct agent *a, struct cq_err *err)
     (void)loop_signal_new(a->loop, SIGINT, on_stop, a);
     report_init(a);
     logwatch_init(a);
+    cores_start(a);
     log_info("agent.start node=%s cores=%zu mem_mib=%llu tools=%zu keeper=%s", a->node,
              bitset_count(&a->topology.cores), (unsigned long long)a->topology.mem_mib, a->tools.n,
              keeper_text(a->keeper));
@@ -215,8 +219,10 @@ static void tear_down(struct agent *a)
     map_fini(&a->leases);
     map_fini(&a->attempts);
     logwatch_fini(a);
+    cores_stop(a);
     loop_free(a->loop);
     topology_fini(&a->topology);
+    free((char *)a->options.topology.numbers_path);
     tools_fini(&a->tools);
     free(a->log_waiters);
     curve_key_wipe(&a->key);

@@ -94,6 +94,7 @@ static void say_hello(struct agent *a)
     size_t n_leases = fill_leases(a, leases);
     struct msg m = {.code = MSG_WORKER_HELLO, .request = 1};
     a->hello = next_heartbeat(a);
+    a->tells_cores_from = 0;
     m.u.worker_hello = (struct msg_worker_hello){
         .version_min = WIRE_VERSION_MIN,
         .version_max = WIRE_VERSION,
@@ -147,11 +148,34 @@ static void on_welcome(struct agent *a, const struct msg_worker_welcome *m)
                  (unsigned long long)a->epoch, (long long)a->heartbeat_us, (long long)a->lease_us);
 }
 
+static void send_heartbeat(struct agent *a)
+{
+    struct cq_str cores CQ_CLEANUP(cq_str_fini) = {0};
+    struct msg m = {.code = MSG_HEARTBEAT};
+    m.u.heartbeat.heartbeat = next_heartbeat(a);
+    if (a->tells_cores_from) {
+        bitset_format(&a->topology.cores, &cores);
+        m.u.heartbeat.cores = cq_str_text(&cores);
+        m.u.heartbeat.topology = a->topology.text;
+    }
+    (void)session_send(a, &m); /* a lost one renews nothing; the next one does */
+}
+
+void session_tell_cores(struct agent *a)
+{
+    if (!a->is_welcome)
+        return; /* the next HELLO says it */
+    a->tells_cores_from = a->heartbeat + 1;
+    send_heartbeat(a);
+}
+
 static void on_heartbeat_ack(struct agent *a, const struct msg_heartbeat_ack *m)
 {
     int64_t sent_us = session_heartbeat_sent_us(a, m->heartbeat);
     if (m->epoch == a->epoch && sent_us)
         lease_renew_all(a, sent_us + a->lease_us);
+    if (m->heartbeat >= a->tells_cores_from)
+        a->tells_cores_from = 0;
 }
 
 static void on_ack(struct agent *a, const struct msg_attempt_ack *m)
@@ -258,7 +282,7 @@ static void on_session_due(void *arg)
 {
     struct agent *a = arg;
     int64_t now_us = loop_now(a->loop).mono_us;
-    struct msg m = {.code = MSG_HEARTBEAT};
+    cores_look(a);
     if (!a->is_connected) {
         zsock_reconnect(a->socket); /* refused before: the key may be known by now */
     } else if (now_us - a->last_word_us > silence_us(a)) {
@@ -270,8 +294,7 @@ static void on_session_due(void *arg)
         say_hello(a);
         return;
     } else {
-        m.u.heartbeat.heartbeat = next_heartbeat(a);
-        (void)session_send(a, &m); /* a lost one renews nothing; the next one does */
+        send_heartbeat(a);
     }
     loop_timer_set(a->session_timer, now_us + a->heartbeat_us);
 }

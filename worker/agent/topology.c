@@ -1,12 +1,16 @@
 /* hwloc's tree as a compact text and a core set. */
 #include "worker/agent/topology.h"
 #include "common/base/pure/mem.h"
+#include "common/base/sys/files.h"
+#include "common/base/sys/log.h"
 #include "worker/agent/memory.h"
 
 #include <errno.h>
 #include <hwloc.h>
 #include <inttypes.h>
 #include <unistd.h>
+
+enum { STATUS_MAX = 65536 };
 
 static int open_source(hwloc_topology_t hw, const char *source, struct cq_err *err)
 {
@@ -25,15 +29,33 @@ static int open_source(hwloc_topology_t hw, const char *source, struct cq_err *e
     return cq_fail_errno(err, CQ_E_INVALID, errno, "cannot read the topology from %s", source);
 }
 
-/* What this process may use: its affinity, within its cpuset. NULL when everything may be. */
-static hwloc_cpuset_t allowed_set(hwloc_topology_t hw)
+/* What the kernel would let this process run on, offline processors too. Read once, before hwloc
+ * looks around: it goes from processor to processor and comes back to those alone that are online;
+ * and when the last of them goes offline the kernel lets a process run anywhere. */
+static hwloc_bitmap_t read_affinity(void)
 {
-    hwloc_cpuset_t set = hwloc_bitmap_dup(hwloc_topology_get_allowed_cpuset(hw));
-    hwloc_cpuset_t own = hwloc_bitmap_alloc();
-    if (hwloc_topology_is_thissystem(hw) && hwloc_get_cpubind(hw, own, HWLOC_CPUBIND_PROCESS) == 0)
-        hwloc_bitmap_and(set, set, own);
-    hwloc_bitmap_free(own);
+    struct cq_str text CQ_CLEANUP(cq_str_fini) = {0};
+    static const char key[] = "\nCpus_allowed_list:";
+    hwloc_bitmap_t set = hwloc_bitmap_alloc_full();
+    if (file_read("/proc/self/status", STATUS_MAX, &text, NULL) != 0)
+        return set;
+    char *at = text.data ? strstr(text.data, key) : NULL;
+    if (at == NULL)
+        return set;
+    at += strlen(key);
+    at += strspn(at, " \t");
+    at[strcspn(at, "\n")] = '\0';
+    if (hwloc_bitmap_list_sscanf(set, at) != 0)
+        hwloc_bitmap_fill(set);
     return set;
+}
+
+static void restore_affinity(hwloc_topology_t hw, hwloc_const_bitmap_t affinity)
+{
+    hwloc_bitmap_t set = hwloc_bitmap_dup(hwloc_topology_get_complete_cpuset(hw));
+    hwloc_bitmap_and(set, set, affinity);
+    (void)hwloc_set_cpubind(hw, set, HWLOC_CPUBIND_PROCESS);
+    hwloc_bitmap_free(set);
 }
 
 static void copy_bits(hwloc_const_bitmap_t from, struct bitset *to)
@@ -42,37 +64,127 @@ static void copy_bits(hwloc_const_bitmap_t from, struct bitset *to)
         bitset_set(to, (size_t)i);
 }
 
-static void copy_nodes(const struct hwloc_obj *core, hwloc_const_nodeset_t allowed,
-                       struct bitset *to)
+static void copy_common(hwloc_const_bitmap_t a, hwloc_const_bitmap_t b, struct bitset *to)
 {
-    hwloc_nodeset_t nodes = hwloc_bitmap_dup(core->nodeset);
-    hwloc_bitmap_and(nodes, nodes, allowed);
-    copy_bits(nodes, to);
-    hwloc_bitmap_free(nodes);
+    hwloc_bitmap_t both = hwloc_bitmap_dup(a);
+    hwloc_bitmap_and(both, both, b);
+    copy_bits(both, to);
+    hwloc_bitmap_free(both);
 }
 
-static void choose_cores(hwloc_topology_t hw, uint64_t cores_max, struct topology *t)
+/* ---- numbers ---- */
+
+/* The cores that hwloc lists, in its order, and their numbers. */
+struct seen {
+    hwloc_topology_t hw;
+    size_t *numbers; /* SIZE_MAX: beyond what can be named */
+    unsigned n;
+    struct bitset all;
+};
+
+static hwloc_obj_t core_at(const struct seen *s, unsigned i)
+{
+    return hwloc_get_obj_by_type(s->hw, HWLOC_OBJ_CORE, i);
+}
+
+static void seen_init(struct seen *s, hwloc_topology_t hw, struct core_numbers *numbers)
 {
     int n = hwloc_get_nbobjs_by_type(hw, HWLOC_OBJ_CORE);
-    hwloc_cpuset_t allowed = allowed_set(hw);
-    hwloc_const_nodeset_t allowed_nodes = hwloc_topology_get_allowed_nodeset(hw);
-    uint64_t chosen = 0;
-    t->n_places = n > 0 ? (size_t)n : 0;
+    *s = (struct seen){.hw = hw, .n = n > 0 ? (unsigned)n : 0};
+    s->numbers = cq_calloc(s->n + 1, sizeof *s->numbers);
+    for (unsigned i = 0; i < s->n; i++) {
+        struct bitset cpus CQ_CLEANUP(bitset_fini) = {0};
+        copy_bits(core_at(s, i)->cpuset, &cpus);
+        s->numbers[i] = bitset_count(&cpus) ? numbers_of(numbers, &cpus) : SIZE_MAX;
+        if (s->numbers[i] != SIZE_MAX)
+            bitset_set(&s->all, s->numbers[i]);
+    }
+}
+
+static void seen_fini(struct seen *s)
+{
+    free(s->numbers);
+    bitset_fini(&s->all);
+}
+
+/* ---- what is offered ---- */
+
+static void forget_places(struct topology *t)
+{
+    for (size_t i = 0; i < t->n_places; i++) {
+        bitset_fini(&t->places[i].cpus);
+        bitset_fini(&t->places[i].nodes);
+    }
+    free(t->places);
+    t->places = NULL;
+    t->n_places = 0;
+}
+
+/* Cores that are online and may be used, with the threads of them for which both is so. */
+static void find_usable(const struct seen *s, struct topology *t, struct bitset *usable)
+{
+    hwloc_const_nodeset_t nodes = hwloc_topology_get_allowed_nodeset(s->hw);
+    hwloc_cpuset_t allowed = hwloc_bitmap_dup(hwloc_topology_get_allowed_cpuset(s->hw));
+    if (t->affinity)
+        hwloc_bitmap_and(allowed, allowed, t->affinity);
+    forget_places(t);
+    t->n_places = t->numbers.n;
     t->places = cq_calloc(t->n_places + 1, sizeof *t->places);
-    for (int i = 0; i < n && i < BITSET_MAX; i++) {
-        hwloc_obj_t core = hwloc_get_obj_by_type(hw, HWLOC_OBJ_CORE, (unsigned)i);
-        hwloc_cpuset_t usable = hwloc_bitmap_dup(core->cpuset);
-        hwloc_bitmap_and(usable, usable, allowed);
-        if (!hwloc_bitmap_iszero(usable) && (cores_max == 0 || chosen < cores_max)) {
-            copy_bits(usable, &t->places[i].cpus);
-            copy_nodes(core, allowed_nodes, &t->places[i].nodes);
-            bitset_set(&t->cores, (size_t)i);
-            chosen++;
-        }
-        hwloc_bitmap_free(usable);
+    for (unsigned i = 0; i < s->n; i++) {
+        hwloc_obj_t core = core_at(s, i);
+        if (s->numbers[i] == SIZE_MAX || !hwloc_bitmap_intersects(core->cpuset, allowed))
+            continue;
+        struct core_place *place = &t->places[s->numbers[i]];
+        copy_common(core->cpuset, allowed, &place->cpus);
+        copy_common(core->nodeset, nodes, &place->nodes);
+        bitset_set(usable, s->numbers[i]);
     }
     hwloc_bitmap_free(allowed);
 }
+
+/* Cores that hwloc does not list, because all their threads are offline. */
+static void find_offline(const struct seen *s, const struct topology *t, struct bitset *offline)
+{
+    struct bitset cpus CQ_CLEANUP(bitset_fini) = {0};
+    hwloc_bitmap_t set = hwloc_bitmap_dup(hwloc_topology_get_complete_cpuset(s->hw));
+    hwloc_bitmap_andnot(set, set, hwloc_topology_get_topology_cpuset(s->hw));
+    if (t->affinity)
+        hwloc_bitmap_and(set, set, t->affinity);
+    copy_bits(set, &cpus);
+    hwloc_bitmap_free(set);
+    for (size_t i = 0; i < t->numbers.n; i++)
+        if (!bitset_has(&s->all, i) && bitset_intersects(&t->numbers.cpus[i], &cpus))
+            bitset_set(offline, i);
+}
+
+/* The lowest, so many of them; once chosen they stay, online or not. */
+static void choose(const struct bitset *from, uint64_t cores_max, struct bitset *to)
+{
+    uint64_t n = bitset_count(to);
+    for (size_t i = bitset_next(from, 0); i != SIZE_MAX && (cores_max == 0 || n < cores_max);
+         i = bitset_next(from, i + 1)) {
+        n += !bitset_has(to, i);
+        bitset_set(to, i);
+    }
+}
+
+static void offer(const struct seen *s, uint64_t cores_max, struct topology *t)
+{
+    struct bitset usable CQ_CLEANUP(bitset_fini) = {0}, could CQ_CLEANUP(bitset_fini) = {0};
+    find_usable(s, t, &usable);
+    bitset_copy(&could, &usable);
+    find_offline(s, t, &could);
+    choose(&could, cores_max, &t->chosen);
+    bitset_copy(&t->cores, &t->chosen);
+    bitset_and(&t->cores, &usable);
+    for (size_t i = 0; i < t->n_places; i++)
+        if (!bitset_has(&t->cores, i)) {
+            bitset_fini(&t->places[i].cpus);
+            bitset_fini(&t->places[i].nodes);
+        }
+}
+
+/* ---- the compact form ---- */
 
 /* The levels that placement knows; others are passed through. */
 static const char *level_name(const struct hwloc_obj *o)
@@ -82,15 +194,6 @@ static const char *level_name(const struct hwloc_obj *o)
     return o->type == HWLOC_OBJ_L3CACHE ? "l3" : NULL;
 }
 
-static bool has_usable_core(hwloc_topology_t hw, const struct topology *t, hwloc_const_cpuset_t set)
-{
-    for (size_t i = bitset_next(&t->cores, 0); i != SIZE_MAX; i = bitset_next(&t->cores, i + 1))
-        if (hwloc_bitmap_intersects(hwloc_get_obj_by_type(hw, HWLOC_OBJ_CORE, (unsigned)i)->cpuset,
-                                    set))
-            return true;
-    return false;
-}
-
 static void separate(struct cq_str *out)
 {
     if (out->len && out->data[out->len - 1] != '(')
@@ -98,18 +201,15 @@ static void separate(struct cq_str *out)
 }
 
 /* NOLINTNEXTLINE(misc-no-recursion): as deep as the machine has levels, some 16 at most */
-static void add_object(hwloc_topology_t hw, const struct topology *t, hwloc_obj_t o,
-                       struct cq_str *out)
+static void add_object(const struct seen *s, hwloc_obj_t o, struct cq_str *out)
 {
     if (o->type == HWLOC_OBJ_CORE) {
-        if (!bitset_has(&t->cores, o->logical_index))
+        if (s->numbers[o->logical_index] == SIZE_MAX)
             return;
         separate(out);
-        cq_str_printf(out, "%u", o->logical_index);
+        cq_str_printf(out, "%zu", s->numbers[o->logical_index]);
         return;
     }
-    if (!has_usable_core(hw, t, o->cpuset))
-        return;
     const char *name = level_name(o);
     unsigned opened = 0;
     if (name) {
@@ -130,9 +230,25 @@ static void add_object(hwloc_topology_t hw, const struct topology *t, hwloc_obj_
         opened++;
     }
     for (hwloc_obj_t child = o->first_child; child; child = child->next_sibling)
-        add_object(hw, t, child, out);
+        add_object(s, child, out);
     while (opened-- > 0)
         cq_str_add_char(out, ')');
+}
+
+/* A core that is seen for the first time makes the form anew; else it stays, also where a whole
+ * package is offline and hwloc counts the others differently. */
+static void tell_places(const struct seen *s, struct topology *t)
+{
+    struct bitset news CQ_CLEANUP(bitset_fini) = {0};
+    bitset_copy(&news, &s->all);
+    bitset_and_not(&news, &t->numbers.placed);
+    if (bitset_count(&news) > 0) {
+        struct cq_str text = {0};
+        add_object(s, hwloc_get_root_obj(s->hw), &text);
+        numbers_place(&t->numbers, cq_str_take(&text), &s->all);
+    }
+    free(t->text);
+    t->text = numbers_text(&t->numbers, &t->chosen);
 }
 
 /* ---- kinds of cores ---- */
@@ -155,13 +271,12 @@ static const char *kind_said(const struct hwloc_info_s *infos, unsigned n)
     return NULL;
 }
 
-static uint64_t offered_in(hwloc_topology_t hw, const struct topology *t, hwloc_const_cpuset_t set)
+static uint64_t offered_in(const struct seen *s, const struct topology *t, hwloc_const_cpuset_t set)
 {
     uint64_t n = 0;
-    for (size_t i = bitset_next(&t->cores, 0); i != SIZE_MAX; i = bitset_next(&t->cores, i + 1)) {
-        hwloc_obj_t core = hwloc_get_obj_by_type(hw, HWLOC_OBJ_CORE, (unsigned)i);
-        n += hwloc_bitmap_intersects(core->cpuset, set) != 0;
-    }
+    for (unsigned i = 0; i < s->n; i++)
+        n += s->numbers[i] != SIZE_MAX && bitset_has(&t->cores, s->numbers[i])
+             && hwloc_bitmap_intersects(core_at(s, i)->cpuset, set);
     return n;
 }
 
@@ -179,31 +294,31 @@ static bool add_kind(struct kinds *k, const char *said, uint64_t n_cores)
 }
 
 /* hwloc has them in order of efficiency, where it knows one. */
-static bool read_kinds(hwloc_topology_t hw, const struct topology *t, struct kinds *k)
+static bool read_kinds(const struct seen *s, const struct topology *t, struct kinds *k)
 {
     hwloc_bitmap_t set = hwloc_bitmap_alloc();
-    int n = hwloc_cpukinds_get_nr(hw, 0);
+    int n = hwloc_cpukinds_get_nr(s->hw, 0);
     bool ok = n > 1;
     for (int i = 0; i < n && ok; i++) {
         struct hwloc_info_s *infos;
         unsigned n_infos;
         int efficiency;
-        ok = hwloc_cpukinds_get_info(hw, (unsigned)i, set, &efficiency, &n_infos, &infos, 0) == 0
+        ok = hwloc_cpukinds_get_info(s->hw, (unsigned)i, set, &efficiency, &n_infos, &infos, 0) == 0
              && efficiency >= 0;
         const char *said = ok ? kind_said(infos, n_infos) : NULL;
-        ok = said && add_kind(k, said, offered_in(hw, t, set));
+        ok = said && add_kind(k, said, offered_in(s, t, set));
     }
     hwloc_bitmap_free(set);
     return ok && k->n > 1;
 }
 
 /* Fast ones first. NULL: they are all alike, or it is not known. */
-static char *kinds_text(hwloc_topology_t hw, const struct topology *t)
+static char *kinds_text(const struct seen *s, const struct topology *t)
 {
     static const char *const names[KINDS_MAX] = {"efficiency", "middle", "performance"};
     struct kinds k = {.n = 0};
     struct cq_str out = {0};
-    if (!read_kinds(hw, t, &k))
+    if (!read_kinds(s, t, &k))
         return NULL;
     for (size_t i = k.n; i-- > 0;)
         cq_str_printf(&out, "%s%s:%" PRIu64, out.len ? "," : "",
@@ -235,46 +350,91 @@ static uint64_t default_memory_mib(hwloc_topology_t hw, uint64_t total)
     return memory_offer_mib(total, is_real ? memory_group_limit_bytes() : MEMORY_NO_LIMIT);
 }
 
-int topology_load(const struct topology_options *o, struct topology *out, struct cq_err *err)
+/* ---- the whole ---- */
+
+static int open_machine(const char *source, hwloc_const_bitmap_t affinity, hwloc_topology_t *out,
+                        struct cq_err *err)
 {
     hwloc_topology_t hw;
-    struct topology t = {0};
-    struct cq_str text = {0};
     if (hwloc_topology_init(&hw) != 0)
         return cq_fail(err, CQ_E_INTERNAL, "hwloc cannot be initialised");
     hwloc_topology_set_flags(hw, HWLOC_TOPOLOGY_FLAG_INCLUDE_DISALLOWED);
-    if (open_source(hw, o->source, err) != 0 || hwloc_topology_load(hw) != 0) {
+    int failed = open_source(hw, source, err);
+    if (failed == 0 && hwloc_topology_load(hw) != 0)
+        failed = cq_fail(err, CQ_E_INVALID, "cannot load the topology");
+    if (failed) {
         hwloc_topology_destroy(hw);
-        return o->source && err && err->code
-                   ? -1
-                   : cq_fail(err, CQ_E_INVALID, "cannot load the topology");
+        return -1;
+    }
+    if (affinity)
+        restore_affinity(hw, affinity);
+    *out = hw;
+    return 0;
+}
+
+static void keep_numbers(const struct topology_options *o, struct topology *t)
+{
+    struct cq_err err;
+    if (o->numbers_path && t->numbers.is_changed
+        && numbers_write(&t->numbers, o->numbers_path, &err) != 0)
+        log_warn("topology.numbers error=\"%s\"", err.text);
+}
+
+int topology_load(const struct topology_options *o, struct topology *out, struct cq_err *err)
+{
+    hwloc_topology_t hw;
+    struct seen seen;
+    struct topology t = {0};
+    t.affinity = o->source ? NULL : read_affinity();
+    if (open_machine(o->source, t.affinity, &hw, err) != 0) {
+        topology_fini(&t);
+        return -1;
     }
     t.is_real = hwloc_topology_is_thissystem(hw) != 0;
-    choose_cores(hw, o->cores_max, &t);
+    if (o->numbers_path)
+        (void)numbers_read(&t.numbers, o->numbers_path);
+    seen_init(&seen, hw, &t.numbers);
+    offer(&seen, o->cores_max, &t);
     uint64_t memory = settle_memory(hw);
-    add_object(hw, &t, hwloc_get_root_obj(hw), &text);
-    t.text = text.data ? cq_str_take(&text) : cq_strdup("");
-    t.kinds = kinds_text(hw, &t);
+    tell_places(&seen, &t);
+    t.kinds = kinds_text(&seen, &t);
     t.mem_mib = o->mem_mib ? o->mem_mib : default_memory_mib(hw, memory);
+    seen_fini(&seen);
     hwloc_topology_destroy(hw);
-    if (bitset_count(&t.cores) == 0) {
+    if (bitset_count(&t.chosen) == 0) {
         topology_fini(&t);
         return cq_fail(err, CQ_E_IMPOSSIBLE, "this worker may not use any core");
     }
+    keep_numbers(o, &t);
     *out = t;
+    return 0;
+}
+
+int topology_renew(const struct topology_options *o, struct topology *t, struct cq_err *err)
+{
+    hwloc_topology_t hw;
+    struct seen seen;
+    if (open_machine(o->source, t->affinity, &hw, err) != 0)
+        return -1;
+    seen_init(&seen, hw, &t->numbers);
+    offer(&seen, o->cores_max, t);
+    (void)settle_memory(hw);
+    tell_places(&seen, t);
+    seen_fini(&seen);
+    hwloc_topology_destroy(hw);
+    keep_numbers(o, t);
     return 0;
 }
 
 void topology_fini(struct topology *t)
 {
     bitset_fini(&t->cores);
+    bitset_fini(&t->chosen);
     free(t->text);
     free(t->kinds);
-    for (size_t i = 0; i < t->n_places; i++) {
-        bitset_fini(&t->places[i].cpus);
-        bitset_fini(&t->places[i].nodes);
-    }
-    free(t->places);
+    forget_places(t);
+    hwloc_bitmap_free(t->affinity);
+    numbers_fini(&t->numbers);
     *t = (struct topology){0};
 }
 

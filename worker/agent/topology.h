@@ -1,10 +1,11 @@
 /* The machine as jobs may use it: physical cores, their places, and which processors to bind to.
- * The only user of hwloc. A core's number is its place in hwloc's order of all cores of the
- * machine, so that it does not change with what this worker may use. */
+ * The only user of hwloc. What number a core has: numbers.h. */
 #ifndef CHIPQ_WORKER_TOPOLOGY_H
 #define CHIPQ_WORKER_TOPOLOGY_H
 
-#include "common/base/pure/bitset.h"
+#include "worker/agent/numbers.h"
+
+struct hwloc_bitmap_s;
 
 /* In the kernel's numbers, of what this process may use. Empty for a core that is not offered. */
 struct core_place {
@@ -13,25 +14,34 @@ struct core_place {
 };
 
 struct topology {
-    struct bitset cores;       /* usable: allowed by affinity and cpuset, lowest N of them */
-    char *text;                /* compact form, docs/WORKER.md */
+    struct bitset cores;       /* offered: those of `chosen` that are online */
+    struct bitset chosen;      /* allowed by affinity and cpuset, the lowest N of them */
+    char *text;                /* compact form of the chosen ones, docs/WORKER.md */
     char *kinds;               /* "performance:6,efficiency:8"; NULL: its cores are all alike */
     uint64_t mem_mib;          /* of the machine, or of the control group when that is less */
     struct core_place *places; /* by core number */
     size_t n_places;
-    bool is_real; /* false: synthetic or from a file; nothing is bound */
+    bool is_real;                    /* false: synthetic or from a file; nothing is bound */
+    struct core_numbers numbers;     /* of all cores of the machine */
+    struct hwloc_bitmap_s *affinity; /* processors that this process may use; NULL = all */
 };
 
 struct topology_options {
-    const char *source; /* NULL = this machine; "synthetic:pack:2 core:4"; or an XML file */
-    uint64_t cores_max; /* 0 = all */
-    uint64_t mem_mib;   /* 0 = what the machine has, less a reserve for itself */
+    const char *source;       /* NULL = this machine; "synthetic:pack:2 core:4"; or an XML file */
+    uint64_t cores_max;       /* 0 = all; cores that are offline count */
+    uint64_t mem_mib;         /* 0 = what the machine has, less a reserve for itself */
+    const char *numbers_path; /* file that keeps the cores' numbers; NULL = none */
 };
 
 /* Blocks (some ms on this machine). Errors: CQ_E_INVALID for a bad source, CQ_E_IMPOSSIBLE when no
  * core is left. Caller calls fini. */
 int topology_load(const struct topology_options *o, struct topology *out,
                   struct cq_err *err) CQ_MUST_CHECK;
+
+/* Looks again which cores are online: `cores`, `places` and, when a core is new, `text` change; all
+ * else stays. Blocks as topology_load. On an error `t` is as it was. */
+int topology_renew(const struct topology_options *o, struct topology *t,
+                   struct cq_err *err) CQ_MUST_CHECK;
 void topology_fini(struct topology *t); /* accepts zeroed memory */
 
 /* "0,2-3": the processors to bind these cores to; "" when they are not to be bound. `smt` is how

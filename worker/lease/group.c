@@ -132,26 +132,39 @@ void group_remove(const struct group_root *root, uint32_t slot)
             (void)unlinkat(root->at[k].fd, name, AT_REMOVEDIR);
 }
 
-size_t group_kill_others(int procs_fd)
+void group_each(int procs_fd, void (*fn)(void *arg, pid_t pid), void *arg)
 {
     char text[8192];
-    size_t killed = 0, kept = 0;
+    size_t kept = 0;
     if (lseek(procs_fd, 0, SEEK_SET) != 0)
-        return 0;
+        return;
     for (;;) {
         ssize_t n = read(procs_fd, text + kept, sizeof text - 1 - kept);
         if (n <= 0)
-            return killed;
+            return;
         text[kept + (size_t)n] = '\0';
         char *p = text;
         for (char *end = strchr(p, '\n'); end; p = end + 1, end = strchr(p, '\n')) {
             pid_t pid = (pid_t)strtol(p, NULL, 10);
-            if (pid > 0 && pid != getpid() && kill(pid, SIGKILL) == 0)
-                killed++;
+            if (pid > 0)
+                fn(arg, pid);
         }
         kept = strlen(p);
         memmove(text, p, kept);
     }
+}
+
+static void kill_other(void *arg, pid_t pid)
+{
+    size_t *killed = arg;
+    *killed += pid != getpid() && kill(pid, SIGKILL) == 0;
+}
+
+size_t group_kill_others(int procs_fd)
+{
+    size_t killed = 0;
+    group_each(procs_fd, kill_other, &killed);
+    return killed;
 }
 
 bool group_kill(const struct group_root *root, uint32_t slot)

@@ -78,6 +78,9 @@ bool group_kill(const struct group_root *root, uint32_t slot);
 /* Removes what an instance left of empty groups in directory `path`. */
 void group_sweep(const char *path, const char *prefix);
 
+/* Calls fn with everything that cgroup.procs (open, readable) lists and the caller can see. */
+void group_each(int procs_fd, void (*fn)(void *arg, pid_t pid), void *arg);
+
 /* Kills all that cgroup.procs (open, readable) lists but ourselves; returns how many. */
 size_t group_kill_others(int procs_fd);
 

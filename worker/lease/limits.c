@@ -109,6 +109,19 @@ static int set_cpuset(struct limits *l, const struct limits_wanted *w, struct cq
     return fail(err, "the set of processors");
 }
 
+int limits_set_cpus(const struct limits *l, const char *cpus)
+{
+    int dir = l->dir[GROUP_CPUSET];
+    return dir >= 0 ? group_write(dir, "cpuset.cpus", cpus) : 0;
+}
+
+int limits_take_in(const struct limits *l, pid_t pid)
+{
+    int dir = l->dir[GROUP_CPUSET];
+    bool is_v1 = dir >= 0 && !l->is_v2[GROUP_CPUSET];
+    return is_v1 ? set_number(dir, "cgroup.procs", (uint64_t)pid) : 0;
+}
+
 static int set_weight(struct limits *l, const struct limits_wanted *w, struct cq_err *err)
 {
     int dir = l->dir[GROUP_CPU];

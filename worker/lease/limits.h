@@ -33,6 +33,12 @@ void limits_open(struct limits *l, const int dirs[GROUP_KIND_COUNT]);
  * cannot be set it goes on without it and fills `err` with the first reason, returning -1. */
 int limits_apply(struct limits *l, const struct limits_wanted *w, struct cq_err *err);
 
+/* Sets the processors anew, after some of them came back online: v1 takes those that go offline out
+ * of every group below the root for good, and moves who has none left out of the group. The second
+ * brings such a process back; neither does harm where nothing is amiss. 0, or -1 with errno. */
+int limits_set_cpus(const struct limits *l, const char *cpus);
+int limits_take_in(const struct limits *l, pid_t pid);
+
 /* Counters since the groups were made; the caller takes differences. */
 struct limits_reading {
     uint64_t oom_kills, pids_hits;

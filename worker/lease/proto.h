@@ -31,6 +31,7 @@ enum shepherd_cmd_type {
     SHEPHERD_ACK,   /* job, task, attempt: its end need not be kept */
     SHEPHERD_CLOSE, /* nothing more comes: end when the queue is empty and all is acknowledged */
     SHEPHERD_DROP,  /* kill all now, keep nothing, remove the files, end */
+    SHEPHERD_BIND, /* processors are back online: take those of the lease again; others ignore it */
 };
 
 struct shepherd_cmd {

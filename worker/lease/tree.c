@@ -85,9 +85,11 @@ static bool is_spared(pid_t pid, const pid_t *spare, size_t n_spare)
     return false;
 }
 
-size_t tree_kill_descendants(const pid_t *spare, size_t n_spare)
+/* Marks the descendants, and tells each to fn when it is found. Returns how many. */
+static size_t each_descendant(const pid_t *spare, size_t n_spare, void (*fn)(void *arg, pid_t pid),
+                              void *arg)
 {
-    size_t n = list_processes(), killed = 0;
+    size_t n = list_processes(), found = 0;
     bool is_changed = true;
     while (is_changed) {
         is_changed = false;
@@ -96,11 +98,42 @@ size_t tree_kill_descendants(const pid_t *spare, size_t n_spare)
             if (p->is_ours || is_spared(p->pid, spare, n_spare) || !is_parent_ours(n, p->parent))
                 continue;
             p->is_ours = is_changed = true;
-            (void)kill(p->pid, SIGKILL);
-            killed++;
+            fn(arg, p->pid);
+            found++;
         }
     }
-    return killed;
+    return found;
+}
+
+static void kill_one(CQ_UNUSED void *arg, pid_t pid)
+{
+    (void)kill(pid, SIGKILL);
+}
+
+size_t tree_kill_descendants(const pid_t *spare, size_t n_spare)
+{
+    return each_descendant(spare, n_spare, kill_one, NULL);
+}
+
+/* Where it could not be mounted anew it has other numbers. */
+static bool is_proc_ours(void)
+{
+    char text[32] = "";
+    ssize_t n = readlink("/proc/self", text, sizeof text - 1);
+    text[n > 0 ? n : 0] = '\0';
+    return strtol(text, NULL, 10) == getpid();
+}
+
+void tree_each(int group_fd, void (*fn)(void *arg, pid_t pid), void *arg)
+{
+    if (!is_proc_ours())
+        return;
+    if (group_fd >= 0) {
+        group_each(group_fd, fn, arg);
+        return;
+    }
+    fn(arg, getpid());
+    (void)each_descendant(NULL, 0, fn, arg);
 }
 
 void tree_kill(enum keeper keeper, int group_fd)

@@ -16,4 +16,8 @@ void tree_kill(enum keeper keeper, int group_fd);
  * Returns how many there were. */
 size_t tree_kill_descendants(const pid_t *spare, size_t n_spare);
 
+/* Calls fn with the caller and everything below it, as the group lists it or, without one, a walk
+ * of /proc. Nobody where /proc is that of another namespace. */
+void tree_each(int group_fd, void (*fn)(void *arg, pid_t pid), void *arg);
+
 #endif

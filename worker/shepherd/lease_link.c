@@ -126,6 +126,9 @@ static void obey(struct shepherd *s, struct shepherd_cmd *cmd, int fd)
     case SHEPHERD_DROP:
         s->is_dropped = true;
         break;
+    case SHEPHERD_BIND:
+        confine_again(s);
+        break;
     }
 }
 

@@ -89,6 +89,9 @@ int64_t attempt_wake_at_us(const struct shepherd *s);
 void confine(struct shepherd *s);
 bool confine_child(const struct shepherd *s); /* after vfork; what only the job itself is to have */
 
+/* confine_again.c: processors of the lease that were offline are back. */
+void confine_again(const struct shepherd *s);
+
 /* account.c: what it used, and which limits it met. */
 void account_begin(struct shepherd *s);
 void account_add(struct lease_record *rec, const struct rusage *u); /* of a process that ended */

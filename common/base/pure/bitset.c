@@ -73,6 +73,12 @@ void bitset_or(struct bitset *to, const struct bitset *from)
         to->words[i] |= from->words[i];
 }
 
+void bitset_and(struct bitset *to, const struct bitset *from)
+{
+    for (size_t i = 0; i < to->n; i++)
+        to->words[i] &= i < from->n ? from->words[i] : 0;
+}
+
 void bitset_and_not(struct bitset *to, const struct bitset *from)
 {
     for (size_t i = 0; i < to->n && i < from->n; i++)
@@ -85,6 +91,14 @@ bool bitset_intersects(const struct bitset *a, const struct bitset *b)
         if (a->words[i] & b->words[i])
             return true;
     return false;
+}
+
+size_t bitset_count_common(const struct bitset *a, const struct bitset *b)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < a->n && i < b->n; i++)
+        count += (size_t)__builtin_popcountll(a->words[i] & b->words[i]);
+    return count;
 }
 
 bool bitset_equal(const struct bitset *a, const struct bitset *b)

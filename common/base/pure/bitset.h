@@ -21,8 +21,10 @@ size_t bitset_next(const struct bitset *b,
                    size_t from); /* first set bit >= from; SIZE_MAX when none */
 void bitset_copy(struct bitset *to, const struct bitset *from);
 void bitset_or(struct bitset *to, const struct bitset *from);
+void bitset_and(struct bitset *to, const struct bitset *from);
 void bitset_and_not(struct bitset *to, const struct bitset *from);
 bool bitset_intersects(const struct bitset *a, const struct bitset *b);
+size_t bitset_count_common(const struct bitset *a, const struct bitset *b); /* in both */
 bool bitset_equal(const struct bitset *a, const struct bitset *b);
 
 void bitset_format(const struct bitset *b, struct cq_str *out); /* "0-3,8" */

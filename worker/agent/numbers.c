@@ -1,0 +1,192 @@
+/* Numbers of cores, and the file run/cores that keeps them. */
+#include "worker/agent/numbers.h"
+#include "common/base/pure/mem.h"
+#include "common/base/pure/places.h"
+#include "common/base/sys/clock.h"
+#include "common/base/sys/files.h"
+
+#include <ctype.h>
+#include <jansson.h>
+
+enum { FILE_MAX = 1 << 20, DEPTH_MAX = 16, BOOT_BYTES = 33 };
+
+void numbers_fini(struct core_numbers *n)
+{
+    for (size_t i = 0; i < n->n; i++)
+        bitset_fini(&n->cpus[i]);
+    free(n->cpus);
+    free(n->text);
+    bitset_fini(&n->placed);
+    *n = (struct core_numbers){0};
+}
+
+static size_t add(struct core_numbers *n)
+{
+    cq_grow(&n->cpus, &n->cap, n->n);
+    n->cpus[n->n] = (struct bitset){0};
+    return n->n++;
+}
+
+size_t numbers_of(struct core_numbers *n, const struct bitset *cpus)
+{
+    size_t i = 0;
+    while (i < n->n && !bitset_intersects(&n->cpus[i], cpus))
+        i++;
+    if (i == BITSET_MAX)
+        return SIZE_MAX;
+    if (i == n->n)
+        i = add(n);
+    if (bitset_count_common(&n->cpus[i], cpus) == bitset_count(cpus))
+        return i;
+    bitset_or(&n->cpus[i], cpus);
+    n->is_changed = true;
+    return i;
+}
+
+void numbers_place(struct core_numbers *n, char *text, const struct bitset *cores)
+{
+    free(n->text);
+    n->text = text;
+    bitset_copy(&n->placed, cores);
+    n->is_changed = true;
+}
+
+/* ---- a part of the text ---- */
+
+static void separate(struct cq_str *out)
+{
+    if (out->len && out->data[out->len - 1] != '(')
+        cq_str_add_char(out, ' ');
+}
+
+struct filter {
+    struct cq_str out;
+    size_t before[DEPTH_MAX]; /* length of `out` before each group that is open */
+    size_t depth;
+};
+
+static const char *open_group(struct filter *f, const char *at)
+{
+    size_t n = strcspn(at, "(") + 1;
+    f->before[f->depth++] = f->out.len;
+    separate(&f->out);
+    cq_str_append(&f->out, at, n);
+    return at + n;
+}
+
+/* A group that kept nothing goes. */
+static void close_group(struct filter *f)
+{
+    f->depth--;
+    if (f->out.data[f->out.len - 1] == '(')
+        cq_str_truncate(&f->out, f->before[f->depth]);
+    else
+        cq_str_add_char(&f->out, ')');
+}
+
+static void add_core(struct filter *f, size_t core)
+{
+    separate(&f->out);
+    cq_str_printf(&f->out, "%zu", core);
+}
+
+char *numbers_text(const struct core_numbers *n, const struct bitset *cores)
+{
+    struct filter f = {.depth = 0};
+    for (const char *p = n->text ? n->text : ""; *p;) {
+        char *end;
+        size_t core;
+        if (isdigit((unsigned char)*p)) {
+            core = strtoul(p, &end, 10);
+            if (bitset_has(cores, core))
+                add_core(&f, core);
+            p = end;
+        } else if (*p == ')' || *p == ' ') {
+            if (*p++ == ')')
+                close_group(&f);
+        } else {
+            p = open_group(&f, p);
+        }
+    }
+    for (size_t i = bitset_next(cores, 0); i != SIZE_MAX; i = bitset_next(cores, i + 1))
+        if (!bitset_has(&n->placed, i))
+            add_core(&f, i);
+    return f.out.data ? cq_str_take(&f.out) : cq_strdup("");
+}
+
+/* ---- the file ---- */
+
+static void boot_text(char to[BOOT_BYTES])
+{
+    const struct cq_uuid boot = clock_boot_id();
+    for (size_t i = 0; i < sizeof boot.bytes; i++)
+        (void)snprintf(to + 2 * i, 3, "%02x", boot.bytes[i]);
+}
+
+static bool take_cores(struct core_numbers *n, json_t *list)
+{
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *text = json_string_value(json_array_get(list, i));
+        if (i == BITSET_MAX || text == NULL)
+            return false;
+        size_t at = add(n);
+        if (bitset_parse(text, &n->cpus[at], NULL) != 0)
+            return false;
+    }
+    return json_is_array(list);
+}
+
+/* Every core that the form has must have a number. */
+static bool take_text(struct core_numbers *n, const char *text)
+{
+    struct places places;
+    bool ok = text && places_read(text, &places);
+    if (!ok)
+        return false;
+    for (size_t i = 0; i < places.n; i++) {
+        ok = ok && places.items[i].core < n->n;
+        bitset_set(&n->placed, places.items[i].core);
+    }
+    n->text = cq_strdup(text);
+    places_fini(&places);
+    return ok;
+}
+
+bool numbers_read(struct core_numbers *out, const char *path)
+{
+    struct cq_str text CQ_CLEANUP(cq_str_fini) = {0};
+    char boot[BOOT_BYTES];
+    boot_text(boot);
+    *out = (struct core_numbers){0};
+    if (file_read(path, FILE_MAX, &text, NULL) != 0)
+        return false;
+    json_t *root = json_loadb(cq_str_text(&text), text.len, JSON_REJECT_DUPLICATES, NULL);
+    const char *of = json_string_value(json_object_get(root, "boot"));
+    bool ok = of && strcmp(of, boot) == 0 && take_cores(out, json_object_get(root, "cores"))
+              && take_text(out, json_string_value(json_object_get(root, "topology")));
+    json_decref(root);
+    if (!ok)
+        numbers_fini(out);
+    return ok;
+}
+
+int numbers_write(struct core_numbers *n, const char *path, struct cq_err *err)
+{
+    char boot[BOOT_BYTES];
+    json_t *cores = json_array();
+    boot_text(boot);
+    for (size_t i = 0; i < n->n; i++) {
+        struct cq_str cpus = {0};
+        bitset_format(&n->cpus[i], &cpus);
+        json_array_append_new(cores, json_string(cq_str_text(&cpus)));
+        cq_str_fini(&cpus);
+    }
+    json_t *root = json_pack("{s:s, s:s, s:o}", "boot", boot, "topology", n->text ? n->text : "",
+                             "cores", cores);
+    char *text = json_dumps(root, JSON_INDENT(1));
+    int rc = file_write_atomic(path, text, strlen(text), 0600, err);
+    n->is_changed = n->is_changed && rc != 0;
+    free(text);
+    json_decref(root);
+    return rc;
+}
