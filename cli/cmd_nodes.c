@@ -15,6 +15,7 @@ static const struct column columns[] = {
     {"leases", "LEASES", COLUMN_NUMBER, true},
     {"busy", "BUSY", COLUMN_LIST, true},
     {"offline", "OFFLINE", COLUMN_TEXT, false},
+    {"gpus", "GPUS", COLUMN_LIST, false},
     {"features", "FEATURES", COLUMN_LIST, false},
     {"topology", "TOPOLOGY", COLUMN_TEXT, false},
     {"drain_why", "DRAINED FOR", COLUMN_TEXT, false},
@@ -48,8 +49,11 @@ static int check(const struct cli *c, const struct opts *o, struct cq_err *err)
 static int print_rows(const struct cli *c, const struct msg_nodes *m, struct cq_err *err)
 {
     json_t *rows = json_array();
-    for (size_t i = 0; i < m->n_nodes; i++)
-        json_array_append_new(rows, json_of_node_row(&m->nodes[i]));
+    for (size_t i = 0; i < m->n_nodes; i++) {
+        json_t *row = json_of_node_row(&m->nodes[i]);
+        json_object_set_new(row, "gpus", machine_gpus(m->nodes[i].topology));
+        json_array_append_new(rows, row);
+    }
     int rc = columns_print(c, "nodes", rows, columns, err);
     json_decref(rows);
     return rc;
@@ -101,12 +105,12 @@ const struct command cmd_nodes = {
     .name = "nodes",
     .args = "",
     .summary = "List the machines of the pool",
-    .text =
-        "With --topology each machine is drawn: a core shows the number of your job on it,\n"
-        "\"busy\" for others' jobs, \".\" when it is idle, \"off\" when the system has taken it\n"
-        "offline; \"|\" stands between cores that share no L3 cache. Beside each NUMA node stands "
-        "its memory, used and all.",
-    .examples = "chipq nodes\nchipq nodes --topology\nchipq nodes --format name,state,features\n"
+    .text = "With --topology each machine is drawn: a core shows the number of your job\n"
+            "on it, \"busy\" for others' jobs, \".\" when it is idle, \"off\" when it is\n"
+            "offline; \"|\" stands between cores that share no L3 cache. Beside each NUMA\n"
+            "node stands its memory, used and all. GPUs follow, with the NUMA node that\n"
+            "each is near; --node-has gpu, gpu-nvidia or 'gpu>=2' sends a job to one.",
+    .examples = "chipq nodes\nchipq nodes --topology\nchipq nodes --format name,gpus,features\n"
                 "chipq nodes --json",
     .options = options,
     .flags = COMMAND_HAS_ROWS,

@@ -197,6 +197,23 @@ static void draw_head(const struct node_row *n, struct cq_str *out)
     cq_str_add_char(out, '\n');
 }
 
+/* "nvidia:20b0@0000:3b:00.0 (numa 0)". */
+static void gpu_text(const struct place_gpu *g, struct cq_str *out)
+{
+    cq_str_add_printable(out, g->name, strlen(g->name));
+    if (g->near.numa != PLACE_NONE)
+        cq_str_printf(out, "%s(numa %" PRIu32 ")", g->name[0] ? " " : "", g->near.numa);
+}
+
+static void draw_gpus(const struct machine *m, struct cq_str *out)
+{
+    for (size_t i = 0; i < m->places.n_gpus; i++) {
+        cq_str_printf(out, "gpu %" PRIu32 "  ", m->places.gpus[i].gpu);
+        gpu_text(&m->places.gpus[i], out);
+        cq_str_add_char(out, '\n');
+    }
+}
+
 static void draw_job(const struct machine *m, const struct use *u, struct cq_str *out)
 {
     struct cq_str numa = {0};
@@ -228,6 +245,7 @@ void machine_draw(const struct node_row *node, struct cq_str *out)
         package = p->package;
         i += draw_numa(m, &g, p, m->places.n - i, out);
     }
+    draw_gpus(m, out);
     for (size_t i = 0; i < node->n_busy; i++)
         if (m->uses[i].job)
             draw_job(m, &m->uses[i], out);
@@ -281,10 +299,36 @@ static json_t *numa_json(const struct machine *m)
     return list;
 }
 
+static json_t *gpu_json(const struct place_gpu *g)
+{
+    json_t *o = json_object();
+    set_number(o, "gpu", g->gpu);
+    json_object_set_new(o, "name", json_text(g->name));
+    set_number(o, "package", g->near.package);
+    set_number(o, "numa", g->near.numa);
+    return o;
+}
+
+json_t *machine_gpus(const char *topology)
+{
+    struct places places;
+    json_t *list = json_array();
+    if (!places_read(topology, &places))
+        return list;
+    for (size_t i = 0; i < places.n_gpus; i++) {
+        struct cq_str text = {0};
+        gpu_text(&places.gpus[i], &text);
+        json_array_append_new(list, json_text(cq_str_text(&text)));
+        cq_str_fini(&text);
+    }
+    places_fini(&places);
+    return list;
+}
+
 json_t *machine_json(const struct node_row *node)
 {
     struct machine *m = machine_new(node);
-    json_t *o = json_object(), *places = json_array();
+    json_t *o = json_object(), *places = json_array(), *gpus = json_array();
     json_object_set_new(o, "name", json_text(node->name));
     json_object_set_new(o, "state", json_text(node->state));
     set_count(o, "cores", node->cores);
@@ -294,7 +338,10 @@ json_t *machine_json(const struct node_row *node)
     json_object_set_new(o, "offline", json_text(node->offline ? node->offline : ""));
     for (size_t i = 0; i < m->places.n; i++)
         json_array_append_new(places, place_json(m, &m->places.items[i]));
+    for (size_t i = 0; i < m->places.n_gpus; i++)
+        json_array_append_new(gpus, gpu_json(&m->places.gpus[i]));
     json_object_set_new(o, "numa", numa_json(m));
+    json_object_set_new(o, "gpus", gpus);
     json_object_set_new(o, "places", places);
     machine_free(m);
     return o;

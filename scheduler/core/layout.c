@@ -94,6 +94,10 @@ static int read_item(struct reading *r, struct cq_err *err)
 {
     if (isdigit((unsigned char)*r->at))
         return add_core(r, number(r), err);
+    if (takes_word(r, "gpu")) {
+        r->at += strcspn(r->at, " ()"); /* for showing only */
+        return 0;
+    }
     if (takes_word(r, "l3"))
         return read_unit(r, LEVEL_L3, 0, err);
     if (takes_word(r, "pkg")) {
@@ -101,7 +105,7 @@ static int read_item(struct reading *r, struct cq_err *err)
         return read_unit(r, LEVEL_SOCKET, 0, err);
     }
     if (!takes_word(r, "numa"))
-        return fail(r, "expected a core, pkg, numa or l3", err);
+        return fail(r, "expected a core, pkg, numa, l3 or gpu", err);
     (void)number(r);
     if (*r->at++ != ':')
         return fail(r, "expected ':' and the memory in MiB", err);

@@ -107,7 +107,7 @@ print(len(n["numa"]), on(int(sys.argv[1])) == list(range(8, 24)), sum(p["use"] =
 }
 
 @test "each of the shapes can be a worker, and jobs run on it" {
-    for shape in two-sockets:48 hybrid:14 snc:8; do
+    for shape in two-sockets:48 hybrid:14 snc:8 gpus:16; do
         machine "${shape%:*}.xml"
         [ "$(chipq nodes --json | json nodes.0.cores)" = "${shape#*:}" ]
         held "on-${shape%:*}" --cores 2 --mem 1G
@@ -119,6 +119,25 @@ print(len(n["numa"]), on(int(sys.argv[1])) == list(range(8, 24)), sum(p["use"] =
     machine hybrid.xml
     run -0 chipq nodes --format features
     [[ $output == *"cores=performance:6,efficiency:8"* ]]
+}
+
+@test "jobs that want a GPU go where one is, and wait where there are too few" {
+    machine snc.xml
+    job=$(chipq submit --mem 1G --node-has gpu -- true)
+    jobs+=("$job")
+    [ "$(field "$job" state)" = pending ]
+    machine gpus.xml
+    chipq wait "$job"
+    run -0 chipq submit --mem 1G --node-has 'gpu>=2,gpu-nvidia' --wait -- true
+    job=$(chipq submit --mem 1G --node-has 'gpu-amd>=2' -- true)
+    jobs+=("$job")
+    [ "$(field "$job" state)" = pending ]
+    run -0 chipq nodes --topology
+    [[ $output == *"gpu 2  amd:740f@0000:8a:00.0 (numa 1)"* ]]
+    [ "$(chipq nodes --topology --json | json nodes.0.gpus.1.numa)" = 0 ]
+    [ "$(chipq nodes --json | json nodes.0.gpus.0)" = "nvidia:20b0@0000:3b:00.0 (numa 0)" ]
+    run -0 chipq nodes --format features
+    [[ $output == *"gpu=3,gpu-nvidia=2,gpu-amd=1"* ]]
 }
 
 @test "a worker that is kept to one processor offers that one, under its own number, and runs jobs there" {

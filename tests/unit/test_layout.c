@@ -361,3 +361,13 @@ Test(layout, a_numa_node_whose_cores_are_offline_keeps_its_memory)
     cr_expect_str_eq(place(&m, "spread", 2, 4000), "16,24");
     machine_fini(&m);
 }
+
+Test(layout, gpus_are_no_place_for_jobs)
+{
+    struct machine m;
+    machine_make(&m, "numa0:100(0 1 gpu0:nvidia:20b0@0000:3b:00.0) numa1:100(2 3) gpu1", "0-3",
+                 1000);
+    cr_expect_eq(m.layout.n[LEVEL_NUMA], 2);
+    cr_expect_str_eq(place(&m, "pack:numa", 4, 100), "0-3");
+    machine_fini(&m);
+}

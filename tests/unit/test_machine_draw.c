@@ -79,6 +79,28 @@ Test(machine_draw, a_core_that_is_offline_is_off)
     json_decref(o);
 }
 
+Test(machine_draw, gpus_beside_the_cores)
+{
+    struct node_row node = small;
+    node.topology = "numa3:8192(0 1 gpu0:nvidia:20b0@0000:3b:00.0) gpu1:mali0";
+    node.n_busy = node.n_numa_mib = 0;
+    expect_drawing(&node, "n1: up, 5 of 8 cores and 1.5G of 12G used\n"
+                          "  numa 3                    0     .    .\n"
+                          "gpu 0  nvidia:20b0@0000:3b:00.0 (numa 3)\n"
+                          "gpu 1  mali0\n");
+    json_t *o = machine_json(&node), *texts = machine_gpus(node.topology);
+    json_t *wanted = json_pack("[{s:i,s:s,s:n,s:i},{s:i,s:s,s:n,s:n}]", "gpu", 0, "name",
+                               "nvidia:20b0@0000:3b:00.0", "package", "numa", 3, "gpu", 1, "name",
+                               "mali0", "package", "numa");
+    cr_expect(json_equal(json_object_get(o, "gpus"), wanted));
+    cr_expect_eq(json_array_size(texts), 2);
+    cr_expect_str_eq(json_string_value(json_array_get(texts, 0)),
+                     "nvidia:20b0@0000:3b:00.0 (numa 3)");
+    json_decref(wanted);
+    json_decref(texts);
+    json_decref(o);
+}
+
 /* Two sockets of 32 cores, caches of two: the widest that there is. */
 static char *wide_topology(void)
 {

@@ -66,6 +66,22 @@ Test(places, of_a_machine_without_groups)
     places_fini(&p);
 }
 
+Test(places, gpus_and_what_they_are_near)
+{
+    struct places p;
+    cr_assert(places_read("pkg0(numa2:100(0 gpu0:amd:1@0:1 1)) gpu1 gpu7:x", &p));
+    cr_assert_eq(p.n, 2);
+    cr_assert_eq(p.n_gpus, 3);
+    cr_expect_str_eq(p.gpus[0].name, "amd:1@0:1");
+    cr_expect_eq(p.gpus[0].near.numa, 2);
+    cr_expect_eq(p.gpus[0].near.package, 0);
+    cr_expect_eq(p.gpus[1].gpu, 1);
+    cr_expect_str_eq(p.gpus[1].name, "");
+    cr_expect_eq(p.gpus[1].near.numa, PLACE_NONE);
+    cr_expect_eq(p.gpus[2].gpu, 7);
+    places_fini(&p);
+}
+
 Test(places, refuses_what_is_no_topology)
 {
     static const char *const bad[] = {
@@ -74,6 +90,7 @@ Test(places, refuses_what_is_no_topology)
         "numa0:1 1",   "l3 1",
         "hello",       "4096",
         "99999999999", "-1",
+        "gpu0(1)",     "gpu0:123456789012345678901234567890123456789012345678901234567890abcd",
         "pkg0((1))",   "l3(l3(l3(l3(l3(l3(l3(l3(l3(l3(l3(l3(l3(l3(l3(l3(l3(1)))))))))))))))))",
     };
     for (size_t i = 0; i < CQ_COUNT(bad); i++) {

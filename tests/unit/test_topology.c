@@ -85,6 +85,29 @@ Test(shapes, two_kinds_of_cores)
     topology_fini(&t);
 }
 
+/* Two on the first socket, one on the second; the graphics of its management controller are none.
+ */
+Test(shapes, gpus_where_they_are_near)
+{
+    struct topology t;
+    load("gpus.xml", 0, &t);
+    cr_expect_str_eq(t.text,
+                     "pkg0(numa0:65536(l3(0 1 2 3 4 5 6 7) gpu0:nvidia:20b0@0000:3b:00.0 "
+                     "gpu1:nvidia:20b0@0000:3c:00.0)) "
+                     "pkg1(numa1:65536(l3(8 9 10 11 12 13 14 15) gpu2:amd:740f@0000:8a:00.0))");
+    cr_expect_str_eq(t.gpus, "gpu=3\ngpu-nvidia=2\ngpu-amd=1");
+    topology_fini(&t);
+    load("gpus.xml", 2, &t);
+    cr_expect_str_eq(t.text,
+                     "pkg0(numa0:65536(l3(0 1) gpu0:nvidia:20b0@0000:3b:00.0 "
+                     "gpu1:nvidia:20b0@0000:3c:00.0)) gpu2:amd:740f@0000:8a:00.0",
+                     "one that is near no core that is offered is there all the same");
+    topology_fini(&t);
+    load("snc.xml", 0, &t);
+    cr_expect_null(t.gpus);
+    topology_fini(&t);
+}
+
 /* In a process with one thread, as the agent is then: 0 when it offers just that core. */
 static int offers_one(uint32_t cpu, size_t core)
 {

@@ -53,64 +53,86 @@ void numbers_place(struct core_numbers *n, char *text, const struct bitset *core
 
 /* ---- a part of the text ---- */
 
-static void separate(struct cq_str *out)
+void numbers_separate(struct cq_str *out)
 {
     if (out->len && out->data[out->len - 1] != '(')
         cq_str_add_char(out, ' ');
 }
 
-struct filter {
-    struct cq_str out;
-    size_t before[DEPTH_MAX]; /* length of `out` before each group that is open */
-    size_t depth;
+struct group {
+    size_t from, inside, n_cores; /* lengths of `out` before and in it; cores before it */
 };
+
+struct filter {
+    struct cq_str out, far; /* far: GPUs near no core that is left */
+    struct group open[DEPTH_MAX];
+    size_t depth, n_cores;
+};
+
+static void add_text(struct cq_str *to, const char *text, size_t n)
+{
+    numbers_separate(to);
+    cq_str_append(to, text, n);
+}
 
 static const char *open_group(struct filter *f, const char *at)
 {
-    size_t n = strcspn(at, "(") + 1;
-    f->before[f->depth++] = f->out.len;
-    separate(&f->out);
-    cq_str_append(&f->out, at, n);
+    size_t n = strcspn(at, "(") + 1, from = f->out.len;
+    add_text(&f->out, at, n);
+    f->open[f->depth++] = (struct group){from, f->out.len, f->n_cores};
     return at + n;
 }
 
-/* A group that kept nothing goes. */
+/* A group without a core goes; all that is left in it are GPUs. */
 static void close_group(struct filter *f)
 {
-    f->depth--;
-    if (f->out.data[f->out.len - 1] == '(')
-        cq_str_truncate(&f->out, f->before[f->depth]);
-    else
+    const struct group *g = &f->open[--f->depth];
+    if (g->n_cores < f->n_cores) {
         cq_str_add_char(&f->out, ')');
+        return;
+    }
+    if (f->out.len > g->inside)
+        add_text(&f->far, f->out.data + g->inside, f->out.len - g->inside);
+    cq_str_truncate(&f->out, g->from);
 }
 
 static void add_core(struct filter *f, size_t core)
 {
-    separate(&f->out);
+    numbers_separate(&f->out);
     cq_str_printf(&f->out, "%zu", core);
+    f->n_cores++;
+}
+
+static const char *take_item(struct filter *f, const char *at, const struct bitset *cores)
+{
+    char *end;
+    if (cq_str_starts(at, "gpu")) {
+        size_t n = strcspn(at, " )");
+        add_text(&f->out, at, n);
+        return at + n;
+    }
+    if (!isdigit((unsigned char)*at))
+        return open_group(f, at);
+    size_t core = strtoul(at, &end, 10);
+    if (bitset_has(cores, core))
+        add_core(f, core);
+    return end;
 }
 
 char *numbers_text(const struct core_numbers *n, const struct bitset *cores)
 {
     struct filter f = {.depth = 0};
     for (const char *p = n->text ? n->text : ""; *p;) {
-        char *end;
-        size_t core;
-        if (isdigit((unsigned char)*p)) {
-            core = strtoul(p, &end, 10);
-            if (bitset_has(cores, core))
-                add_core(&f, core);
-            p = end;
-        } else if (*p == ')' || *p == ' ') {
-            if (*p++ == ')')
-                close_group(&f);
-        } else {
-            p = open_group(&f, p);
-        }
+        if (*p == ')')
+            close_group(&f);
+        p = *p == ')' || *p == ' ' ? p + 1 : take_item(&f, p, cores);
     }
     for (size_t i = bitset_next(cores, 0); i != SIZE_MAX; i = bitset_next(cores, i + 1))
         if (!bitset_has(&n->placed, i))
             add_core(&f, i);
+    if (f.far.len)
+        add_text(&f.out, f.far.data, f.far.len);
+    cq_str_fini(&f.far);
     return f.out.data ? cq_str_take(&f.out) : cq_strdup("");
 }
 

@@ -13,7 +13,8 @@ enum {
     ATTEMPTS_MAX = 4096,
     LEASES_MAX = 4096,
     LINGER_US = 200 * 1000,
-    EXTRA_FEATURES = 4
+    EXTRA_FEATURES = 4,
+    GPU_FEATURES = 16
 };
 
 bool session_send(struct agent *a, const struct msg *m)
@@ -72,25 +73,50 @@ static size_t fill_leases(struct agent *a, struct held_lease *leases)
     return n;
 }
 
+/* At most so many; they point into `text`. Returns how many. */
+static size_t split_lines(char *text, const char **lines, size_t most)
+{
+    size_t n = 0;
+    for (char *save = NULL, *line = strtok_r(text, "\n", &save); line && n < most;
+         line = strtok_r(NULL, "\n", &save))
+        lines[n++] = line;
+    return n;
+}
+
+/* What features point into. */
+struct feature_texts {
+    char keeper[64], kinds[128], limits[112], *gpus;
+};
+
+static size_t fill_features(const struct agent *a, struct feature_texts *texts,
+                            const char **features)
+{
+    const struct topology *t = &a->topology;
+    size_t n = 0;
+    (void)snprintf(texts->keeper, sizeof texts->keeper, "keeper=%s", keeper_text(a->keeper));
+    features[n++] = texts->keeper;
+    (void)snprintf(texts->limits, sizeof texts->limits, "limits=%s", a->limits);
+    features[n++] = texts->limits;
+    if (a->has_group)
+        features[n++] = "control-group";
+    (void)snprintf(texts->kinds, sizeof texts->kinds, "cores=%s", t->kinds ? t->kinds : "");
+    if (t->kinds)
+        features[n++] = texts->kinds;
+    texts->gpus = cq_strdup(t->gpus ? t->gpus : "");
+    n += split_lines(texts->gpus, features + n, GPU_FEATURES);
+    for (size_t i = 0; i < a->tools.n_features; i++)
+        features[n++] = a->tools.features[i];
+    return n;
+}
+
 static void say_hello(struct agent *a)
 {
     struct held_lease *leases = cq_calloc(a->leases.n + 1, sizeof *leases);
-    const char *features[TOOLS_MAX + EXTRA_FEATURES];
-    char keeper[64], kinds[128], limits[112];
-    size_t n_features = 0;
+    const char *features[TOOLS_MAX + EXTRA_FEATURES + GPU_FEATURES];
+    struct feature_texts texts;
     struct cq_str cores = {0};
+    size_t n_features = fill_features(a, &texts, features);
     bitset_format(&a->topology.cores, &cores);
-    (void)snprintf(keeper, sizeof keeper, "keeper=%s", keeper_text(a->keeper));
-    features[n_features++] = keeper;
-    (void)snprintf(limits, sizeof limits, "limits=%s", a->limits);
-    features[n_features++] = limits;
-    if (a->has_group)
-        features[n_features++] = "control-group";
-    (void)snprintf(kinds, sizeof kinds, "cores=%s", a->topology.kinds ? a->topology.kinds : "");
-    if (a->topology.kinds)
-        features[n_features++] = kinds;
-    for (size_t i = 0; i < a->tools.n_features; i++)
-        features[n_features++] = a->tools.features[i];
     size_t n_leases = fill_leases(a, leases);
     struct msg m = {.code = MSG_WORKER_HELLO, .request = 1};
     a->hello = next_heartbeat(a);
@@ -116,6 +142,7 @@ static void say_hello(struct agent *a)
     for (size_t i = 0; i < n_leases; i++)
         free((struct held_attempt *)leases[i].attempts);
     free(leases);
+    free(texts.gpus);
     cq_str_fini(&cores);
     loop_timer_set(a->session_timer, loop_now(a->loop).mono_us + HELLO_AGAIN_US);
 }

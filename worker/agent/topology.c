@@ -3,6 +3,7 @@
 #include "common/base/pure/mem.h"
 #include "common/base/sys/files.h"
 #include "common/base/sys/log.h"
+#include "worker/agent/gpus.h"
 #include "worker/agent/memory.h"
 
 #include <errno.h>
@@ -80,6 +81,7 @@ struct seen {
     size_t *numbers; /* SIZE_MAX: beyond what can be named */
     unsigned n;
     struct bitset all;
+    struct gpus gpus;
 };
 
 static hwloc_obj_t core_at(const struct seen *s, unsigned i)
@@ -99,6 +101,7 @@ static void seen_init(struct seen *s, hwloc_topology_t hw, struct core_numbers *
         if (s->numbers[i] != SIZE_MAX)
             bitset_set(&s->all, s->numbers[i]);
     }
+    gpus_find(hw, &s->gpus);
 }
 
 static void seen_fini(struct seen *s)
@@ -194,26 +197,21 @@ static const char *level_name(const struct hwloc_obj *o)
     return o->type == HWLOC_OBJ_L3CACHE ? "l3" : NULL;
 }
 
-static void separate(struct cq_str *out)
-{
-    if (out->len && out->data[out->len - 1] != '(')
-        cq_str_add_char(out, ' ');
-}
-
 /* NOLINTNEXTLINE(misc-no-recursion): as deep as the machine has levels, some 16 at most */
 static void add_object(const struct seen *s, hwloc_obj_t o, struct cq_str *out)
 {
     if (o->type == HWLOC_OBJ_CORE) {
-        if (s->numbers[o->logical_index] == SIZE_MAX)
-            return;
-        separate(out);
-        cq_str_printf(out, "%zu", s->numbers[o->logical_index]);
+        if (s->numbers[o->logical_index] != SIZE_MAX) {
+            numbers_separate(out);
+            cq_str_printf(out, "%zu", s->numbers[o->logical_index]);
+        }
+        gpus_add_near(&s->gpus, o, out);
         return;
     }
     const char *name = level_name(o);
     unsigned opened = 0;
     if (name) {
-        separate(out);
+        numbers_separate(out);
         if (o->type == HWLOC_OBJ_PACKAGE)
             cq_str_printf(out, "%s%u(", name, o->logical_index);
         else
@@ -224,13 +222,14 @@ static void add_object(const struct seen *s, hwloc_obj_t o, struct cq_str *out)
         hwloc_obj_t node = o->memory_first_child;
         while (node && node->type != HWLOC_OBJ_NUMANODE) /* a memory-side cache above it */
             node = node->memory_first_child;
-        separate(out);
+        numbers_separate(out);
         cq_str_printf(out, "numa%u:%llu(", node ? node->logical_index : 0,
                       node ? (unsigned long long)(node->attr->numanode.local_memory >> 20) : 0ULL);
         opened++;
     }
     for (hwloc_obj_t child = o->first_child; child; child = child->next_sibling)
         add_object(s, child, out);
+    gpus_add_near(&s->gpus, o, out);
     while (opened-- > 0)
         cq_str_add_char(out, ')');
 }
@@ -359,6 +358,7 @@ static int open_machine(const char *source, hwloc_const_bitmap_t affinity, hwloc
     if (hwloc_topology_init(&hw) != 0)
         return cq_fail(err, CQ_E_INTERNAL, "hwloc cannot be initialised");
     hwloc_topology_set_flags(hw, HWLOC_TOPOLOGY_FLAG_INCLUDE_DISALLOWED);
+    gpus_want(hw);
     int failed = open_source(hw, source, err);
     if (failed == 0 && hwloc_topology_load(hw) != 0)
         failed = cq_fail(err, CQ_E_INVALID, "cannot load the topology");
@@ -382,9 +382,10 @@ static void keep_numbers(const struct topology_options *o, struct topology *t)
 
 int topology_load(const struct topology_options *o, struct topology *out, struct cq_err *err)
 {
-    hwloc_topology_t hw;
+    hwloc_topology_t hw = NULL;
     struct seen seen;
     struct topology t = {0};
+    struct cq_str gpus = {0};
     t.affinity = o->source ? NULL : read_affinity();
     if (open_machine(o->source, t.affinity, &hw, err) != 0) {
         topology_fini(&t);
@@ -398,6 +399,8 @@ int topology_load(const struct topology_options *o, struct topology *out, struct
     uint64_t memory = settle_memory(hw);
     tell_places(&seen, &t);
     t.kinds = kinds_text(&seen, &t);
+    gpus_add_features(&seen.gpus, &gpus);
+    t.gpus = gpus.data ? cq_str_take(&gpus) : NULL;
     t.mem_mib = o->mem_mib ? o->mem_mib : default_memory_mib(hw, memory);
     seen_fini(&seen);
     hwloc_topology_destroy(hw);
@@ -412,7 +415,7 @@ int topology_load(const struct topology_options *o, struct topology *out, struct
 
 int topology_renew(const struct topology_options *o, struct topology *t, struct cq_err *err)
 {
-    hwloc_topology_t hw;
+    hwloc_topology_t hw = NULL;
     struct seen seen;
     if (open_machine(o->source, t->affinity, &hw, err) != 0)
         return -1;
@@ -432,6 +435,7 @@ void topology_fini(struct topology *t)
     bitset_fini(&t->chosen);
     free(t->text);
     free(t->kinds);
+    free(t->gpus);
     forget_places(t);
     hwloc_bitmap_free(t->affinity);
     numbers_fini(&t->numbers);

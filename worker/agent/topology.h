@@ -1,5 +1,5 @@
 /* The machine as jobs may use it: physical cores, their places, and which processors to bind to.
- * The only user of hwloc. What number a core has: numbers.h. */
+ * With gpus.c the only user of hwloc. What number a core has: numbers.h. */
 #ifndef CHIPQ_WORKER_TOPOLOGY_H
 #define CHIPQ_WORKER_TOPOLOGY_H
 
@@ -18,6 +18,7 @@ struct topology {
     struct bitset chosen;      /* allowed by affinity and cpuset, the lowest N of them */
     char *text;                /* compact form of the chosen ones, docs/WORKER.md */
     char *kinds;               /* "performance:6,efficiency:8"; NULL: its cores are all alike */
+    char *gpus;                /* features, one a line: "gpu=2"...; NULL: it has none */
     uint64_t mem_mib;          /* of the machine, or of the control group when that is less */
     struct core_place *places; /* by core number */
     size_t n_places;

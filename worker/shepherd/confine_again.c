@@ -49,7 +49,7 @@ static void take_back(void *arg, pid_t pid)
     const struct again *a = arg;
     char path[64];
     (void)limits_take_in(&a->shepherd->limits, pid);
-    snprintf(path, sizeof path, "/proc/%ld/task", (long)pid);
+    (void)snprintf(path, sizeof path, "/proc/%ld/task", (long)pid);
     DIR *threads = opendir(path);
     for (struct dirent *e = threads ? readdir(threads) : NULL; e; e = readdir(threads))
         if (e->d_name[0] != '.')

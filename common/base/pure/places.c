@@ -72,10 +72,31 @@ static bool add_core(struct walk *w)
     return true;
 }
 
+/* "gpu0:NAME". */
+static bool add_gpu(struct walk *w)
+{
+    struct places *p = w->places;
+    struct place_gpu g = {.gpu = number(w), .near = w->now};
+    if (takes(w, ":")) {
+        size_t n = strcspn(w->at, " ()");
+        if (n >= sizeof g.name)
+            return false;
+        memcpy(g.name, w->at, n);
+        w->at += n;
+    }
+    if (p->n_gpus == BITSET_MAX)
+        return false;
+    cq_grow(&p->gpus, &p->cap_gpus, p->n_gpus);
+    p->gpus[p->n_gpus++] = g;
+    return true;
+}
+
 static bool take_item(struct walk *w)
 {
     if (isdigit((unsigned char)*w->at))
         return add_core(w);
+    if (takes(w, "gpu"))
+        return add_gpu(w);
     if (*w->at != ')')
         return open_group(w);
     if (w->depth == 0)
@@ -111,6 +132,7 @@ bool places_read(const char *text, struct places *out)
 void places_fini(struct places *p)
 {
     free(p->items);
+    free(p->gpus);
     *p = (struct places){0};
 }
 

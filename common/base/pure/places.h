@@ -14,9 +14,17 @@ struct place {
     uint32_t numa_at;       /* counted from 0 over the machine; cores without a NUMA node: n_numa */
 };
 
+struct place_gpu {
+    uint32_t gpu;
+    char name[64];
+    struct place near; /* its core counts for nothing */
+};
+
 struct places {
     struct place *items; /* in the order of the text: neighbours stand together */
     size_t n, cap;
+    struct place_gpu *gpus;
+    size_t n_gpus, cap_gpus;
     size_t n_numa; /* that have cores */
 };
 
