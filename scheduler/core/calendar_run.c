@@ -102,6 +102,12 @@ static bool is_enough(struct amount got, struct amount missing)
     return got.cores >= missing.cores && got.mem_mib >= missing.mem_mib;
 }
 
+/* One whose cores are offline, all of them, gives none back. */
+static bool helps(struct amount has, struct amount missing)
+{
+    return (has.cores > 0 && missing.cores > 0) || (has.mem_mib > 0 && missing.mem_mib > 0);
+}
+
 /* Takes those who lose least until it is enough; then leaves out who is not needed. Frees them. */
 static void call_back(struct core *c, struct victims *v, struct amount missing, int64_t wall_us,
                       struct effects *out)
@@ -117,7 +123,7 @@ static void call_back(struct core *c, struct victims *v, struct amount missing, 
     for (size_t i = used; i-- > 0;) {
         const struct victim *one = &v->items[i];
         const struct amount without = {got.cores - one->has.cores, got.mem_mib - one->has.mem_mib};
-        if (is_enough(without, missing))
+        if (!helps(one->has, missing) || is_enough(without, missing))
             got = without;
         else
             preempt_lease(c, one->lease, "called back: a booking begins", wall_us, out);

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 
 #include "common/base/pure/mem.h"
+#include "common/base/pure/places.h"
 #include "scheduler/core/lease.h"
 #include "scheduler/core/workers.h"
 
@@ -96,17 +97,36 @@ void domains_free(const struct worker *w, const struct lease *l, uint64_t *free_
 void domains_fini(struct worker *w)
 {
     layout_fini(&w->layout);
+    layout_fini(&w->all);
+    bitset_fini(&w->all_cores);
     domain_memory_fini(&w->numa_used);
+}
+
+static void read_layout(const struct worker *w, const struct bitset *cores, struct layout *to)
+{
+    if (layout_parse(w->topology, cores, w->mem_mib, to, NULL) == 0)
+        return;
+    int bad = layout_parse("", cores, w->mem_mib, to, NULL);
+    assert(bad == 0);
+    (void)bad;
+}
+
+static void find_all_cores(struct worker *w)
+{
+    struct places places = {0};
+    bitset_copy(&w->all_cores, &w->cores);
+    (void)places_read(w->topology, &places);
+    for (size_t i = 0; i < places.n; i++)
+        bitset_set(&w->all_cores, places.items[i].core);
+    places_fini(&places);
 }
 
 void domains_renew(struct worker *w)
 {
     domains_fini(w);
-    if (layout_parse(w->topology, &w->cores, w->mem_mib, &w->layout, NULL) != 0) {
-        int bad = layout_parse("", &w->cores, w->mem_mib, &w->layout, NULL);
-        assert(bad == 0);
-        (void)bad;
-    }
+    find_all_cores(w);
+    read_layout(w, &w->cores, &w->layout);
+    read_layout(w, &w->all_cores, &w->all);
     size_t n = w->layout.n[LEVEL_NUMA];
     w->numa_used = (struct domain_memory){cq_calloc(n, sizeof(uint64_t)), n};
     for (size_t i = 0; i < w->n_leases; i++)

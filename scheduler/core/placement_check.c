@@ -1,4 +1,5 @@
-/* Before a job is queued: can any machine ever place it as it insists, and what could instead. */
+/* Before a job is queued: can any machine ever place it as it insists, and what could instead.
+ * Cores that are offline count: they may come back. */
 #include <inttypes.h>
 
 #include "scheduler/core/core_state.h"
@@ -12,9 +13,9 @@ static bool could_place(const struct worker *w, const struct layout_wish *wish)
 {
     uint64_t mem[LAYOUT_UNITS_MAX];
     struct layout_rank rank;
-    layout_all_memory(&w->layout, mem);
+    layout_all_memory(&w->all, mem);
     return w->is_up && w->mem_mib >= wish->mem_mib
-           && layout_choose(&w->layout, &w->cores, mem, wish, &rank, NULL, NULL);
+           && layout_choose(&w->all, &w->all_cores, mem, wish, &rank, NULL, NULL);
 }
 
 static bool any_could(const struct core *c, const struct layout_wish *wish)
@@ -37,9 +38,9 @@ static bool is_any_up(const struct core *c)
 static struct layout_unit largest_of(const struct worker *w, enum layout_level level)
 {
     struct layout_unit best = {.n_cores = 0};
-    for (size_t k = 0; w->is_up && k < w->layout.n[level]; k++)
-        if (w->layout.units[level][k].n_cores > best.n_cores)
-            best = w->layout.units[level][k];
+    for (size_t k = 0; w->is_up && k < w->all.n[level]; k++)
+        if (w->all.units[level][k].n_cores > best.n_cores)
+            best = w->all.units[level][k];
     return best;
 }
 

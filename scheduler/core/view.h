@@ -208,7 +208,7 @@ void core_each_worker(const struct core *c, struct now now,
  * it, into arrays of LAYOUT_UNITS_MAX. Returns how many: 0 for a worker that is not known. */
 size_t core_worker_numa(const struct core *c, struct worker_id id, uint64_t *mib,
                         uint64_t *used_mib);
-/* Cores that it has and that are offline now, added to `out`. */
+/* Cores that it has and that are offline now; `out` is the caller's. */
 void core_worker_offline(const struct core *c, struct worker_id id, struct bitset *out);
 /* "" for a worker that is not known; borrowed until the next input. */
 const char *core_worker_topology(const struct core *c, const char *name);

@@ -2,7 +2,6 @@
 #include <inttypes.h>
 
 #include "common/base/pure/mem.h"
-#include "common/base/pure/places.h"
 #include "scheduler/core/config.h"
 #include "scheduler/core/core_state.h"
 #include "scheduler/core/learn.h"
@@ -215,12 +214,10 @@ size_t core_worker_numa(const struct core *c, struct worker_id id, uint64_t *mib
 void core_worker_offline(const struct core *c, struct worker_id id, struct bitset *out)
 {
     const struct worker *w = worker_find(c, id.v);
-    struct places places = {0};
-    (void)(w && places_read(w->topology, &places));
-    for (size_t i = 0; i < places.n; i++)
-        if (!bitset_has(&w->cores, places.items[i].core))
-            bitset_set(out, places.items[i].core);
-    places_fini(&places);
+    if (w == NULL)
+        return;
+    bitset_copy(out, &w->all_cores);
+    bitset_and_not(out, &w->cores);
 }
 
 const char *core_worker_topology(const struct core *c, const char *name)

@@ -26,9 +26,11 @@ struct worker {
     struct bitset cores;
     uint64_t n_cores, mem_mib;
     char *cores_text, *topology, *features;
-    char *drain_why;      /* why it is drained; NULL or "": not told */
-    uint64_t drained_by;  /* principal; 0: chipqd itself */
-    struct layout layout; /* of `topology` */
+    char *drain_why;         /* why it is drained; NULL or "": not told */
+    uint64_t drained_by;     /* principal; 0: chipqd itself */
+    struct layout layout;    /* of `topology`, for the cores that it offers */
+    struct bitset all_cores; /* with those that are offline and may come back, */
+    struct layout all;       /* and the layout with them */
     /* books */
     struct bitset used;
     uint64_t n_free, mem_used_mib;

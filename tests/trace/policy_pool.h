@@ -115,12 +115,18 @@ static void take_cores(struct pool_model *p, struct machine *m, const struct out
         if (bitset_intersects(&m->grants[i].cores, &g.cores))
             p->fault = "a core was granted twice";
     }
-    if (bitset_intersects(&m->offline, &g.cores))
-        p->fault = "a core was granted that is offline";
     if (mem > m->mem_mib)
         p->fault = "more memory was granted than the machine has";
     cq_grow(&m->grants, &m->cap_grants, m->n_grants);
     m->grants[m->n_grants++] = g;
+}
+
+/* Neither a new lease nor one that goes on has a core that is offline. */
+static void check_online(struct pool_model *p, const struct machine *m, uint64_t lease)
+{
+    for (size_t i = 0; i < m->n_grants; i++)
+        if (m->grants[i].lease == lease && bitset_intersects(&m->offline, &m->grants[i].cores))
+            p->fault = "a job was sent to a core that is offline";
 }
 
 /* Of one that named its memory less than that, but for one in sixteen; other enterprises' runs need
@@ -203,8 +209,10 @@ static void pool_take(struct pool_model *p, const struct world *w, const struct 
         return;
     if (o->type == OUT_LEASE_GRANT)
         take_cores(p, m, o);
-    if (o->type == OUT_LEASE_GRANT || o->type == OUT_LEASE_EXTEND)
+    if (o->type == OUT_LEASE_GRANT || o->type == OUT_LEASE_EXTEND) {
+        check_online(p, m, o->lease);
         take_attempts(p, m, o, w->core);
+    }
     if (o->type == OUT_ATTEMPT_KILL)
         take_kill(p, m, o, w->now.mono_us);
     if (o->type == OUT_LEASE_CLOSE)

@@ -5,18 +5,23 @@
 #include "tests/unit/calendar_fixture.h"
 
 /* n1 again, as two NUMA nodes of eight cores and 8 GiB. */
-static void hello_numa(void)
+static void hello_with(const char *cores)
 {
     struct input in = {.type = INPUT_WORKER_HELLO, .principal = world_principal(&world, "n1")};
     in.u.worker_hello = (struct in_worker_hello){
         .node = "n1",
-        .cores = "0-15",
+        .cores = cores,
         .topology = "pkg0(numa0:8192(0 1 2 3 4 5 6 7) numa1:8192(8 9 10 11 12 13 14 15))",
         .features = "",
         .mem_mib = 16384,
         .heartbeat = 1};
     in.u.worker_hello.incarnation.bytes[0] = in.u.worker_hello.boot_id.bytes[0] = 1;
     (void)world_step(&world, &in);
+}
+
+static void hello_numa(void)
+{
+    hello_with("0-15");
 }
 
 static void bye(const char *node)
@@ -238,4 +243,16 @@ Test(placement, a_topology_that_cannot_be_read_is_refused_with_where)
     cq_str_clear(&world.log);
     (void)world_step(&world, &in);
     EXPECT_SAID("node n2: topology, character ");
+}
+
+/* What it asks for is counted with them: else seven cores were wanted for ever, and no NUMA node
+ * has seven when they are back. */
+Test(placement, whole_places_are_counted_with_cores_that_are_offline)
+{
+    hello_with("0-6,8-14");
+    uint64_t whole = ASK(.cores = 3, .exclusive = EXCLUSIVE_NUMA);
+    cr_expect_neq(whole, 0);
+    cr_expect_null(lease_of("acme", whole));
+    hello_numa();
+    EXPECT_CORES("acme", whole, "0-7");
 }
