@@ -260,7 +260,7 @@ static void choose(struct daemon *d, struct log_read *r, const struct store_quer
         r->attempt = ended->attempt;
         ask_node(d, r, ended->node);
     } else if (has_passed(&q->jobs[0], r->task)) {
-        /* a plain pass keeps no row of its own: the attempt after those that failed */
+        /* of a database of before passes had rows: the attempt after those that failed */
         if (r->attempt == 0)
             r->attempt = q->n_earlier ? q->earlier[q->n_earlier - 1].attempt + 1 : 1;
         ask_node(d, r, q->jobs[0].is_array ? "" : q->jobs[0].node);

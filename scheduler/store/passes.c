@@ -4,13 +4,21 @@
 #include "common/base/pure/flat.h"
 #include "common/base/pure/mem.h"
 
-enum { PASS_BYTES_MAX = 64 * 1024 }; /* of one: numbers, a node, cores */
+enum {
+    PASS_BYTES_MAX = 64 * 1024, /* of one: numbers, a node, cores */
+    SPAN_MAX = 1024             /* tasks from the first to the last of a row */
+};
+
+static bool has_place(const struct batch_pass *p, uint64_t job, uint64_t task)
+{
+    uint64_t first = task < p->first ? task : p->first, last = task > p->last ? task : p->last;
+    return p->job == job && last - first < SPAN_MAX;
+}
 
 static struct batch_pass *pass_of(struct store_batch *b, uint64_t job, uint64_t task)
 {
-    struct batch_pass *last = b->n_passes > 0 ? &b->passes[b->n_passes - 1] : NULL;
-    if (last && last->job == job)
-        return last;
+    if (b->n_passes > 0 && has_place(&b->passes[b->n_passes - 1], job, task))
+        return &b->passes[b->n_passes - 1];
     cq_grow(&b->passes, &b->cap_passes, b->n_passes);
     b->passes[b->n_passes] = (struct batch_pass){.job = job, .first = task, .last = task};
     return &b->passes[b->n_passes++];
@@ -71,8 +79,9 @@ int passes_read(struct store *s, struct store_query *q, uint64_t job, struct ran
 {
     sqlite3_stmt *st = sql_use(s, ST_PASSES);
     sql_bind_u64(st, 1, job);
-    sql_bind_u64(st, 2, wanted.last);
-    sql_bind_u64(st, 3, wanted.first);
+    sql_bind_u64(st, 2, wanted.first < SPAN_MAX ? 0 : wanted.first - SPAN_MAX + 1);
+    sql_bind_u64(st, 3, wanted.last);
+    sql_bind_u64(st, 4, wanted.first);
     int rc;
     while ((rc = sql_row(s, st, "read passes", err)) > 0 && q->n_tasks < QUERY_ROWS_MAX) {
         struct flat_reader in =

@@ -187,7 +187,8 @@ static int read_rows(struct store *s, const struct task_rows *to, uint64_t job, 
     return rc;
 }
 
-static int read_tasks(struct store *s, struct store_query *q, uint64_t job, struct cq_err *err)
+/* Those that are told apart, of all ranges: they come before passes. */
+static int read_told_apart(struct store *s, struct store_query *q, uint64_t job, struct cq_err *err)
 {
     static const struct range all = {0, TASK_NUMBER_MAX};
     const struct range *ranges = q->wanted.n ? q->wanted.items : &all;
@@ -195,20 +196,37 @@ static int read_tasks(struct store *s, struct store_query *q, uint64_t job, stru
     struct task_rows earlier = {ST_ATTEMPTS, &q->earlier, &q->n_earlier, &q->cap_earlier};
     for (size_t i = 0; i < (q->wanted.n ? q->wanted.n : 1); i++)
         if (read_rows(s, &last, job, ranges[i], err) != 0
-            || read_rows(s, &earlier, job, ranges[i], err) != 0
-            || (q->wanted.n > 0 && passes_read(s, q, job, ranges[i], err) != 0))
+            || read_rows(s, &earlier, job, ranges[i], err) != 0)
             return -1;
     return 0;
 }
 
-static int step_job(struct store *s, struct store_query *q, struct cq_err *err)
+/* The cursor is the number of ranges whose passes have been read, plus 1. */
+static int step_passes(struct store *s, struct store_query *q, int64_t until_us, struct cq_err *err)
 {
-    int rc = find_number(s, q->enterprise, q->numbers[0], q, err);
-    if (rc <= 0)
-        return rc < 0 ? -1 : 1;
-    if (read_request(s, q, q->jobs[0].id, err) != 0 || read_tasks(s, q, q->jobs[0].id, err) != 0)
-        return -1;
+    while (q->cursor <= q->wanted.n && q->n_tasks < QUERY_ROWS_MAX) {
+        if (passes_read(s, q, q->jobs[0].id, q->wanted.items[q->cursor - 1], err) != 0)
+            return -1;
+        q->cursor++;
+        if (clock_mono_us() >= until_us)
+            return 0;
+    }
     return 1;
+}
+
+static int step_job(struct store *s, struct store_query *q, int64_t until_us, struct cq_err *err)
+{
+    if (q->cursor == 0) {
+        int rc = find_number(s, q->enterprise, q->numbers[0], q, err);
+        if (rc <= 0)
+            return rc < 0 ? -1 : 1;
+        if (read_request(s, q, q->jobs[0].id, err) != 0
+            || read_told_apart(s, q, q->jobs[0].id, err) != 0)
+            return -1;
+        q->n_told = q->n_tasks;
+        q->cursor = 1;
+    }
+    return step_passes(s, q, until_us, err);
 }
 
 /* Is `job` the first one of the submit that is asked for? 1 yes, 0 no, -1 error. */
@@ -274,7 +292,7 @@ int query_step(struct store *s, struct store_query *q, int64_t budget_us, struct
     case QUERY_NUMBERS:
         return step_numbers(s, q, err);
     case QUERY_JOB:
-        return step_job(s, q, err);
+        return step_job(s, q, until_us, err);
     case QUERY_KEY:
         return step_key(s, q, until_us, err);
     case QUERY_USAGE:

@@ -48,7 +48,8 @@ static const char *const statement_texts[STATEMENT_COUNT] = {
     [ST_TASKS] = "SELECT row FROM task WHERE job=? AND task BETWEEN ? AND ? ORDER BY task LIMIT ?",
     [ST_ATTEMPTS] = ("SELECT row FROM attempt WHERE job=? AND task BETWEEN ? AND ?"
                      " ORDER BY task, attempt LIMIT ?"),
-    [ST_PASSES] = "SELECT rows FROM pass WHERE job=? AND first<=? AND last>=? ORDER BY first",
+    [ST_PASSES] = ("SELECT rows FROM pass WHERE job=? AND first BETWEEN ? AND ? AND last>=?"
+                   " ORDER BY first"),
     [ST_REQUEST] = "SELECT version,payload FROM job_request WHERE job=?",
     [ST_KEY_FIND] = "SELECT job FROM submit_key WHERE bucket=? AND key64=? AND job>? ORDER BY job",
     [ST_KEY_BUCKETS] = "SELECT coalesce(max(bucket),-1) FROM submit_key",

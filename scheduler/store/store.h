@@ -117,6 +117,7 @@ struct store_query {
     bool has_more;
     struct stored_task *tasks, *earlier;
     size_t n_tasks, cap_tasks, n_earlier, cap_earlier;
+    size_t n_told;                        /* of tasks, the first: the others are plain passes */
     struct record *submit;                /* JOB and KEY: the JOB_SUBMIT of the (first) job */
     struct usage_report *usage;           /* USAGE: what is asked, and the answer */
     struct audit_page *audit;             /* AUDIT: the same */

@@ -419,6 +419,48 @@ static void add_passes(struct store *s, uint64_t first, uint64_t n)
     write_now(s, b);
 }
 
+/* A failure far behind a thousand passes, which come in one batch, in any order. */
+Test(store, what_is_told_apart_comes_before_plain_passes)
+{
+    struct store *s = open_store(true);
+    struct store_batch *b = store_batch_new(s);
+    struct task_view failed = task_of(9000, 1, "failed");
+    struct job_view v = view_of(1, 1, JOB_RUNNING);
+    add_job(b, 1, 1, JOB_RUNNING);
+    v.is_new = false;
+    v.is_array = true;
+    v.tasks_changed = &failed;
+    v.n_tasks_changed = 1;
+    store_batch_add_job(b, &v, NULL);
+    write_now(s, b);
+    for (uint64_t first = 8000; first > 0; first -= 8)
+        add_passes(s, (first * 2654435761u % 8000) / 8 * 8 + 1, 8);
+    add_passes(s, 20000, 8);
+    store_start(s);
+    struct store_query *q = store_query_new(QUERY_JOB, NULL);
+    q->enterprise.v = 1;
+    q->numbers = cq_calloc(1, sizeof *q->numbers);
+    q->numbers[0] = q->n_numbers = 1;
+    ranges_add(&q->wanted, 1, 5000);
+    ranges_add(&q->wanted, 9000, 9000);
+    store_ask(s, q);
+    q = wait_answer(s);
+    cr_assert_eq(q->n_tasks, 1000);
+    cr_expect_eq(q->n_told, 1);
+    cr_expect_eq(q->tasks[0].task, 9000);
+    store_query_free(q);
+    for (uint64_t task = 7001; task <= 7008; task++) {
+        q = ask_tasks(s, task, task);
+        cr_assert_eq(q->n_tasks, 1);
+        cr_expect_eq(q->tasks[0].task, task);
+        store_query_free(q);
+    }
+    q = ask_tasks(s, 20007, 20007);
+    cr_expect_eq(q->n_tasks, 1);
+    store_query_free(q);
+    store_close(s);
+}
+
 Test(store, plain_passes_of_an_array_are_found_by_their_numbers)
 {
     struct store *s = open_store(true);
