@@ -18,12 +18,22 @@ static const json_t *find(const json_t *rows, int64_t task, int64_t attempt)
     return NULL;
 }
 
-/* It has what its job asked at first, or what tasks of the array before it showed to be needed. */
+/* Most tasks of the array before it ran out of what it asked at first. */
+static const char *const others = "most tasks before it ran out of less";
+
+/* Whole machines have what they have. */
+static bool is_raised(const json_t *job, const json_t *row)
+{
+    return json_is_true(json_object_get(job, "is_array"))
+           && !json_is_true(json_object_get(job, "is_whole"))
+           && row_number(row, "mem_mib") > row_number(job, "mem_mib");
+}
+
+/* The first attempt. */
 static void begin_with(const json_t *job, json_t *row, struct cq_str *why)
 {
     const char *first = row_text(job, "mem_why");
-    bool is_more = row_number(row, "mem_mib") > row_number(job, "mem_mib");
-    const char *others = "most tasks before it ran out of less";
+    bool is_more = is_raised(job, row);
     json_object_set_new(row, "sized", json_string(is_more ? others : "the request"));
     if (row_number(row, "mem_mib") > 0)
         cq_str_add(why, is_more ? others : *first ? first : "as asked");
@@ -38,9 +48,11 @@ static void follow(const json_t *before, const json_t *row, struct cq_str *out)
     unsigned long long attempt = (unsigned long long)row_number(before, "attempt");
     uint64_t mib = (uint64_t)row_number(before, "mem_mib");
     bool is_more = row_number(row, "mem_mib") > row_number(before, "mem_mib");
-    if (is_more)
+    if (is_more && strcmp(row_text(before, "verdict"), "oom") == 0)
         cq_str_printf(out, "attempt %llu ran out of %s", attempt,
                       format_size_mib(mib, had, sizeof had));
+    else if (is_more)
+        cq_str_add(out, others);
     else
         cq_str_printf(out, "as attempt %llu", attempt);
 }

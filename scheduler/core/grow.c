@@ -137,8 +137,11 @@ static void add_ranges(struct ranges *to, const struct ranges *from)
 /* All that wait with less, but for those that are blocked. */
 static struct ranges take_smaller(struct job *job, uint64_t mem_mib)
 {
-    struct ranges all = job->waiting;
-    job->waiting = (struct ranges){0};
+    struct ranges all = {0};
+    if (grow_mem_mib(job) < mem_mib) {
+        all = job->waiting;
+        job->waiting = (struct ranges){0};
+    }
     while (job->later && job->later->n > 0 && job->later->items[0].mem_mib < mem_mib) {
         add_ranges(&all, &job->later->items[0].tasks);
         drop_later(job->later, 0);
@@ -163,6 +166,18 @@ static void raise_first(struct job *job, uint64_t mem_mib)
     ranges_fini(&all);
 }
 
+/* Of those that run with it nobody knows yet. */
+static uint32_t running_with_first(const struct job *job)
+{
+    uint32_t n = 0;
+    void *item;
+    for (size_t i = 0; map_next(&job->tasks, &i, &item);) {
+        const struct task *t = item;
+        n += task_state_is_live(t->state) && t->mem_mib == job->first.mem_mib;
+    }
+    return n;
+}
+
 void grow_note_end(struct job *job, const struct attempt_end_rec *end)
 {
     struct first_size *f = &job->first;
@@ -172,7 +187,9 @@ void grow_note_end(struct job *job, const struct attempt_end_rec *end)
         return;
     f->n_enough += has_enough;
     f->n_too_little += end->next_mem_mib > 0;
-    if (end->next_mem_mib > 0 && f->n_too_little >= TOO_LITTLE_MIN && f->n_too_little > f->n_enough)
+    uint32_t others = running_with_first(job) - 1; /* without the one that ends */
+    if (end->next_mem_mib > 0 && f->n_too_little >= TOO_LITTLE_MIN
+        && f->n_too_little > f->n_enough + others)
         raise_first(job, end->next_mem_mib);
 }
 
@@ -197,7 +214,7 @@ uint64_t grow_next_mib(const struct core *c, const struct lease *l, const struct
 {
     const struct job_submit *s = &job->submit->u.job_submit;
     if (s->mem_source == MEM_ASKED || s->restart != 0 || t->growths >= GROWTHS_MAX || t->is_killing
-        || t->is_requeued || l->mem_mib >= s->mem_mib << GROWTHS_MAX)
+        || t->is_requeued || l->class->shape->mem_mib >= s->mem_mib << GROWTHS_MAX)
         return 0;
     uint64_t cap = quota_most_mem_mib(l->leaf), want = 2 * l->mem_mib;
     uint64_t next = most_that_fits(c, l, want < cap ? want : cap);

@@ -52,8 +52,8 @@ void grow_enter(struct core *c, struct job *job, uint64_t mem_mib);
 /* The larger of a size and that with which tasks begin now. */
 uint64_t grow_least_mib(const struct job *job, uint64_t mem_mib);
 
-/* An attempt has ended: when three, and more than had enough, had too little of what tasks begin
- * with, all that wait get what follows it. Before its task moves on; job_refresh follows. */
+/* An attempt has ended: when three, and more than had enough or still run with it, had too little
+ * of what tasks begin with, all that wait with less get what follows it. Before its task moves on; job_refresh follows. */
 void grow_note_end(struct job *job, const struct attempt_end_rec *end);
 
 /* An attempt of `l` ran out of memory: what the task is to have next. 0: it is not to run again for

@@ -227,8 +227,8 @@ static bool has_row(const struct job_answer *w, uint64_t task, size_t n)
     return false;
 }
 
-/* Tasks of an array that were asked for by name and have no row: those that passed at once and
- * without a word are a range only. */
+/* Tasks of an array that were asked for by name, passed and have no row: of a database of before
+ * these had any, only ranges. */
 static void add_plain_passes(struct job_answer *w)
 {
     const struct stored_job *j = &w->q->jobs[0];
@@ -244,16 +244,22 @@ static void add_plain_passes(struct job_answer *w)
     ranges_fini(&passed);
 }
 
+static void add_ended(struct job_answer *w, size_t from, size_t to)
+{
+    for (size_t i = from; i < to; i++)
+        if (!add_task(w, w->tasks, &w->n_tasks, view_task_row(&w->q->tasks[i])))
+            break;
+}
+
 static void add_tasks(struct job_answer *w, struct job_id id)
 {
     if (id.v != 0)
         core_each_task(w->d->core, id, add_live_task, w);
-    for (size_t i = 0; i < w->q->n_tasks; i++)
-        if (!add_task(w, w->tasks, &w->n_tasks, view_task_row(&w->q->tasks[i])))
-            break;
+    add_ended(w, 0, w->q->n_told);
     for (size_t i = 0; i < w->q->n_earlier; i++)
         if (!add_task(w, w->earlier, &w->n_earlier, view_task_row(&w->q->earlier[i])))
             break;
+    add_ended(w, w->q->n_told, w->q->n_tasks);
     add_plain_passes(w);
     qsort(w->tasks, w->n_tasks, sizeof w->tasks[0], by_task);
 }
@@ -320,6 +326,7 @@ static void tell_all(struct job_answer *w, struct job_id id, struct msg_job *m)
     view_argv(s->run.data, s->run.len, &w->argv);
     core_explain_mem(s, w->row.enterprise, w->row.project, &w->mem_why);
     w->row.mem_why = cq_str_text(&w->mem_why);
+    w->row.is_whole = s->exclusive != 0;
     m->tasks = w->tasks;
     m->n_tasks = w->n_tasks;
     m->earlier = w->earlier;

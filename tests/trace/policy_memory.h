@@ -100,6 +100,18 @@ static void check_growth(const struct play *p, const struct attempt_end_rec *e)
         play_fail(p, "a task grew to a size that may not be");
 }
 
+/* What was too little once is not given again. */
+static void check_again(const struct play *p, const struct attempt_assign *a)
+{
+    const struct lease *l = lease_find(p->w.core, a->lease);
+    for (size_t i = 0; l && a->attempt > 1 && i < p->w.n_journal; i++) {
+        const struct attempt_end_rec *old = &p->w.journal[i]->u.attempt_end_rec;
+        if (p->w.journal[i]->type == RECORD_ATTEMPT_END && old->job == a->job
+            && old->task == a->task && old->next_mem_mib > l->mem_mib)
+            play_fail(p, "a task that has grown runs with less again");
+    }
+}
+
 /* A lease has what its class says. */
 static void check_lease_sizes(const struct play *p)
 {
@@ -127,6 +139,8 @@ static void check_memory(struct play *p)
             if (s->mem_source == MEM_LEARNED && is_too_much(p->w.core, leaf, s->mem_mib))
                 play_fail(p, "a learned size is above what there is");
         }
+        if (r->type == RECORD_ATTEMPT_ASSIGN)
+            check_again(p, &r->u.attempt_assign);
         if (r->type == RECORD_ATTEMPT_END && r->u.attempt_end_rec.next_mem_mib > 0)
             check_growth(p, &r->u.attempt_end_rec);
     }

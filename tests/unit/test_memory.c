@@ -397,26 +397,89 @@ Test(memory, an_array_grows_task_by_task)
     cr_expect_eq(state_of(id), JOB_NONE);
 }
 
-/* Most of what ran had too little: the others need not try. */
+/* Most of what ran had too little: the others need not try. Four run at once; of those that run
+ * nobody knows yet. */
 Test(memory, an_array_learns_from_its_own_tasks)
 {
     struct in_job array = named("sim");
     array.array = "1-20";
     uint64_t id = submit_as("ann", array)->id;
-    cr_assert(end(id, VERDICT_PASS, 900)); /* four run at once */
-    cr_assert(end(id, VERDICT_OOM, 1024));
-    cr_assert(end(id, VERDICT_OOM, 1024));
-    check_array(job_find(w.core, id), 13, 2, 1024);
+    cr_assert(end(id, VERDICT_PASS, 900));
+    for (size_t i = 0; i < 4; i++)
+        cr_assert(end(id, VERDICT_OOM, 1024));
+    check_array(job_find(w.core, id), 11, 4, 1024);
     cr_assert(end(id, VERDICT_OOM, 1024));
     cr_expect_eq(job_find(w.core, id)->first.mem_mib, 2048);
     rebuild();
-    hello("w1", 16384); /* which has forgotten those that ran */
     cr_expect_eq(job_find(w.core, id)->first.mem_mib, 2048);
+    hello("w1", 16384); /* which has forgotten those that ran */
     for (size_t i = 0; i < 19; i++) {
         cr_expect_eq(asked_now(id), 2048);
         cr_assert(end(id, VERDICT_PASS, 1500));
     }
     cr_expect_eq(state_of(id), JOB_NONE);
+}
+
+static void oom_of_task(uint64_t job_id, uint32_t number)
+{
+    const struct task *t = job_task(job_find(w.core, job_id), number);
+    cr_assert(t && t->lease);
+    const struct in_attempt_end e = {
+        .at = {t->lease->id, t->lease->epoch, job_id, t->number, t->attempt},
+        .verdict = VERDICT_OOM,
+        .start_us = 1,
+        .run_us = US_PER_S,
+        .peak_mem_kib = t->lease->mem_mib * 1024,
+        .limit = "",
+        .summary = "",
+        .signature = "",
+        .result = "",
+        .cause = ""};
+    struct input in = {.type = INPUT_WORKER_EVENTS, .principal = {t->lease->worker->principal}};
+    in.u.events.ends = &e;
+    in.u.events.n_ends = 1;
+    (void)world_step(&w, &in);
+}
+
+static uint64_t size_of_task(uint64_t job_id, uint32_t number)
+{
+    const struct task *t = job_task(job_find(w.core, job_id), number);
+    return t ? t->mem_mib : 0;
+}
+
+Test(memory, what_has_grown_already_is_not_made_smaller)
+{
+    struct in_job array = named("sim"), fill = named("fill");
+    array.array = "1-4";
+    fill.mem_mib = 16384 - 3 * 1024 - 100; /* all that is left without the first */
+    uint64_t id = submit_as("ann", array)->id;
+    oom_of_task(id, 1);
+    uint64_t other = submit_as("eve", fill)->id;
+    oom_of_task(id, 1);
+    cr_assert_eq(asked_now(other), fill.mem_mib);
+    cr_expect_eq(size_of_task(id, 1), 4096);
+    oom_of_task(id, 2);
+    oom_of_task(id, 3);
+    cr_expect_eq(job_find(w.core, id)->first.mem_mib, 2048);
+    cr_expect_eq(size_of_task(id, 1), 4096);
+    cr_assert(end(other, VERDICT_PASS, 100));
+    cr_expect_eq(size_of_task(id, 1), 4096);
+    cr_expect(job_task(job_find(w.core, id), 1)->lease);
+}
+
+/* Its lease has the whole machine, not what it asked. */
+Test(memory, an_exclusive_job_grows_by_what_it_asked)
+{
+    struct in_job whole = named("sim");
+    struct input bye = {.type = INPUT_WORKER_BYE, .principal = world_principal(&w, "w1")};
+    whole.exclusive = EXCLUSIVE_NODE;
+    (void)world_step(&w, &bye);
+    hello("w2", 9000);
+    uint64_t id = submit_as("ann", whole)->id;
+    cr_assert_eq(asked_now(id), 9000);
+    hello("w1", 16384);
+    cr_assert(end(id, VERDICT_OOM, 9000));
+    cr_expect_eq(asked_now(id), 16384);
 }
 
 /* It had less than it is to have at last: only its own size is judged. */
