@@ -20,6 +20,7 @@ struct choice {
     double value;      /* its claim or its line */
     bool guaranteed;
     bool within[SHARE_LEVELS]; /* of the nodes chosen above: only what is within their guarantee */
+    const struct lease *given_back; /* or NULL */
 };
 
 static bool is_looked_at(const struct choice *x, const struct shape *s)
@@ -43,11 +44,18 @@ static double line_of(const struct core *c, const struct share_node *n, double a
     return m * a + b;
 }
 
+static bool is_guaranteed(const struct choice *x, const struct seat *t)
+{
+    return t->place == SEAT_GUARANTEED
+           || (x->given_back && share_is_below(x->given_back->leaf, t->node)
+               && quota_is_guaranteed_instead(t->node, t->shape, x->given_back));
+}
+
 /* Neither it nor anything above it is parked, and it is within what was chosen above. */
 static bool is_in(const struct choice *x, const struct seat *t)
 {
     for (; t->parent; t = t->parent)
-        if (t->place == SEAT_PARKED || (x->within[t->node->level] && t->place != SEAT_GUARANTEED))
+        if (t->place == SEAT_PARKED || (x->within[t->node->level] && !is_guaranteed(x, t)))
             return false;
     return true;
 }
@@ -310,41 +318,47 @@ static void consider_children(struct choice *x, const struct share_node *node,
         consider(x, t);
 }
 
-static struct class *rival(struct choice *x, struct class *k, int64_t rate)
+static struct class *rival(struct choice *x, const struct lease *l)
 {
+    struct class *k = l->class;
+    int64_t rate = l->rate;
     for (struct share_node *node = &x->core->share.root; node != k->leaf;) {
         const struct share_node *own = below(k->leaf, node);
         consider_children(x, node, own, rate);
         if (x->best && x->best->node != own && !beats(x, own, rate))
             return descend(x);
+        x->within[own->level] = quota_is_within(own);
         node = (struct share_node *)own;
     }
     struct class *first = first_of_leaf(x, k->leaf);
     return first && first != k && !goes_first(x->core, k, first) ? first : NULL;
 }
 
-bool queue_comes_instead(struct core *c, const struct class *other, const struct class *k,
-                         int64_t rate)
+bool queue_comes_instead(struct core *c, const struct class *other, const struct lease *l)
 {
+    const struct class *k = l->class;
     double now = share_now(c);
     for (enum share_level level = SHARE_ENTERPRISE; level <= SHARE_LEAF; level++) {
         const struct share_node *x = at_level(other, level), *y = at_level(k, level);
+        bool gy = quota_is_within(y);
+        if (x == y && gy && !quota_is_guaranteed_instead(x, other->shape, l))
+            return false;
         if (x == y)
             continue;
-        bool gx = quota_is_guaranteed(x, other->shape), gy = quota_is_within(y);
+        bool gx = quota_is_guaranteed(x, other->shape);
         if (gx != gy)
             return gx;
         double vx = gx ? quota_claim(x) : line_of(c, x, now);
-        double vy = gy ? quota_claim(y) : line_without(c, y, now, rate);
+        double vy = gy ? quota_claim(y) : line_without(c, y, now, l->rate);
         return vx != vy ? vx < vy : !gx && x->id < y->id;
     }
     return goes_first(c, other, k);
 }
 
-struct class *queue_rival(struct core *c, shape_filter_fn takes, const void *arg, struct class *k,
-                          int64_t rate)
+struct class *queue_rival(struct core *c, shape_filter_fn takes, const void *arg,
+                          const struct lease *l)
 {
-    struct choice x = {.core = c, .a = share_now(c), .takes = takes, .arg = arg};
+    struct choice x = {.core = c, .a = share_now(c), .takes = takes, .arg = arg, .given_back = l};
     renew_orders(c, x.a);
-    return rival(&x, k, rate);
+    return rival(&x, l);
 }

@@ -234,7 +234,7 @@ static struct class *free_rival(struct core *c, const struct lease *l, bool must
 {
     const struct rivals r = {c, l, must_fit};
     struct class *k;
-    while ((k = queue_rival(c, is_rival, &r, l->class, l->rate)) && !may_come_instead(c, k, l)
+    while ((k = queue_rival(c, is_rival, &r, l)) && !may_come_instead(c, k, l)
            && park_blocked(c, k))
         continue;
     return k;
@@ -260,8 +260,7 @@ static bool comes_instead(struct core *c, const struct class *k, const struct le
 {
     enum wait_reason why;
     bool enough;
-    if (k == NULL || k == l->class || !queue_comes_instead(c, k, l->class, l->rate)
-        || !may_come_instead(c, k, l))
+    if (k == NULL || k == l->class || !queue_comes_instead(c, k, l) || !may_come_instead(c, k, l))
         return false;
     return (might_take(c, k->shape, l, &enough) && enough && placement_fits(k->shape, l->worker, l))
            || (licence_blocks(&k->shape->tokens) == NULL && calendar_lacks(c, k->shape) == NULL

@@ -17,6 +17,7 @@
 
 struct core;
 struct job;
+struct lease;
 struct share_node;
 struct worker;
 
@@ -142,15 +143,14 @@ bool queue_class_before(struct core *c, const struct class *a, const struct clas
 struct class *queue_pick_below(struct core *c, struct share_node *node, struct shape *const *shapes,
                                size_t n);
 
-/* Who of the shapes that `takes` lets through would be picked before `k` if one lease of it,
- * charged at `rate`, were over? NULL: nobody. */
+/* Who of the shapes that `takes` lets through would be picked before what the lease runs, if it
+ * were over? NULL: nobody. */
 typedef bool (*shape_filter_fn)(const void *arg, const struct shape *s);
-struct class *queue_rival(struct core *c, shape_filter_fn takes, const void *arg, struct class *k,
-                          int64_t rate);
+struct class *queue_rival(struct core *c, shape_filter_fn takes, const void *arg,
+                          const struct lease *l);
 
-/* Would `other`, which need not be in any choice now, be picked before `k` then? */
-bool queue_comes_instead(struct core *c, const struct class *other, const struct class *k,
-                         int64_t rate);
+/* Would `other`, which need not be in any choice now, be picked before it then? */
+bool queue_comes_instead(struct core *c, const struct class *other, const struct lease *l);
 
 void queue_shut(struct core *c, struct shape *s, enum wait_reason why, struct feature *f);
 void queue_open(struct core *c, struct shape *s);

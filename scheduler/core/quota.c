@@ -320,6 +320,15 @@ bool quota_is_guaranteed(const struct share_node *n, const struct shape *shape)
            && (s->min_mem_mib == 0 || n->mem_mib + shape->least_mem_mib <= s->min_mem_mib);
 }
 
+bool quota_is_guaranteed_instead(const struct share_node *n, const struct shape *shape,
+                                 const struct lease *of)
+{
+    const struct settings *s = &n->settings;
+    uint64_t cores = n->cores - of->n_cores, mem_mib = n->mem_mib - of->mem_mib;
+    return has_guarantee(n) && (s->min_cores == 0 || cores + shape->least_cores <= s->min_cores)
+           && (s->min_mem_mib == 0 || mem_mib + shape->least_mem_mib <= s->min_mem_mib);
+}
+
 bool quota_is_within(const struct share_node *n)
 {
     const struct settings *s = &n->settings;

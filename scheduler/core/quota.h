@@ -56,6 +56,9 @@ bool quota_is_full(const struct share_node *n);
 
 /* Guarantees. Under guarantee: what it uses with one more `shape` is within its mins. */
 bool quota_is_guaranteed(const struct share_node *n, const struct shape *shape);
+/* The same if the lease, which is below it, were over. */
+bool quota_is_guaranteed_instead(const struct share_node *n, const struct shape *shape,
+                                 const struct lease *of);
 bool quota_is_within(const struct share_node *n); /* it has a guarantee and is not above it */
 double quota_claim(const struct share_node *n);   /* max of used / min: the smaller goes first */
 /* Free capacity that is kept for other enterprises' guarantees would be touched. */

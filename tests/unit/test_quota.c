@@ -71,7 +71,7 @@ TestSuite(quota, .init = set_up, .fini = tear_down);
 
 struct ask {
     const char *user, *project;
-    uint64_t cores, time_us;
+    uint64_t cores, time_us, mem_mib;
     const char *licences, *node_has;
     bool is_preemptible, exclusive;
 };
@@ -81,7 +81,7 @@ static uint64_t submit(struct ask a)
 {
     struct in_job job = IN_JOB_PLAIN;
     job.cores = a.cores ? a.cores : 1;
-    job.mem_mib = 100;
+    job.mem_mib = a.mem_mib ? a.mem_mib : 100;
     job.time_us = a.time_us ? a.time_us : (uint64_t)HOUR;
     job.licences = a.licences;
     job.is_preemptible = a.is_preemptible;
@@ -508,6 +508,30 @@ Test(quota, a_lease_that_fills_max_licence_makes_way_below_it)
 {
     add_vcs();
     share_below("max-licence", "vcs:1");
+}
+
+/* What comes free would go to who runs: it is within the guarantee, the other is not. */
+Test(quota, a_lease_within_its_guarantee_does_not_make_way_for_what_is_beyond)
+{
+    uint64_t ann[6];
+    world_add_user(&world, "acme", "cat", ROLE_DESIGNER);
+    hello("n1", "0-1");
+    cr_assert(runs("brix", SUBMIT(.user = "bob")));
+    set("enterprise", "acme", "min-mem", "1000M");
+    for (unsigned i = 0; i < 6; i++)
+        ann[i] = SUBMIT(.user = "ann", .time_us = 10 * MINUTE);
+    uint64_t beyond = SUBMIT(.user = "cat", .mem_mib = 5000);
+    uint64_t lease = job_task(job_of("acme", ann[0]), 0)->lease->id;
+    for (unsigned i = 0; i + 1 < 6; i++) {
+        go_on(5 * MINUTE);
+        end_after("acme", ann[i], 5 * MINUTE);
+        cr_assert(runs("acme", ann[i + 1]));
+        cr_expect_eq(job_task(job_of("acme", ann[i + 1]), 0)->lease->id, lease);
+    }
+    cr_expect_not(runs("acme", beyond));
+    uint64_t within = SUBMIT(.user = "cat", .mem_mib = 800);
+    end_after("acme", ann[5], MINUTE);
+    cr_expect(runs("acme", within));
 }
 
 /* ---- what is on loan ---- */
