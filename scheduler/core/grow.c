@@ -43,15 +43,18 @@ static struct later *later_of(struct laters *l, uint64_t mem_mib)
     return &l->items[i];
 }
 
-void grow_wait(struct job *job, uint32_t number, uint64_t mem_mib)
+static struct ranges *waiting_with(struct job *job, uint64_t mem_mib)
 {
-    if (mem_mib == grow_mem_mib(job)) {
-        ranges_add(&job->waiting, number, number);
-        return;
-    }
+    if (mem_mib == grow_mem_mib(job))
+        return &job->waiting;
     if (job->later == NULL)
         job->later = CQ_NEW(struct laters);
-    ranges_add(&later_of(job->later, mem_mib)->tasks, number, number);
+    return &later_of(job->later, mem_mib)->tasks;
+}
+
+void grow_wait(struct job *job, uint32_t number, uint64_t mem_mib)
+{
+    ranges_add(waiting_with(job, mem_mib), number, number);
 }
 
 static void drop_later(struct laters *l, size_t i)
@@ -159,10 +162,8 @@ static void raise_first(struct job *job, uint64_t mem_mib)
         if (t->state == TASK_WAITING)
             t->mem_mib = grow_least_mib(job, t->mem_mib);
     }
-    if (job->later == NULL)
-        job->later = CQ_NEW(struct laters);
     if (!ranges_is_empty(&all))
-        add_ranges(&later_of(job->later, mem_mib)->tasks, &all);
+        add_ranges(waiting_with(job, mem_mib), &all);
     ranges_fini(&all);
 }
 
