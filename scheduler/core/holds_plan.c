@@ -204,6 +204,8 @@ static bool has_room(const struct plan *p, int64_t at_us, int64_t until_us)
     const struct worker *w = p->worker;
     const struct stay stay = {p->shape, w, at_us, until_us};
     const struct plan_ending back = given_back(&p->machine, at_us);
+    if (p->shape->exclusive && over_by(&p->machine, at_us) < p->machine.n)
+        return false; /* one may run on cores that are offline, which no sum has */
     int64_t cores = (int64_t)(w->n_free + back.cores), mem = free_mem(w) + (int64_t)back.mem_mib;
     for (size_t i = 0; i < p->core->holds.n; i++) {
         const struct hold *h = &p->core->holds.items[i];
@@ -316,12 +318,14 @@ int64_t plan_room(const struct core *c, const struct shape *s, const struct work
     uint64_t want = plan_cores_wanted(s, w);
     int64_t at_us = INT64_MAX;
     struct plan_endings e = {0};
-    if (w->n_free >= want && free_mem(w) >= (int64_t)s->mem_mib)
+    if (w->n_free >= want && free_mem(w) >= (int64_t)s->mem_mib
+        && !(s->exclusive && w->n_leases > 0))
         return c->policy_us;
     machine_endings(c, w, end, &e);
     for (size_t i = 0; i < e.n && at_us == INT64_MAX; i++)
         if (w->n_free + e.items[i].cores >= want
-            && free_mem(w) + (int64_t)e.items[i].mem_mib >= (int64_t)s->mem_mib)
+            && free_mem(w) + (int64_t)e.items[i].mem_mib >= (int64_t)s->mem_mib
+            && (!s->exclusive || i + 1 == e.n))
             at_us = e.items[i].end_us;
     free(e.items);
     return at_us;

@@ -5,16 +5,17 @@
 #include "tests/unit/calendar_fixture.h"
 
 /* n1 again, as two NUMA nodes of eight cores and 8 GiB. */
+#define TOPOLOGY "pkg0(numa0:8192(0 1 2 3 4 5 6 7) numa1:8192(8 9 10 11 12 13 14 15))"
+
 static void hello_with(const char *cores)
 {
     struct input in = {.type = INPUT_WORKER_HELLO, .principal = world_principal(&world, "n1")};
-    in.u.worker_hello = (struct in_worker_hello){
-        .node = "n1",
-        .cores = cores,
-        .topology = "pkg0(numa0:8192(0 1 2 3 4 5 6 7) numa1:8192(8 9 10 11 12 13 14 15))",
-        .features = "",
-        .mem_mib = 16384,
-        .heartbeat = 1};
+    in.u.worker_hello = (struct in_worker_hello){.node = "n1",
+                                                 .cores = cores,
+                                                 .topology = TOPOLOGY,
+                                                 .features = "",
+                                                 .mem_mib = 16384,
+                                                 .heartbeat = 1};
     in.u.worker_hello.incarnation.bytes[0] = in.u.worker_hello.boot_id.bytes[0] = 1;
     (void)world_step(&world, &in);
 }
@@ -255,4 +256,22 @@ Test(placement, whole_places_are_counted_with_cores_that_are_offline)
     cr_expect_null(lease_of("acme", whole));
     hello_numa();
     EXPECT_CORES("acme", whole, "0-7");
+}
+
+/* It runs on, on no core that any sum has. */
+Test(placement, a_whole_machine_waits_for_who_runs_on_a_core_that_is_offline)
+{
+    EXPECT_CORES("acme", ASK(.cores = 1, .time_us = 3 * HOUR), "0");
+    begin_us = world.core->policy_us;
+    struct input in = {.type = INPUT_WORKER_HEARTBEAT, .principal = world_principal(&world, "n1")};
+    in.u.heartbeat.heartbeat = 2;
+    in.u.heartbeat.cores = "1-15";
+    in.u.heartbeat.topology = TOPOLOGY;
+    (void)world_step(&world, &in);
+    const struct worker *n1 = worker_named(world.core, "n1");
+    cr_assert_eq(n1->n_free, 15u);
+    cr_assert_eq(n1->n_leases, 1u);
+    const struct job *whole = job_of("acme", ASK(.cores = 1, .exclusive = EXCLUSIVE_NODE));
+    cr_expect_eq(whole->n_running, 0u);
+    cr_expect_eq(earliest_of(whole), 3 * HOUR);
 }
