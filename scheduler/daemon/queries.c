@@ -279,14 +279,21 @@ static size_t explain(const struct daemon *d, const struct one_job *o, struct jo
                        : core_explain(d->core, id, now, reasons, REASONS_MAX);
 }
 
-static void add_reasons(struct job_answer *w, const struct one_job *o, struct job_id id)
+/* What it depends on has a name: not for those who see no names. */
+static struct reason_row reason_row_of(const struct reason *r, bool shape_only)
 {
-    w->n_reasons = explain(w->d, o, id, w->reasons);
+    bool is_hidden = shape_only && strcmp(r->code, "WAIT_DEPENDENCY") == 0;
+    return (struct reason_row){.code = r->code,
+                               .text = is_hidden ? core_reason_text(r->code) : r->text,
+                               .advice = is_hidden ? "" : r->advice,
+                               .tasks = r->tasks};
+}
+
+static void add_reasons(struct job_answer *w, const struct ask *ask, struct job_id id)
+{
+    w->n_reasons = explain(w->d, ask->data, id, w->reasons);
     for (size_t i = 0; i < w->n_reasons; i++)
-        w->reason_rows[i] = (struct reason_row){.code = w->reasons[i].code,
-                                                .text = w->reasons[i].text,
-                                                .advice = w->reasons[i].advice,
-                                                .tasks = w->reasons[i].tasks};
+        w->reason_rows[i] = reason_row_of(&w->reasons[i], ask->shape_only);
 }
 
 static void add_deps(struct job_answer *w, struct job_id id)
@@ -311,7 +318,7 @@ static struct job_answer *answer_new(struct daemon *d, const struct ask *ask,
     view_job_row_live(d, id, &w->row, &w->of_job);
     if (ask->shape_only)
         view_job_row_shape_only(&w->row);
-    add_reasons(w, ask->data, id);
+    add_reasons(w, ask, id);
     return w;
 }
 

@@ -50,6 +50,12 @@ teardown_file() {
     job=$(chipq --key "$ACME" submit --hold --name secret-chip -- /bin/echo hush)
     run -0 chipq --key "$ADMIN" job "acme/$job" --json
     [[ $output != *secret* && $output != *hush* ]]
+    behind=$(chipq --key "$ACME" submit --after "$job" -- /bin/echo hush)
+    run -0 chipq --key "$ADMIN" why "acme/$behind"
+    [[ $output != *secret* && $output == *"a job that it depends on has not ended"* ]]
+    run -0 chipq --key "$ACME" why "$behind"
+    [[ $output == *secret-chip* ]]
+    chipq --key "$ACME" cancel "$behind"
     run chipq --key "$ADMIN" logs "acme/$job"
     [ "$status" = 3 ]
     run -0 chipq --key "$ADMIN" cancel "acme/$job"
