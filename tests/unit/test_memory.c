@@ -88,12 +88,9 @@ static const struct task *running(uint64_t job_id)
     return NULL;
 }
 
-/* One attempt of the job ends; false: none runs. */
-static bool end(uint64_t job_id, enum verdict verdict, uint64_t peak_mib)
+static void end_attempt(uint64_t job_id, const struct task *t, enum verdict verdict,
+                        uint64_t peak_mib)
 {
-    const struct task *t = running(job_id);
-    if (t == NULL)
-        return false;
     const struct in_attempt_end e = {
         .at = {t->lease->id, t->lease->epoch, job_id, t->number, t->attempt},
         .verdict = verdict,
@@ -109,7 +106,15 @@ static bool end(uint64_t job_id, enum verdict verdict, uint64_t peak_mib)
     in.u.events.ends = &e;
     in.u.events.n_ends = 1;
     (void)world_step(&w, &in);
-    return true;
+}
+
+/* One attempt of the job ends; false: none runs. */
+static bool end(uint64_t job_id, enum verdict verdict, uint64_t peak_mib)
+{
+    const struct task *t = running(job_id);
+    if (t)
+        end_attempt(job_id, t, verdict, peak_mib);
+    return t != NULL;
 }
 
 static void run(const char *user, const char *name, uint64_t peak_mib)
@@ -424,21 +429,7 @@ static void oom_of_task(uint64_t job_id, uint32_t number)
 {
     const struct task *t = job_task(job_find(w.core, job_id), number);
     cr_assert(t && t->lease);
-    const struct in_attempt_end e = {
-        .at = {t->lease->id, t->lease->epoch, job_id, t->number, t->attempt},
-        .verdict = VERDICT_OOM,
-        .start_us = 1,
-        .run_us = US_PER_S,
-        .peak_mem_kib = t->lease->mem_mib * 1024,
-        .limit = "",
-        .summary = "",
-        .signature = "",
-        .result = "",
-        .cause = ""};
-    struct input in = {.type = INPUT_WORKER_EVENTS, .principal = {t->lease->worker->principal}};
-    in.u.events.ends = &e;
-    in.u.events.n_ends = 1;
-    (void)world_step(&w, &in);
+    end_attempt(job_id, t, VERDICT_OOM, t->lease->mem_mib);
 }
 
 static uint64_t size_of_task(uint64_t job_id, uint32_t number)
