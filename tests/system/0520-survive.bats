@@ -217,6 +217,22 @@ keepers() {
     run -0 chipq wait "$job" --timeout 20s
 }
 
+@test "an agent that was away for longer than anybody waits begins anew" {
+    chipq down
+    sed -i 's/^lease.*/lease = 2s/' "$CHIPQ_DIR/chipq.conf"
+    echo 'suspect = 500ms' >>"$CHIPQ_DIR/chipq.conf"
+    chipq up
+    start_job
+    agent=$(pool_pid worker)
+    kill -STOP "$agent"
+    timeout 20 sh -c 'until chipq nodes --json | grep -q "\"state\": \"down\""; do :; done'
+    kill -CONT "$agent"
+    [ "$(heard "$T/said")" = "up 2" ]
+    echo 0 >"$T/go"
+    run -0 chipq wait "$job" --timeout 20s
+    sed -i '/^suspect/d' "$CHIPQ_DIR/chipq.conf"
+}
+
 # The last one: execd starts an agent that dies often later and later.
 @test "the agent killed at the moment of a grant: each job runs, at once or again, none ends as an error" {
     for _ in 1 2 3; do

@@ -247,6 +247,16 @@ static void dispatch_order(struct agent *a, const struct msg *m)
     }
 }
 
+/* After a long silence chipqd has given it up: it begins anew. */
+static void on_error(struct agent *a, const struct msg_error *m)
+{
+    log_error("session.error text=\"%s\"", m->text);
+    if (m->code != CQ_E_STALE || !a->is_welcome)
+        return;
+    a->is_welcome = false;
+    say_hello(a);
+}
+
 static void on_message(void *arg, CQ_UNUSED const struct zpeer *peer, CQ_UNUSED const char *user_id,
                        const void *data, size_t bytes)
 {
@@ -262,7 +272,7 @@ static void on_message(void *arg, CQ_UNUSED const struct zpeer *peer, CQ_UNUSED 
     if (m.code == MSG_WORKER_WELCOME)
         on_welcome(a, &m.u.worker_welcome);
     else if (m.code == MSG_ERROR)
-        log_error("session.error text=\"%s\"", m.u.error.text);
+        on_error(a, &m.u.error);
     else if (a->is_welcome)
         dispatch_order(a, &m);
     msg_fini(&m);
