@@ -86,6 +86,18 @@ all_dead_within() {
     [ "$(field "$job" run_us)" -ge 300000 ]
 }
 
+@test "behind a wrapper that TERM ends, what it runs has its grace too" {
+    exec 8<&-
+    job=$(chipq submit --time 300ms --grace 20s -- sh -c \
+        'sh -c "trap \"echo asked >\$1; read -r _ <\$2; echo mark >\$3; exit 0\" TERM; while :; do sleep 0.05; done" sh "$@"; :' \
+        sh "$T/said" "$T/go" "$T/mark")
+    [ "$(heard "$T/said")" = asked ]
+    timeout 10 sh -c 'echo >"$1"' sh "$T/go"
+    run -1 chipq wait "$job" --timeout 10s
+    [ "$(cat "$T/mark")" = mark ]
+    [ "$(field "$job" verdict)" = timeout ]
+}
+
 @test "wall limit: a job deaf to TERM is killed after its grace, with all it started" {
     start_hiders 'while :; do sleep 1000; done' --time 300ms --grace 300ms
     all_dead_within 5

@@ -147,7 +147,9 @@ static void on_main_end(struct running *r, int status)
     struct now now = clock_now();
     r->pid = 0;
     r->is_main_over = true;
-    r->wall_at_us = r->kill_at_us = r->check_at_us = INT64_MAX;
+    r->wall_at_us = r->check_at_us = INT64_MAX;
+    if (r->record.flags & LEASE_F_TOOL)
+        r->kill_at_us = INT64_MAX; /* it has stopped its tool itself */
     r->record.end_us = now.wall_us;
     r->record.run_us = now.mono_us - r->started_us;
     if (WIFEXITED(status))
@@ -170,7 +172,8 @@ void attempt_reap(struct shepherd *s)
         if (pid < 0)
             break;
         if (pid == 0) {
-            if (r->is_on && r->is_main_over && r->again_at_us == INT64_MAX)
+            bool has_grace = r->kill_at_us != INT64_MAX; /* it was asked to stop, all of it */
+            if (r->is_on && r->is_main_over && !has_grace && r->again_at_us == INT64_MAX)
                 attempt_kill(s, LIMIT_NONE, NULL);
             return;
         }
