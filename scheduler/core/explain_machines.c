@@ -69,7 +69,8 @@ void explain_capacity(const struct core *c, const struct shape *s, struct reason
             continue;
         working++;
         most = greater(most, w->n_free);
-        most_mem = greater(most_mem, w->mem_mib - w->mem_used_mib);
+        if (w->mem_mib > w->mem_used_mib) /* it may have shrunk below what runs */
+            most_mem = greater(most_mem, w->mem_mib - w->mem_used_mib);
     }
     format_request(s, &asks);
     if (working == 0) {

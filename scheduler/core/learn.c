@@ -175,13 +175,16 @@ struct mem_size learn_size(const struct core *c, const struct learn_asked *a)
     const struct kind *k = NULL;
     if (a->project && *learn_what(a->tool, a->name, what))
         k = find(a->project->learned, what, key_cores(a->cores, a->exclusive));
-    if (k == NULL || k->n < LEARN_RUNS_MIN)
-        return (struct mem_size){.mem_mib = a->first_mib ? a->first_mib : c->config.default_mem_mib,
-                                 .runs = k ? k->n : 0,
-                                 .source = MEM_DEFAULT};
-    uint64_t p95 = p95_of(k), mib = learn_request_mib(p95);
     if (largest > 0 && largest < cap)
         cap = largest;
+    cap = cap > 0 ? cap : 1; /* a limit of nothing is told as such */
+    if (k == NULL || k->n < LEARN_RUNS_MIN) {
+        uint64_t first_mib = a->first_mib ? a->first_mib : c->config.default_mem_mib;
+        return (struct mem_size){.mem_mib = first_mib < cap ? first_mib : cap,
+                                 .runs = k ? k->n : 0,
+                                 .source = MEM_DEFAULT};
+    }
+    uint64_t p95 = p95_of(k), mib = learn_request_mib(p95);
     return (struct mem_size){
         .mem_mib = mib < cap ? mib : cap, .p95_mib = p95, .runs = k->n, .source = MEM_LEARNED};
 }

@@ -234,6 +234,14 @@ Test(memory, not_above_the_largest_worker_nor_the_limits)
     cr_expect_eq(newest()->mem_p95_mib, 15000);
 }
 
+Test(memory, the_default_is_not_above_them_either)
+{
+    cr_expect_eq(submit("first")->mem_mib, 1024); /* which makes the project */
+    set_limit("project", "acme/uart", "max-mem", "600M");
+    cr_expect_eq(submit("new")->mem_mib, 600);
+    cr_expect_eq(newest()->mem_source, MEM_DEFAULT);
+}
+
 Test(memory, losses_and_kills_tell_nothing)
 {
     for (size_t i = 0; i < LEARN_RUNS_MIN; i++) {
