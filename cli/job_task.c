@@ -17,11 +17,23 @@ int job_task_check(struct net_client *s, const struct job_name *name, uint64_t t
     return 0;
 }
 
+/* Whatever else befell it: it went on, and ended by itself. */
+static bool is_own_end(const struct task_row *t)
+{
+    static const char *const own[] = {"pass", "fail", "oom", "error"};
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
+        if (strcmp(t->verdict, own[i]) == 0)
+            return t->signal == 0 && t->exit_code >= 0;
+    return false;
+}
+
 const char *job_task_how(const struct task_row *t, char *buf, size_t size)
 {
     if (t->end_us == 0)
         return "";
-    if (*t->cause)
+    if (*t->cause && is_own_end(t))
+        (void)snprintf(buf, size, "exit %lld; %s", (long long)t->exit_code, t->cause);
+    else if (*t->cause)
         (void)snprintf(buf, size, "%s", t->cause);
     else if (*t->limit)
         (void)snprintf(buf, size, "%s limit", t->limit);

@@ -76,6 +76,13 @@ eat() { # eat MIB: a command that takes so much
     [ "$(json mem_why <<<"$output")" = "" ]
 }
 
+@test "one that goes on after its child ran out of memory is told by its own end" {
+    limits_memory || skip "no memory limit can be set here"
+    run -0 as acme submit --wait --name tough --mem 200M -- sh -c "python3 -c '$(eat 400)'; exit 0"
+    number=$(as acme jobs --json | json jobs.0.number)
+    [[ $(as acme job "$number" --json | json how) == "exit 0; memory limit 200M reached"* ]]
+}
+
 @test "of an array only what ran out of memory grows" {
     limits_memory || skip "no memory limit can be set here"
     number=$(as acme submit --wait --name mixed --array 1-5 -- \
