@@ -313,7 +313,7 @@ static void dispatch(struct daemon *d, const struct principal_view *who, const s
         send_worker_error(d, peer, m->request, CQ_E_PROTOCOL, "no message for this port");
     else if (s && s->is_open && !zpeer_equal(&s->peer, peer))
         send_worker_error(d, peer, m->request, CQ_E_CONFLICT,
-                          "another agent with this key has taken over: a key is for one machine");
+                          "another agent with this key is at work: a key is for one machine");
     else if (s == NULL || !s->is_open)
         send_worker_error(d, peer, m->request, CQ_E_STALE, "say HELLO first");
     else

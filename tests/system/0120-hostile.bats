@@ -52,7 +52,7 @@ pool_is_well() {
 @test "garbage on the workers' port" {
     run -0 "$RAW" "$CHIPQ_DIR/keys/worker.key" - garbage
     [[ $output == *"ERROR 1002"* ]]
-    [[ $output == *"ERROR 7777 say HELLO first"* ]]
+    [[ $output == *"ERROR 7777 another agent with this key is at work"* ]]
     pool_is_well
 }
 
