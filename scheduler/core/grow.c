@@ -179,6 +179,14 @@ static uint32_t running_with_first(const struct job *job)
     return n;
 }
 
+/* Looks at what runs only after an OOM, when so many had too little. */
+static bool is_first_too_little(const struct job *job)
+{
+    const struct first_size *f = &job->first;
+    return f->n_too_little >= TOO_LITTLE_MIN && f->n_too_little > f->n_enough
+           && f->n_too_little > f->n_enough + running_with_first(job) - 1; /* but what ends now */
+}
+
 void grow_note_end(struct job *job, const struct attempt_end_rec *end)
 {
     struct first_size *f = &job->first;
@@ -188,9 +196,7 @@ void grow_note_end(struct job *job, const struct attempt_end_rec *end)
         return;
     f->n_enough += has_enough;
     f->n_too_little += end->next_mem_mib > 0;
-    uint32_t others = running_with_first(job) - 1; /* without the one that ends */
-    if (end->next_mem_mib > 0 && f->n_too_little >= TOO_LITTLE_MIN
-        && f->n_too_little > f->n_enough + others)
+    if (end->next_mem_mib > 0 && is_first_too_little(job))
         raise_first(job, end->next_mem_mib);
 }
 
