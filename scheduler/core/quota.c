@@ -313,27 +313,29 @@ static bool has_guarantee(const struct share_node *n)
     return n->settings.min_cores > 0 || n->settings.min_mem_mib > 0;
 }
 
-bool quota_is_guaranteed(const struct share_node *n, const struct shape *shape)
+/* With so much in use. */
+static bool is_guaranteed_with(const struct share_node *n, uint64_t cores, uint64_t mem_mib)
 {
     const struct settings *s = &n->settings;
-    return has_guarantee(n) && (s->min_cores == 0 || n->cores + shape->least_cores <= s->min_cores)
-           && (s->min_mem_mib == 0 || n->mem_mib + shape->least_mem_mib <= s->min_mem_mib);
+    return has_guarantee(n) && (s->min_cores == 0 || cores <= s->min_cores)
+           && (s->min_mem_mib == 0 || mem_mib <= s->min_mem_mib);
+}
+
+bool quota_is_guaranteed(const struct share_node *n, const struct shape *shape)
+{
+    return is_guaranteed_with(n, n->cores + shape->least_cores, n->mem_mib + shape->least_mem_mib);
 }
 
 bool quota_is_guaranteed_instead(const struct share_node *n, const struct shape *shape,
                                  const struct lease *of)
 {
-    const struct settings *s = &n->settings;
-    uint64_t cores = n->cores - of->n_cores, mem_mib = n->mem_mib - of->mem_mib;
-    return has_guarantee(n) && (s->min_cores == 0 || cores + shape->least_cores <= s->min_cores)
-           && (s->min_mem_mib == 0 || mem_mib + shape->least_mem_mib <= s->min_mem_mib);
+    return is_guaranteed_with(n, n->cores - of->n_cores + shape->least_cores,
+                              n->mem_mib - of->mem_mib + shape->least_mem_mib);
 }
 
 bool quota_is_within(const struct share_node *n)
 {
-    const struct settings *s = &n->settings;
-    return has_guarantee(n) && (s->min_cores == 0 || n->cores <= s->min_cores)
-           && (s->min_mem_mib == 0 || n->mem_mib <= s->min_mem_mib);
+    return is_guaranteed_with(n, n->cores, n->mem_mib);
 }
 
 double quota_claim(const struct share_node *n)
