@@ -83,6 +83,18 @@ static bool is_registered_so(const struct worker *w, const struct in_worker_hell
            && strcmp(w->topology, h->topology) == 0 && strcmp(w->features, h->features) == 0;
 }
 
+/* The texts of `up` are borrowed. */
+static void emit_up(struct core *c, const struct worker_up *up, struct effects *out)
+{
+    struct record *r = record_new(RECORD_WORKER_UP);
+    r->u.worker_up = *up;
+    r->u.worker_up.name = cq_strdup(up->name);
+    r->u.worker_up.cores = cq_strdup(up->cores);
+    r->u.worker_up.topology = cq_strdup(up->topology);
+    r->u.worker_up.features = cq_strdup(up->features);
+    core_emit(c, out, r);
+}
+
 static void register_worker(struct core *c, struct hello *h)
 {
     struct worker *w = h->worker;
@@ -95,17 +107,16 @@ static void register_worker(struct core *c, struct hello *h)
         worker_update(c, w);
         return;
     }
-    struct record *r = record_new(RECORD_WORKER_UP);
-    r->u.worker_up = (struct worker_up){.worker = w->id,
-                                        .incarnation = in->incarnation,
-                                        .boot_id = in->boot_id,
-                                        .name = cq_strdup(in->node),
-                                        .cores = cq_strdup(in->cores),
-                                        .mem_mib = in->mem_mib,
-                                        .topology = cq_strdup(in->topology),
-                                        .features = cq_strdup(in->features),
-                                        .at_us = h->wall_us};
-    core_emit(c, h->out, r);
+    const struct worker_up up = {.worker = w->id,
+                                 .incarnation = in->incarnation,
+                                 .boot_id = in->boot_id,
+                                 .name = (char *)in->node,
+                                 .cores = (char *)in->cores,
+                                 .mem_mib = in->mem_mib,
+                                 .topology = (char *)in->topology,
+                                 .features = (char *)in->features,
+                                 .at_us = h->wall_us};
+    emit_up(c, &up, h->out);
 }
 
 /* What waits behind what runs on cores of which some are offline goes elsewhere. */
@@ -128,17 +139,16 @@ void worker_offers(struct core *c, struct worker *w, const struct input *in, str
     }
     if (strcmp(w->cores_text, cores) == 0 && strcmp(w->topology, topology) == 0)
         return;
-    struct record *r = record_new(RECORD_WORKER_UP);
-    r->u.worker_up = (struct worker_up){.worker = w->id,
-                                        .incarnation = w->incarnation,
-                                        .boot_id = w->boot_id,
-                                        .name = cq_strdup(w->name),
-                                        .cores = cq_strdup(cores),
-                                        .mem_mib = w->mem_mib,
-                                        .topology = cq_strdup(topology),
-                                        .features = cq_strdup(w->features),
-                                        .at_us = c->now_wall_us};
-    core_emit(c, out, r);
+    const struct worker_up up = {.worker = w->id,
+                                 .incarnation = w->incarnation,
+                                 .boot_id = w->boot_id,
+                                 .name = w->name,
+                                 .cores = (char *)cores,
+                                 .mem_mib = w->mem_mib,
+                                 .topology = (char *)topology,
+                                 .features = w->features,
+                                 .at_us = c->now_wall_us};
+    emit_up(c, &up, out);
     call_back_queued(c, w, out);
     c->calendar.is_unclear = true; /* bookings may have less now than they are to have */
 }
