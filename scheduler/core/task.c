@@ -138,7 +138,7 @@ enum task_event job_judge(const struct job *job, struct task *t, const struct at
 
 /* ---- moves ---- */
 
-/* Its lease was closed under it, or it ends without being in one: not told by an end. */
+/* By an end; or its lease was closed under it, or it ends without being in one. */
 static bool is_told_apart(const struct task *t, enum task_event event, const struct record *end)
 {
     return end || (event == TASK_EV_AGAIN && task_state_is_live(t->state))

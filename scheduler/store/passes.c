@@ -1,4 +1,5 @@
-/* Plain passes of arrays: many to a row, one row for a job and transaction. */
+/* Plain passes of arrays: many to a row, those that one transaction brings of a job and whose
+ * numbers lie close together. */
 #include "scheduler/store/internal.h"
 
 #include "common/base/pure/flat.h"
