@@ -6,7 +6,7 @@
 #include "cli/setting_keys.h"
 
 struct admin_opts {
-    const char *role, *key_out;
+    const char *role, *key_out, *endpoint;
     uint64_t role_number;
     const char *settings[SETTING_KEYS]; /* as given; NULL = not given */
     bool is_dry_run, is_sure, prunes;
@@ -19,6 +19,19 @@ typedef int (*admin_fn)(struct cli *c, const struct admin_opts *o, const char *n
 
 /* admin_people.c */
 extern const char *const admin_roles[]; /* what --role takes; ends with NULL */
+
+struct msg;
+
+struct new_principal {
+    const char *enterprise, *user, *principal; /* principal: as the key file calls it */
+    uint64_t role;
+    const char *role_name, *endpoint, *key_out; /* endpoint NULL: where the acting key goes */
+};
+/* Makes a key pair, writes the file, tells the scheduler; takes the file back when that fails. */
+int admin_principal_add(struct cli *c, const struct new_principal *p, struct cq_err *err);
+/* Sends it; with --json prints what it was done to. */
+int admin_call(struct cli *c, const struct msg *ask, const char *name, struct cq_err *err);
+int admin_ask_principals(struct cli *c, struct msg *reply, struct cq_err *err); /* msg_fini */
 int admin_enterprise_list(struct cli *c, const struct admin_opts *o, const char *name,
                           struct cq_err *err);
 int admin_user_add(struct cli *c, const struct admin_opts *o, const char *name, struct cq_err *err);
@@ -26,6 +39,14 @@ int admin_user_list(struct cli *c, const struct admin_opts *o, const char *name,
                     struct cq_err *err);
 int admin_user_revoke(struct cli *c, const struct admin_opts *o, const char *name,
                       struct cq_err *err);
+
+/* admin_workers.c */
+int admin_worker_add(struct cli *c, const struct admin_opts *o, const char *name,
+                     struct cq_err *err);
+int admin_worker_list(struct cli *c, const struct admin_opts *o, const char *name,
+                      struct cq_err *err);
+int admin_worker_revoke(struct cli *c, const struct admin_opts *o, const char *name,
+                        struct cq_err *err);
 
 /* admin_shares.c */
 int admin_enterprise_add(struct cli *c, const struct admin_opts *o, const char *name,

@@ -13,8 +13,7 @@
 
 const char *const admin_roles[] = {"designer", "admin", NULL};
 
-/* Sends it; with --json prints what it was done to. */
-static int call_ok(struct cli *c, const struct msg *ask, const char *name, struct cq_err *err)
+int admin_call(struct cli *c, const struct msg *ask, const char *name, struct cq_err *err)
 {
     struct msg reply = {0};
     struct net_client *s = session_open(c, AS_ADMIN, err);
@@ -43,48 +42,84 @@ static int split_user(const char *text, char enterprise[64], char user[64], stru
     return cq_fail(err, CQ_E_INVALID, "'%.80s' is no ENTERPRISE/USER", text);
 }
 
-/* The acting key names the scheduler; the new one gets the same servers and endpoint. */
-static int make_key(struct cli *c, const char *principal, const char *role, struct curve_key *key,
+/* ipc:///path, or tcp://HOST:PORT where HOST is one that others can connect to. */
+static int check_endpoint(const char *text, struct cq_err *err)
+{
+    const char *host = strncmp(text, "tcp://", 6) == 0 ? text + 6 : NULL;
+    const char *port = host ? strrchr(host, ':') : NULL;
+    uint64_t n = 0;
+    if (strlen(text) >= CURVE_ENDPOINT_BYTES || strpbrk(text, " \t\r\n#") != NULL)
+        return cq_fail(err, CQ_E_INVALID, "--endpoint: '%.80s' is too long or has blanks", text);
+    if (strncmp(text, "ipc:///", 7) == 0)
+        return 0;
+    if (port == NULL || port == host || parse_u64(port + 1, 1, 65535, &n, NULL) != 0)
+        return cq_fail(err, CQ_E_INVALID,
+                       "--endpoint: '%.80s' is none; write tcp://HOST:PORT or ipc:///PATH", text);
+    if (*host == '*' || strncmp(host, "0.0.0.0:", 8) == 0 || strncmp(host, "[::]:", 5) == 0)
+        return cq_fail(err, CQ_E_INVALID,
+                       "--endpoint: '%.80s' is where to listen; name a host to connect to", text);
+    return 0;
+}
+
+/* The acting key names the scheduler; the new one gets the same servers. */
+static int make_key(struct cli *c, const struct new_principal *p, struct curve_key *key,
                     struct cq_err *err)
 {
     CQ_CLEANUP(cq_free_ptr) char *path = cli_key_path(c, AS_ADMIN, err);
     if (path == NULL || curve_key_read(path, key, err) != 0)
         return -1;
-    (void)snprintf(key->principal, sizeof key->principal, "%s", principal);
-    (void)snprintf(key->role, sizeof key->role, "%s", role);
+    (void)snprintf(key->principal, sizeof key->principal, "%s", p->principal);
+    (void)snprintf(key->role, sizeof key->role, "%s", p->role_name);
+    if (p->endpoint)
+        (void)snprintf(key->endpoint, sizeof key->endpoint, "%s", p->endpoint);
     return curve_key_generate(key, err);
+}
+
+int admin_principal_add(struct cli *c, const struct new_principal *p, struct cq_err *err)
+{
+    struct curve_key key = {0};
+    struct stat st;
+    if (p->endpoint && check_endpoint(p->endpoint, err) != 0)
+        return -1;
+    if (lstat(p->key_out, &st) == 0)
+        return cq_fail(err, CQ_E_CONFLICT, "%s is there already; keys are not overwritten",
+                       p->key_out);
+    int rc = make_key(c, p, &key, err);
+    /* On disk first: a user whose key is lost would have to be revoked. */
+    if (rc == 0)
+        rc = curve_key_write(p->key_out, &key, err);
+    if (rc == 0) {
+        struct msg ask = {.code = MSG_USER_ADD};
+        ask.u.user_add = (struct msg_user_add){.enterprise = p->enterprise,
+                                               .user = p->user,
+                                               .role = p->role,
+                                               .public_key = key.public_key};
+        rc = admin_call(c, &ask, p->principal, err);
+        if (rc != 0)
+            (void)remove(p->key_out);
+    }
+    curve_key_wipe(&key);
+    return rc;
 }
 
 int admin_user_add(struct cli *c, const struct admin_opts *o, const char *name, struct cq_err *err)
 {
     char enterprise[64], user[64];
-    struct curve_key key = {0};
-    struct msg ask = {.code = MSG_USER_ADD};
-    struct stat st;
     if (split_user(name, enterprise, user, err) != 0)
         return -1;
     if (o->key_out == NULL)
         return cq_fail(err, CQ_E_INVALID, "admin user add: say where the key goes: --key-out FILE");
-    if (lstat(o->key_out, &st) == 0)
-        return cq_fail(err, CQ_E_CONFLICT, "%s is there already; keys are not overwritten",
-                       o->key_out);
-    int rc = make_key(c, name, admin_roles[o->role_number], &key, err);
-    /* On disk first: a user whose key is lost would have to be revoked. */
-    if (rc == 0)
-        rc = curve_key_write(o->key_out, &key, err);
-    if (rc == 0) {
-        ask.u.user_add = (struct msg_user_add){.enterprise = enterprise,
-                                               .user = user,
-                                               .role = o->role_number,
-                                               .public_key = key.public_key};
-        rc = call_ok(c, &ask, name, err);
-        if (rc != 0)
-            (void)remove(o->key_out);
-    }
-    curve_key_wipe(&key);
-    if (rc == 0)
-        cli_talk("%s acts with: chipq --key %s", name, o->key_out);
-    return rc;
+    const struct new_principal p = {.enterprise = enterprise,
+                                    .user = user,
+                                    .principal = name,
+                                    .role = o->role_number,
+                                    .role_name = admin_roles[o->role_number],
+                                    .endpoint = o->endpoint,
+                                    .key_out = o->key_out};
+    if (admin_principal_add(c, &p, err) != 0)
+        return -1;
+    cli_talk("%s acts with: chipq --key %s", name, o->key_out);
+    return 0;
 }
 
 int admin_user_revoke(struct cli *c, const struct admin_opts *o, const char *name,
@@ -96,10 +131,10 @@ int admin_user_revoke(struct cli *c, const struct admin_opts *o, const char *nam
     if (split_user(name, enterprise, user, err) != 0)
         return -1;
     ask.u.user_revoke = (struct msg_user_revoke){.enterprise = enterprise, .user = user};
-    return call_ok(c, &ask, name, err);
+    return admin_call(c, &ask, name, err);
 }
 
-static int ask_principals(struct cli *c, struct msg *reply, struct cq_err *err)
+int admin_ask_principals(struct cli *c, struct msg *reply, struct cq_err *err)
 {
     struct msg ask = {.code = MSG_PRINCIPALS_QUERY};
     struct net_client *s = session_open(c, AS_ADMIN, err);
@@ -114,7 +149,7 @@ int admin_enterprise_list(struct cli *c, const struct admin_opts *o, const char 
     static const struct column columns[] = {{"name", "ENTERPRISE", COLUMN_TEXT, true}, {0}};
     struct msg reply = {0};
     (void)o, (void)name;
-    if (columns_check(c, columns, err) != 0 || ask_principals(c, &reply, err) != 0)
+    if (columns_check(c, columns, err) != 0 || admin_ask_principals(c, &reply, err) != 0)
         return -1;
     json_t *rows = json_array();
     for (size_t i = 0; i < reply.u.principals.n_enterprises; i++)
@@ -136,7 +171,7 @@ int admin_user_list(struct cli *c, const struct admin_opts *o, const char *name,
                                             {0}};
     struct msg reply = {0};
     (void)o;
-    if (columns_check(c, columns, err) != 0 || ask_principals(c, &reply, err) != 0)
+    if (columns_check(c, columns, err) != 0 || admin_ask_principals(c, &reply, err) != 0)
         return -1;
     json_t *rows = json_array();
     for (size_t i = 0; i < reply.u.principals.n_users; i++)

@@ -5,6 +5,7 @@
 enum {
     KEY_ROLE = 0x2001,
     KEY_KEY_OUT,
+    KEY_ENDPOINT,
     KEY_DRY_RUN,
     KEY_YES,
     KEY_PRUNE,
@@ -17,7 +18,12 @@ enum {
 
 static const struct argp_option options[] = {
     {"role", KEY_ROLE, "ROLE", 0, "of the new user: designer or admin (designer)", 0},
-    {"key-out", KEY_KEY_OUT, "FILE", 0, "where the new user's key file goes", 0},
+    {"key-out", KEY_KEY_OUT, "FILE", 0, "where the new key file goes", 0},
+    {"endpoint", KEY_ENDPOINT, "ENDPOINT", 0,
+     "in the new key: where the scheduler listens, for people as in tcp://10.0.0.1:7077, for "
+     "workers "
+     "as in tcp://10.0.0.1:7078 (user: that of the acting key; worker: on this machine)",
+     0},
     {"dry-run", KEY_DRY_RUN, NULL, 0, "apply: only show what would change", 0},
     {"yes", KEY_YES, NULL, 0, "apply: do not ask", 0},
     {"prune", KEY_PRUNE, NULL, 0,
@@ -69,6 +75,9 @@ static int set(void *p, int key, const char *arg, struct cq_err *err)
     case KEY_KEY_OUT:
         o->key_out = arg;
         return 0;
+    case KEY_ENDPOINT:
+        o->endpoint = arg;
+        return 0;
     case KEY_DRY_RUN:
         o->is_dry_run = true;
         return 0;
@@ -92,7 +101,15 @@ static int admin_audit(struct cli *c, const struct admin_opts *o, const char *na
 }
 
 /* What an action takes beside its name. */
-enum takes { TAKES_NOTHING, TAKES_KEY, TAKES_SETTINGS, TAKES_FILE, TAKES_TIMES, TAKES_COUNT };
+enum takes {
+    TAKES_NOTHING,
+    TAKES_KEY,
+    TAKES_WORKER_KEY,
+    TAKES_SETTINGS,
+    TAKES_FILE,
+    TAKES_TIMES,
+    TAKES_COUNT
+};
 
 static const struct action {
     const char *noun, *verb; /* verb NULL: the noun alone is the action */
@@ -112,13 +129,16 @@ static const struct action {
     {"user", "set", 1, 1, "ENTERPRISE/PROJECT/USER", TAKES_SETTINGS, admin_user_set},
     {"user", "list", 0, 1, "[ENTERPRISE]", TAKES_NOTHING, admin_user_list},
     {"user", "revoke", 1, 1, "ENTERPRISE/USER", TAKES_NOTHING, admin_user_revoke},
+    {"worker", "add", 1, 1, "NAME", TAKES_WORKER_KEY, admin_worker_add},
+    {"worker", "list", 0, 0, "", TAKES_NOTHING, admin_worker_list},
+    {"worker", "revoke", 1, 1, "NAME", TAKES_NOTHING, admin_worker_revoke},
     {"apply", NULL, 1, 1, "FILE", TAKES_FILE, admin_apply},
     {"export", NULL, 0, 0, "", TAKES_NOTHING, admin_export},
     {"audit", NULL, 0, 0, "", TAKES_TIMES, admin_audit},
 };
 
 /* The first option that only actions of this kind take, NULL when none is given. */
-static const char *option_of(const struct admin_opts *o, enum takes takes)
+static const char *option_of(const struct admin_opts *o, enum takes takes, enum takes key)
 {
     const struct {
         enum takes takes;
@@ -126,7 +146,8 @@ static const char *option_of(const struct admin_opts *o, enum takes takes)
         const char *name;
     } given[] = {
         {TAKES_KEY, o->role != NULL, "role"},
-        {TAKES_KEY, o->key_out != NULL, "key-out"},
+        {key, o->key_out != NULL, "key-out"},
+        {key, o->endpoint != NULL, "endpoint"},
         {TAKES_FILE, o->is_dry_run, "dry-run"},
         {TAKES_FILE, o->is_sure, "yes"},
         {TAKES_FILE, o->prunes, "prune"},
@@ -150,7 +171,7 @@ static int check_options(const struct admin_opts *o, const struct action *a, str
     const char *unfit = NULL;
     for (enum takes t = TAKES_NOTHING; t < TAKES_COUNT && unfit == NULL; t++)
         if (t != a->takes)
-            unfit = option_of(o, t);
+            unfit = option_of(o, t, a->takes == TAKES_WORKER_KEY ? TAKES_WORKER_KEY : TAKES_KEY);
     if (unfit)
         return cq_fail(err, CQ_E_INVALID, "admin %s%s%s takes no --%s", a->noun, a->verb ? " " : "",
                        a->verb ? a->verb : "", unfit);
@@ -196,19 +217,21 @@ static int run(struct cli *c, void *opts, size_t n_args, char **args, struct cq_
 
 const struct command cmd_admin = {
     .name = "admin",
-    .args = "enterprise|project|user|apply|export|audit [ACTION] [NAME]",
-    .summary = "Set up enterprises, projects, users and their shares and limits",
+    .args = "enterprise|project|user|worker|apply|export|audit [ACTION] [NAME]",
+    .summary = "Set up enterprises, projects, users, workers, their shares and limits",
     .text =
         "  enterprise add|set|remove NAME, enterprise list\n"
         "  project add|set|remove ENTERPRISE/PROJECT\n"
         "  user add|revoke ENTERPRISE/USER, user list [ENTERPRISE]\n"
         "  user set ENTERPRISE/PROJECT/USER      settings of this user in this project\n"
+        "  worker add|revoke NAME, worker list   keys of the pool's machines\n"
         "  apply FILE, export                    the whole configuration as YAML\n"
         "  audit                                 who changed configuration or people\n\n"
         "Settings take effect at once. 'none' as a value takes a setting back. A new\n"
         "enterprise gets --max-pending 100000 and --max-submit-rate 200 unless they are given.\n"
-        "The new user's key pair is made on this machine; the scheduler gets the public half\n"
-        "only. Acts with DIR/keys/admin.key unless --key is given.\n\n"
+        "A new key pair is made on this machine; the scheduler gets the public half only. A\n"
+        "key is for one person or one machine. Acts with DIR/keys/admin.key unless --key is "
+        "given.\n\n"
         "audit lists the newest last. Each row vouches for those before it: --verify finds the\n"
         "first that is not as it was written. Keep the head that it prints to see later that\n"
         "none was taken away at the end.",
@@ -221,6 +244,7 @@ const struct command cmd_admin = {
                 "chipq admin export > pool.yaml\n"
                 "chipq admin apply pool.yaml --dry-run\n"
                 "chipq admin user revoke acme/ann\n"
+                "chipq admin worker add farm2 --endpoint tcp://10.0.0.1:7078 --key-out farm2.key\n"
                 "chipq admin audit --from -7d\nchipq admin audit --verify",
     .options = options,
     .flags = COMMAND_HAS_ROWS,

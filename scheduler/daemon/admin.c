@@ -59,9 +59,11 @@ static bool may_change(struct daemon *d, const struct asker *a, const char *ente
     struct authz_object what = {.enterprise = e};
     if (authz(&a->who, verb_for_role(role), &what))
         return true; /* for a platform admin the core says what is unknown */
-    if (is_known && e.v != 0 && e.v == a->who.enterprise.v) {
+    if (enterprise[0] == '\0' || (is_known && e.v == a->who.enterprise.v)) {
         deny(d, a,
-             verb_for_role(role) == VERB_KEYS_CHANGE ? "change platform keys" : "change users");
+             verb_for_role(role) == VERB_KEYS_CHANGE || enterprise[0] == '\0'
+                 ? "change the platform's keys; use the platform admin's key"
+                 : "change users");
         return false;
     }
     struct cq_err err = {0};
