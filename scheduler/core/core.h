@@ -69,6 +69,11 @@ int core_step(struct core *c, const struct input *in, struct now now, struct eff
  * nothing when nothing changed. */
 void core_plan(struct core *c, struct now now, struct effects *out);
 
+/* Whether a WORKER_HELLO would be welcome: its session is opened only then. Errors: CQ_E_DENIED,
+ * CQ_E_INVALID, CQ_E_CONFLICT when another agent has its key or its name. */
+int core_check_hello(const struct core *c, const struct input *hello,
+                     struct cq_err *err) CQ_MUST_CHECK;
+
 /* boot-clock time at which core_step must get a TIMER input; INT64_MAX = never. */
 int64_t core_wake_at_us(const struct core *c);
 

@@ -36,7 +36,30 @@ static int check_offer(const char *node, const char *cores_text, const char *top
     return 0;
 }
 
-static int check_hello(const struct core *c, const struct input *in, struct cq_err *err)
+/* A key is for one machine: with a copy of it a second agent would report nothing of what the first
+ * runs, and all of that would run twice. So a stranger has to wait until the first is silent and
+ * nothing that it was given can still run (reliability: P7). */
+static int check_home(const struct core *c, const struct input *in, struct cq_err *err)
+{
+    const struct in_worker_hello *h = &in->u.worker_hello;
+    const struct worker *w = worker_of_principal(c, in->principal.v);
+    if (w == NULL || !w->is_up || cq_uuid_is_zero(&w->home) || cq_uuid_is_zero(&h->home)
+        || cq_uuid_equal(&w->home, &h->home))
+        return 0;
+    if (w->has_session && !w->is_suspect)
+        return cq_fail(err, CQ_E_CONFLICT,
+                       "another agent with this key is at work as node %s; a key is for one "
+                       "machine: make one for this machine with 'chipq admin worker add'",
+                       w->name);
+    if (w->n_leases > 0)
+        return cq_fail(err, CQ_E_CONFLICT,
+                       "node %s, another machine or directory with this key, may still run jobs "
+                       "for %" PRId64 " s; then this one is welcome",
+                       w->name, worker_over_us(c, w) / 1000000 + 1);
+    return 0;
+}
+
+int core_check_hello(const struct core *c, const struct input *in, struct cq_err *err)
 {
     const struct in_worker_hello *h = &in->u.worker_hello;
     const struct principal *p = people_principal(c, in->principal.v);
@@ -50,6 +73,8 @@ static int check_hello(const struct core *c, const struct input *in, struct cq_e
                        h->node);
     if (h->mem_mib == 0)
         return cq_fail(err, CQ_E_INVALID, "node %s offers no memory", h->node);
+    if (check_home(c, in, err) != 0)
+        return -1;
     return check_offer(h->node, h->cores, h->topology, h->mem_mib, err);
 }
 
@@ -78,9 +103,10 @@ static struct worker *find_or_add(struct core *c, const struct input *in, struct
 static bool is_registered_so(const struct worker *w, const struct in_worker_hello *h)
 {
     return w->is_up && cq_uuid_equal(&w->incarnation, &h->incarnation)
-           && cq_uuid_equal(&w->boot_id, &h->boot_id) && strcmp(w->name, h->node) == 0
-           && strcmp(w->cores_text, h->cores) == 0 && w->mem_mib == h->mem_mib
-           && strcmp(w->topology, h->topology) == 0 && strcmp(w->features, h->features) == 0;
+           && cq_uuid_equal(&w->boot_id, &h->boot_id) && cq_uuid_equal(&w->home, &h->home)
+           && strcmp(w->name, h->node) == 0 && strcmp(w->cores_text, h->cores) == 0
+           && w->mem_mib == h->mem_mib && strcmp(w->topology, h->topology) == 0
+           && strcmp(w->features, h->features) == 0;
 }
 
 /* The texts of `up` are borrowed. */
@@ -115,6 +141,7 @@ static void register_worker(struct core *c, struct hello *h)
                                  .mem_mib = in->mem_mib,
                                  .topology = (char *)in->topology,
                                  .features = (char *)in->features,
+                                 .home = in->home,
                                  .at_us = h->wall_us};
     emit_up(c, &up, h->out);
 }
@@ -147,6 +174,7 @@ void worker_offers(struct core *c, struct worker *w, const struct input *in, str
                                  .mem_mib = w->mem_mib,
                                  .topology = (char *)topology,
                                  .features = w->features,
+                                 .home = w->home,
                                  .at_us = c->now_wall_us};
     emit_up(c, &up, out);
     call_back_queued(c, w, out);
@@ -303,7 +331,7 @@ static void reconcile(struct core *c, struct hello *h)
 void worker_hello_step(struct core *c, const struct input *in, struct now now, struct effects *out)
 {
     struct cq_err err;
-    if (check_hello(c, in, &err) != 0) {
+    if (core_check_hello(c, in, &err) != 0) {
         refuse(in, &err, out);
         return;
     }

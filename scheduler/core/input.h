@@ -110,7 +110,7 @@ struct in_held_lease {
 };
 
 struct in_worker_hello {
-    struct cq_uuid incarnation, boot_id;
+    struct cq_uuid incarnation, boot_id, home;      /* home zero: not told */
     const char *node, *cores, *topology, *features; /* features: one a line */
     uint64_t mem_mib, heartbeat;
     const struct in_held_lease *leases;

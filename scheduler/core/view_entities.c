@@ -98,7 +98,8 @@ static void give_worker_state(const struct worker *w, const struct give *g)
                                             .cores = cq_strdup(w->cores_text),
                                             .mem_mib = w->mem_mib,
                                             .topology = cq_strdup(w->topology),
-                                            .features = cq_strdup(w->features)};
+                                            .features = cq_strdup(w->features),
+                                            .home = w->home};
         give(g, r, w->id, false);
     }
     struct record *down = record_new(RECORD_WORKER_DOWN);

@@ -173,6 +173,12 @@ static void set_due(struct core *c, struct worker *w)
         heap_fix(&c->pool.due, w->due_index);
 }
 
+int64_t worker_over_us(const struct core *c, const struct worker *w)
+{
+    int64_t us = w->heard_us + silence_max_us(c) - c->now_mono_us;
+    return us > 0 ? us : 0;
+}
+
 static void clear_due(struct core *c, struct worker *w)
 {
     if (w->due_index != HEAP_NOWHERE)
@@ -400,6 +406,7 @@ static int apply_up(struct core *c, struct worker *w, const struct worker_up *r,
     set_text(&w->features, r->features);
     w->incarnation = r->incarnation;
     w->boot_id = r->boot_id;
+    w->home = r->home;
     w->n_cores = bitset_count(&w->cores);
     w->mem_mib = r->mem_mib;
     recount_leases(c, w);

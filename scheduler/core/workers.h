@@ -22,7 +22,7 @@ struct worker {
     char *name;
     /* registered (durable) */
     bool is_up, is_drained;
-    struct cq_uuid incarnation, boot_id;
+    struct cq_uuid incarnation, boot_id, home;
     struct bitset cores;
     uint64_t n_cores, mem_mib;
     char *cores_text, *topology, *features;
@@ -88,7 +88,9 @@ bool worker_has_accepted(const struct worker *w, const struct accepted *end);
 /* After anything that decides whether it takes work: its place in the index of fits. */
 void worker_update(struct core *c, struct worker *w);
 void workers_mark_grown(struct core *c, struct worker *w); /* parked shapes look at it again */
-void worker_heard(struct core *c, struct worker *w);       /* renews its leases */
+int64_t worker_over_us(const struct core *c,
+                       const struct worker *w);      /* until its leases are over */
+void worker_heard(struct core *c, struct worker *w); /* renews its leases */
 bool worker_takes_work(const struct worker *w);
 
 void workers_load_done(struct core *c);

@@ -136,9 +136,43 @@ static int check_hello(const struct msg_worker_hello *h, struct cq_err *err)
         return cq_fail(err, CQ_E_VERSION,
                        "you speak versions %" PRIu64 " to %" PRIu64 ", this chipqd %d to %d",
                        h->version_min, h->version_max, WIRE_VERSION_MIN, WIRE_VERSION);
-    if (h->incarnation.len != 16 || h->boot_id.len != 16)
-        return cq_fail(err, CQ_E_INVALID, "incarnation and boot id have 16 bytes each");
+    if (h->incarnation.len != 16 || h->boot_id.len != 16 || (h->home.len && h->home.len != 16))
+        return cq_fail(err, CQ_E_INVALID, "incarnation, boot id and home have 16 bytes each");
     return 0;
+}
+
+/* The texts and `held` are borrowed. */
+static struct input input_of(const struct msg_worker_hello *h, struct principal_id who,
+                             const struct held *held, const char *features)
+{
+    struct input in = {.type = INPUT_WORKER_HELLO, .principal = who};
+    in.u.worker_hello = (struct in_worker_hello){.node = h->node,
+                                                 .cores = h->cores,
+                                                 .topology = h->topology,
+                                                 .features = features,
+                                                 .mem_mib = h->mem_mib,
+                                                 .heartbeat = h->heartbeat,
+                                                 .leases = held->leases,
+                                                 .n_leases = h->n_leases};
+    memcpy(in.u.worker_hello.incarnation.bytes, h->incarnation.data, 16);
+    memcpy(in.u.worker_hello.boot_id.bytes, h->boot_id.data, 16);
+    if (h->home.len)
+        memcpy(in.u.worker_hello.home.bytes, h->home.data, 16);
+    return in;
+}
+
+/* One that is refused leaves the session alone: it may be another agent's. */
+static int take_hello(struct daemon *d, const struct zpeer *peer, const struct msg_worker_hello *h,
+                      const struct input *in, struct cq_err *err)
+{
+    if (core_check_hello(d->core, in, err) != 0)
+        return -1;
+    struct worker_session *s = open_session(d, in->principal, peer, h);
+    log_info("worker.hello node=%s leases=%zu", s->node, h->n_leases);
+    int rc = turn_step(d, in, err);
+    (void)CQ_FP("chipqd.reconcile.done");
+    logs_on_worker(d, s);
+    return rc;
 }
 
 static void on_worker_hello(struct daemon *d, const struct principal_view *who,
@@ -150,30 +184,18 @@ static void on_worker_hello(struct daemon *d, const struct principal_view *who,
         send_worker_error(d, peer, m->request, err.code, err.text);
         return;
     }
-    struct worker_session *s = open_session(d, who->id, peer, h);
-    log_info("worker.hello node=%s leases=%zu", s->node, h->n_leases);
     struct held held;
     struct cq_str features CQ_CLEANUP(cq_str_fini) = {0};
     held_make(h, &held);
     for (size_t i = 0; i < h->n_features; i++)
         cq_str_printf(&features, "%s%s", i ? "\n" : "", h->features[i]);
-    struct input in = {.type = INPUT_WORKER_HELLO, .principal = who->id};
-    in.u.worker_hello = (struct in_worker_hello){.node = h->node,
-                                                 .cores = h->cores,
-                                                 .topology = h->topology,
-                                                 .features = cq_str_text(&features),
-                                                 .mem_mib = h->mem_mib,
-                                                 .heartbeat = h->heartbeat,
-                                                 .leases = held.leases,
-                                                 .n_leases = h->n_leases};
-    memcpy(in.u.worker_hello.incarnation.bytes, h->incarnation.data, 16);
-    memcpy(in.u.worker_hello.boot_id.bytes, h->boot_id.data, 16);
-    if (turn_step(d, &in, &err) != 0)
+    const struct input in = input_of(h, who->id, &held, cq_str_text(&features));
+    if (take_hello(d, peer, h, &in, &err) != 0) {
+        log_warn("worker.refused by=%s error=\"%s\"", who->name, err.text);
         send_worker_error(d, peer, m->request, err.code, err.text);
-    (void)CQ_FP("chipqd.reconcile.done");
+    }
     free(held.leases);
     free(held.attempts);
-    logs_on_worker(d, s);
 }
 
 /* ---- what a worker with a session says ---- */

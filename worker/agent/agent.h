@@ -113,7 +113,7 @@ struct agent {
     /* session.c */
     struct zsock *socket;
     struct curve_key key;
-    struct cq_uuid incarnation, boot_id;
+    struct cq_uuid incarnation, boot_id, home;
     bool is_connected, is_welcome, was_welcome;
     uint64_t epoch;            /* highest seen */
     uint64_t heartbeat, hello; /* newest that was sent; the newest HELLO's */

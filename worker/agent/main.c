@@ -7,6 +7,7 @@
 #include "common/base/sys/files.h"
 #include "common/base/sys/log.h"
 #include "worker/agent/agent.h"
+#include "worker/agent/home.h"
 #include "worker/agent/logwatch.h"
 
 #include <argp.h>
@@ -187,7 +188,8 @@ static int set_up(struct agent *a, struct cq_err *err)
     cores_init(a);
     a->options.topology.numbers_path =
         a->options.topology.source ? NULL : path_format("%s/run/cores", a->options.dir);
-    if (open_instance(a, err) != 0 || topology_load(&a->options.topology, &a->topology, err) != 0)
+    if (open_instance(a, err) != 0 || home_id(a->options.dir, a->node, &a->home, err) != 0
+        || topology_load(&a->options.topology, &a->topology, err) != 0)
         return -1;
     tools_load(a->options.plugins_dir, cache, &a->tools);
     a->loop = loop_new(err);

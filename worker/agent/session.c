@@ -126,6 +126,7 @@ static void say_hello(struct agent *a)
         .version_max = WIRE_VERSION,
         .incarnation = {a->incarnation.bytes, sizeof a->incarnation.bytes},
         .boot_id = {a->boot_id.bytes, sizeof a->boot_id.bytes},
+        .home = {a->home.bytes, sizeof a->home.bytes},
         .node = a->node,
         .heartbeat = a->hello,
         .mem_mib = a->topology.mem_mib,
