@@ -19,7 +19,7 @@ int home_id(const char *dir, const char *node, struct cq_uuid *out, struct cq_er
     char *path CQ_CLEANUP(cq_free_ptr) = realpath(dir, NULL);
     if (path == NULL || stat(path, &st) != 0)
         return cq_fail_errno(err, CQ_E_IO, errno, "cannot look at %s", dir);
-    (void)file_read("/etc/machine-id", MACHINE_ID_MAX, &text, NULL); /* containers may have none */
+    (void)!file_read("/etc/machine-id", MACHINE_ID_MAX, &text, NULL); /* containers may have none */
     cq_str_printf(&text, "\n%s\n%s\n%" PRIu64, node, path, (uint64_t)st.st_ino);
     (void)crypto_generichash(out->bytes, sizeof out->bytes, (const unsigned char *)text.data,
                              text.len, NULL, 0);
