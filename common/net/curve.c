@@ -7,7 +7,6 @@
 #include <sodium.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zmq.h>
 
 enum { FILE_VERSION = 1 };
 
@@ -40,8 +39,14 @@ bool curve_z85_decode(const char *z85, uint8_t bytes[CURVE_KEY_BYTES])
 
 void curve_z85_encode(const uint8_t bytes[CURVE_KEY_BYTES], char z85[CURVE_Z85_CHARS + 1])
 {
-    if (zmq_z85_encode(z85, bytes, CURVE_KEY_BYTES) == NULL)
-        abort();
+    for (size_t group = 0; group < CURVE_KEY_BYTES / 4; group++) {
+        uint32_t value = 0;
+        for (size_t i = 0; i < 4; i++)
+            value = value << 8 | bytes[group * 4 + i];
+        for (size_t i = 5; i-- > 0; value /= 85)
+            z85[group * 5 + i] = z85_alphabet[value % 85];
+    }
+    z85[CURVE_Z85_CHARS] = '\0';
 }
 
 bool curve_is_z85(const char *text)
@@ -54,8 +59,12 @@ bool curve_is_z85(const char *text)
 
 int curve_key_generate(struct curve_key *key, struct cq_err *err)
 {
-    if (zmq_curve_keypair(key->public_key, key->secret_key) != 0)
-        return cq_fail_errno(err, CQ_E_INTERNAL, errno, "cannot make a CURVE key");
+    uint8_t public_bytes[CURVE_KEY_BYTES], secret_bytes[CURVE_KEY_BYTES];
+    if (sodium_init() < 0 || crypto_box_keypair(public_bytes, secret_bytes) != 0)
+        return cq_fail(err, CQ_E_INTERNAL, "cannot make a CURVE key: libsodium fails");
+    curve_z85_encode(public_bytes, key->public_key);
+    curve_z85_encode(secret_bytes, key->secret_key);
+    sodium_memzero(secret_bytes, sizeof secret_bytes);
     return 0;
 }
 

@@ -34,7 +34,7 @@ struct curve_key {
 };
 
 /* Draws a new pair into public_key and secret_key; the other fields are left alone. CQ_E_INTERNAL
- * when libzmq was built without CURVE. */
+ * when libsodium cannot be used. */
 int curve_key_generate(struct curve_key *key, struct cq_err *err) CQ_MUST_CHECK;
 
 /* Reads a file with a secret: it must be a regular file of ours, closed to others, not a symbolic
