@@ -128,6 +128,17 @@ static bool only_asks(enum msg_code code)
            && code != MSG_RESERVATION_REMOVE;
 }
 
+/* ZeroMQ cannot hang up: who goes on asking with a key that is no more is told so. */
+static void refuse_revoked(struct daemon *d, const struct zpeer *peer, const struct asker *a,
+                           const void *data, size_t bytes)
+{
+    struct cq_err err = {0};
+    if (!a->who.revoked)
+        return;
+    (void)cq_fail(&err, CQ_E_DENIED, "this key was revoked");
+    session_refuse_frame(d, PORT_CLIENT, peer, data, bytes, &err);
+}
+
 void client_on_message(void *daemon, const struct zpeer *peer, const char *user_id,
                        const void *data, size_t bytes)
 {
@@ -135,8 +146,10 @@ void client_on_message(void *daemon, const struct zpeer *peer, const char *user_
     struct asker a = {.peer = *peer};
     struct cq_err err = {0};
     struct msg m = {0};
-    if (!session_find(d, user_id, PORT_CLIENT, &a.who))
+    if (!session_find(d, user_id, PORT_CLIENT, &a.who)) {
+        refuse_revoked(d, peer, &a, data, bytes);
         return;
+    }
     if (msg_decode(data, bytes, &m, &err) != 0) {
         session_refuse_frame(d, PORT_CLIENT, peer, data, bytes, &err);
         return;
