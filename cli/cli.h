@@ -16,6 +16,7 @@ struct cli {
     enum cli_output output;
     bool stdout_is_tty, stderr_is_tty;
     bool has_color;    /* of stdout */
+    bool watches;      /* its session is for itself alone */
     bool has_answered; /* stdout has its JSON already: an error adds none */
     char *dir;         /* owned; cli_dir fills it */
 };

@@ -301,6 +301,7 @@ const struct command cmd_run = {
     .examples = "chipq run signoff.yaml\nchipq run regress.yaml --json > report.json\n"
                 "chipq run signoff.yaml --check\nchipq run --attach signoff",
     .options = options,
+    .flags = COMMAND_WATCHES,
     .max_args = 1,
     .opts_bytes = sizeof(struct opts),
     .set = set,

@@ -313,6 +313,7 @@ const struct command cmd_up = {
             "logs are in DIR/log. The chosen size is kept in DIR/chipq.conf.",
     .examples = "chipq up\nchipq up --cores 4 --mem 16G\nchipq --dir /tmp/try up",
     .options = options,
+    .flags = COMMAND_WATCHES,
     .opts_bytes = sizeof(struct opts),
     .set = set,
     .run = run,

@@ -67,6 +67,7 @@ const struct command cmd_wait = {
     .examples = "chipq wait 12\nchipq wait 12-14 --timeout 2h\n"
                 "chipq wait $(chipq submit -- make sim) && echo good",
     .options = options,
+    .flags = COMMAND_WATCHES,
     .min_args = 1,
     .max_args = JOBS_MAX,
     .opts_bytes = sizeof(struct opts),

@@ -12,6 +12,7 @@ enum command_flags {
     COMMAND_TAKES_REST = 1, /* everything from the first argument on is the caller's command */
     COMMAND_HAS_ROWS = 2,   /* --jsonl and --format make sense */
     COMMAND_NO_JSON = 4,    /* it prints no data */
+    COMMAND_WATCHES = 8,    /* its session is for itself alone */
 };
 
 /* Puts one option into `opts`. `arg` is NULL for options without argument; borrowed from argv. */

@@ -93,6 +93,7 @@ static int run_command(const struct command *cmd, struct cli *c, int argc, char 
 {
     struct command_line line = {.opts = cq_calloc(1, cmd->opts_bytes + 1)};
     int rc = command_parse(cmd, c, argc, argv, &line, err);
+    c->watches = (cmd->flags & COMMAND_WATCHES) != 0;
     if (rc == 1)
         rc = print_help(cmd);
     else if (rc == 0)

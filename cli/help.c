@@ -194,11 +194,14 @@ void help_man_overview(struct cq_str *out)
         add_man(out, commands[i]->summary);
         cq_str_add(out, "\n\n");
     }
-    cq_str_add(out,
-               "# ENVIRONMENT\n\n*CHIPQ\\_DIR*\n\tinstance directory, as *--dir*\n\n"
-               "*CHIPQ\\_KEY*\n\tkey file, as *--key*\n\n"
-               "*XDG\\_STATE\\_HOME*\n\tits folder chipq is the instance directory when neither "
-               "is given\n\n*NO\\_COLOR*\n\twhen set and not empty, no colour is used\n");
+    cq_str_add(
+        out,
+        "# ENVIRONMENT\n\n*CHIPQ\\_DIR*\n\tinstance directory, as *--dir*\n\n"
+        "*CHIPQ\\_HELPER*\n\t'off': each command shakes hands with the scheduler itself, and no "
+        "chipq-helper goes on for those that follow\n\n"
+        "*CHIPQ\\_KEY*\n\tkey file, as *--key*\n\n"
+        "*XDG\\_STATE\\_HOME*\n\tits folder chipq is the instance directory when neither "
+        "is given\n\n*NO\\_COLOR*\n\twhen set and not empty, no colour is used\n");
     add_man_end(out);
 }
 

@@ -38,7 +38,8 @@ struct net_client *session_open(struct cli *c, const char *who, struct cq_err *e
             (void)cq_fail(err, local.code, "%s", local.text);
         return NULL;
     }
-    const struct net_client_options options = {.key = &key, .program = "chipq " CHIPQ_VERSION};
+    const struct net_client_options options = {
+        .key = &key, .program = "chipq " CHIPQ_VERSION, .is_own = c->watches};
     struct net_client *s = net_client_connect(&options, err);
     curve_key_wipe(&key);
     return s;

@@ -1,9 +1,10 @@
-/* The blocking client: a loop of its own, turned until the answer is there. */
+/* The blocking client: a link, turned until the answer is there. */
 #include "common/client/net_client.h"
 #include "common/base/pure/mem.h"
 #include "common/base/sys/clock.h"
-#include "common/net/loop.h"
-#include "common/net/zsock.h"
+#include "common/client/link.h"
+
+#include <sys/random.h>
 
 enum { QUEUE_MAX = 4096 };
 
@@ -11,8 +12,7 @@ enum { QUEUE_MAX = 4096 };
 #define CALL_TIMEOUT_US    (30 * US_PER_S)
 
 struct net_client {
-    struct loop *loop;
-    struct zsock *zsock;
+    struct link *link;
     struct cq_str hello;    /* frame, sent after every connect */
     uint64_t hello_request; /* its request id */
     struct cq_str pending;  /* frame of the call that waits; empty = none */
@@ -26,14 +26,11 @@ struct net_client {
         lost;              /* lost: since the last net_client_next */
     struct cq_err failure; /* answer to HELLO, or a frame that cannot be read */
     int caught;
-    struct loop_signal *signals[4];
-    size_t n_signals;
 };
 
 static void send_frame(struct net_client *c, const struct cq_str *frame)
 {
-    /* A full queue or a lost connection: the next connect sends it again. */
-    (void)!zsock_send(c->zsock, NULL, frame->data, frame->len);
+    link_send(c->link, frame->data, frame->len);
 }
 
 static void on_state(void *arg, enum zsock_state state)
@@ -94,8 +91,7 @@ static void enqueue(struct net_client *c, struct msg *m)
     *m = (struct msg){0};
 }
 
-static void on_message(void *arg, CQ_UNUSED const struct zpeer *peer, CQ_UNUSED const char *user_id,
-                       const void *data, size_t bytes)
+static void on_message(void *arg, const void *data, size_t bytes)
 {
     struct net_client *c = arg;
     struct msg m = {0};
@@ -129,8 +125,18 @@ static int no_scheduler(struct cq_err *err, const char *what)
 
 /* ---- connect ---- */
 
+/* Clients that share a connection are told apart by the upper half of their request ids. */
+static uint64_t draw_requests(void)
+{
+    uint32_t drawn = 0;
+    while (drawn == 0 && getrandom(&drawn, sizeof drawn, 0) != (ssize_t)sizeof drawn)
+        ;
+    return (uint64_t)drawn << 32;
+}
+
 static int make_hello(struct net_client *c, const char *program, struct cq_err *err)
 {
+    c->last_request = draw_requests();
     struct msg m = {.code = MSG_HELLO, .request = ++c->last_request};
     m.u.hello = (struct msg_hello){.version_min = WIRE_VERSION_MIN,
                                    .version_max = WIRE_VERSION,
@@ -139,19 +145,16 @@ static int make_hello(struct net_client *c, const char *program, struct cq_err *
     return msg_encode(&m, &c->hello, err);
 }
 
-static int open_socket(struct net_client *c, const struct net_client_options *o, struct cq_err *err)
+static int open_link(struct net_client *c, const struct net_client_options *o, struct cq_err *err)
 {
-    struct zsock_client_options z = {.key = o->key,
-                                     .endpoint = o->endpoint,
-                                     .on_message = on_message,
-                                     .on_state = on_state,
-                                     .arg = c,
-                                     .drop_unconnected = true};
-    c->loop = loop_new(err);
-    if (c->loop == NULL)
-        return -1;
-    c->zsock = zsock_client_new(c->loop, &z, err);
-    return c->zsock ? 0 : -1;
+    const struct link_options options = {.key = o->key,
+                                         .endpoint = o->endpoint,
+                                         .is_own = o->is_own,
+                                         .on_message = on_message,
+                                         .on_state = on_state,
+                                         .arg = c};
+    c->link = link_open(&options, err);
+    return c->link ? 0 : -1;
 }
 
 /* Why there will be no WELCOME; 0 while there may be. */
@@ -185,7 +188,7 @@ static int await_welcome(struct net_client *c, const struct net_client_options *
     if (patient_until_us > until_us)
         patient_until_us = until_us;
     while (!c->greeted) {
-        loop_turn(c->loop, c->nobody ? patient_until_us : until_us);
+        link_turn(c->link, c->nobody ? patient_until_us : until_us);
         if (!c->greeted && check_connecting(c, until_us, patient_until_us, err) != 0)
             return -1;
     }
@@ -195,7 +198,7 @@ static int await_welcome(struct net_client *c, const struct net_client_options *
 struct net_client *net_client_connect(const struct net_client_options *o, struct cq_err *err)
 {
     struct net_client *c = CQ_NEW(struct net_client);
-    if (make_hello(c, o->program, err) == 0 && open_socket(c, o, err) == 0
+    if (make_hello(c, o->program, err) == 0 && open_link(c, o, err) == 0
         && await_welcome(c, o, err) == 0)
         return c;
     net_client_close(c);
@@ -206,8 +209,7 @@ void net_client_close(struct net_client *c)
 {
     if (c == NULL)
         return;
-    zsock_close(c->zsock);
-    loop_free(c->loop);
+    link_close(c->link);
     for (size_t i = c->head; i < c->n; i++)
         msg_fini(&c->queue[i]);
     free(c->queue);
@@ -228,7 +230,7 @@ const struct msg_welcome *net_client_welcome(const struct net_client *c)
 /* One turn of waiting. Returns -1 when waiting is over without what is waited for. */
 static int wait_turn(struct net_client *c, int64_t until_us, struct cq_err *err)
 {
-    loop_turn(c->loop, until_us);
+    link_turn(c->link, until_us);
     if (c->failure.code) {
         if (err)
             *err = c->failure;
@@ -308,8 +310,7 @@ static void on_signal(void *arg, int signal_number)
 
 void net_client_catch(struct net_client *c, int signal_number)
 {
-    if (c->n_signals < CQ_COUNT(c->signals))
-        c->signals[c->n_signals++] = loop_signal_new(c->loop, signal_number, on_signal, c);
+    link_catch(c->link, signal_number, on_signal, c);
 }
 
 int net_client_caught(struct net_client *c)

@@ -8,7 +8,7 @@ setup_file() {
     export PLACE
     PLACE=$(mktemp -d)
     mkdir "$PLACE/bin"
-    cp "$CHIPQ_BIN"/{chipq,chipqd,chipq-execd,chipq-worker,chipq-shepherd} "$PLACE/bin/"
+    cp "$CHIPQ_BIN"/{chipq,chipq-helper,chipqd,chipq-execd,chipq-worker,chipq-shepherd} "$PLACE/bin/"
     cat >"$PLACE/bin/chipq-tool-bad" <<'EOP'
 #!/bin/sh
 if [ "$1" = describe ]; then
