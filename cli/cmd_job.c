@@ -4,6 +4,7 @@
 #include "cli/follow.h"
 #include "cli/job_memory.h"
 #include "cli/job_ref.h"
+#include "cli/job_request.h"
 #include "cli/job_task.h"
 #include "cli/to_json.h"
 
@@ -27,6 +28,7 @@ static const struct column job_columns[] = {
     {"mem_mib", "memory", COLUMN_SIZE_MIB, true},
     {"mem_why", "sized by", COLUMN_TEXT, true},
     {"time_us", "limit", COLUMN_TIME, true},
+    {"request_words", "request", COLUMN_TEXT, true},
     {"priority", "priority", COLUMN_NUMBER, true},
     {"submit_us", "submitted", COLUMN_WALL, true},
     {"start_us", "started", COLUMN_WALL, true},
@@ -173,6 +175,18 @@ static void lift_task(json_t *job, const json_t *task)
         json_integer(row_number(task, "cpu_user_us") + row_number(task, "cpu_system_us")));
 }
 
+/* Nothing of it is known to those who see only a job's shape, nor to an older chipqd. */
+static void add_request(json_t *job, const struct msg_job *m)
+{
+    struct cq_str words = {0};
+    if (m->n_request)
+        job_request_words(&m->request[0], &words);
+    json_object_set_new(job, "request",
+                        m->n_request ? job_request_json(&m->request[0]) : json_null());
+    json_object_set_new(job, "request_words", json_text(cq_str_text(&words)));
+    cq_str_fini(&words);
+}
+
 static json_t *object_of(const struct msg_job *m)
 {
     json_t *job = json_of_job_row(&m->job[0]), *reasons = json_array(), *deps = json_array();
@@ -182,6 +196,7 @@ static json_t *object_of(const struct msg_job *m)
     for (size_t i = 0; i < m->n_deps; i++)
         json_array_append_new(deps, json_of_dep_dir(&m->deps[i]));
     json_object_set_new(job, "argv", json_text(m->argv));
+    add_request(job, m);
     json_object_set_new(job, "passed_tasks", json_text(m->passed));
     json_object_set_new(job, "task_list", tasks_of(m->tasks, m->n_tasks));
     json_object_set_new(job, "earlier", tasks_of(m->earlier, m->n_earlier));

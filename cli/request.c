@@ -197,6 +197,32 @@ static void tokens_join(struct request *r)
     r->bundle = cq_str_take(&all);
 }
 
+/* Words of choices, in the order of their numbers on the wire. */
+static const char *const restart_words[] = {"on-loss", "never", NULL};
+static const char *const on_lost_words[] = {"requeue", "fail", "wait", NULL};
+static const char *const exclusive_words[] = {"none", "node", "socket", "numa", NULL};
+static const char *const membind_words[] = {"local", "interleave", "none", NULL};
+static const char *const output_full_words[] = {"stop", "drop", NULL};
+
+const char *request_word(const char *name, uint64_t value)
+{
+    static const struct {
+        const char *name;
+        const char *const *words;
+    } choices[] = {{"restart", restart_words},
+                   {"on_lost", on_lost_words},
+                   {"exclusive", exclusive_words},
+                   {"membind", membind_words},
+                   {"output_full", output_full_words}};
+    size_t i = 0;
+    while (i < CQ_COUNT(choices) && strcmp(choices[i].name, name) != 0)
+        i++;
+    for (uint64_t k = 0; i < CQ_COUNT(choices) && choices[i].words[k]; k++)
+        if (k == value)
+            return choices[i].words[k];
+    return "";
+}
+
 /* The place of `text` in `words`, with the right words in the error. */
 static int set_choice(const char *text, const char *const *words, uint64_t *field,
                       struct cq_err *err)
@@ -217,14 +243,12 @@ static int set_choice(const char *text, const char *const *words, uint64_t *fiel
 
 static int set_restart(struct request *r, const char *text, struct cq_err *err)
 {
-    static const char *const words[] = {"on-loss", "never", NULL};
-    return set_choice(text, words, &r->restart, err);
+    return set_choice(text, restart_words, &r->restart, err);
 }
 
 static int set_on_lost(struct request *r, const char *text, struct cq_err *err)
 {
-    static const char *const words[] = {"requeue", "fail", "wait", NULL};
-    return set_choice(text, words, &r->on_lost, err);
+    return set_choice(text, on_lost_words, &r->on_lost, err);
 }
 
 static int set_flag(const char *text, bool *field, struct cq_err *err)
@@ -244,13 +268,12 @@ static int set_hold(struct request *r, const char *text, struct cq_err *err)
 
 static int set_exclusive(struct request *r, const char *text, struct cq_err *err)
 {
-    static const char *const words[] = {"none", "node", "socket", "numa", NULL};
     bool is_node = false;
     if (set_flag(text, &is_node, NULL) == 0) {
         r->exclusive = is_node ? EXCLUSIVE_MACHINE : EXCLUSIVE_NOT;
         return 0;
     }
-    return set_choice(text, words, &r->exclusive, err);
+    return set_choice(text, exclusive_words, &r->exclusive, err);
 }
 
 static int set_smt(struct request *r, const char *text, struct cq_err *err)
@@ -260,8 +283,7 @@ static int set_smt(struct request *r, const char *text, struct cq_err *err)
 
 static int set_membind(struct request *r, const char *text, struct cq_err *err)
 {
-    static const char *const words[] = {"local", "interleave", "none", NULL};
-    return set_choice(text, words, &r->membind, err);
+    return set_choice(text, membind_words, &r->membind, err);
 }
 
 static int set_preemptible(struct request *r, const char *text, struct cq_err *err)
@@ -271,8 +293,7 @@ static int set_preemptible(struct request *r, const char *text, struct cq_err *e
 
 static int set_output_full(struct request *r, const char *text, struct cq_err *err)
 {
-    static const char *const words[] = {"stop", "drop", NULL};
-    return set_choice(text, words, &r->output_full, err);
+    return set_choice(text, output_full_words, &r->output_full, err);
 }
 
 static int set_licence(struct request *r, const char *text, struct cq_err *err)

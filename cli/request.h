@@ -42,6 +42,8 @@ void request_fini(struct request *r); /* accepts zeroed memory */
 int request_set(struct request *r, const char *name, const char *text,
                 struct cq_err *err) CQ_MUST_CHECK;
 bool request_has_field(const char *name);
+/* The word for a number of restart, on_lost, exclusive, membind or output_full; "": none. */
+const char *request_word(const char *name, uint64_t value);
 bool request_is_given(const struct request *r, const char *name);
 
 /* Takes over what `r` does not set itself. */

@@ -52,6 +52,18 @@ void run_spec_encode(const struct run_spec *s, struct cq_str *out)
     flat_put_u64(out, s->output_full);
 }
 
+int64_t run_spec_grace_us(const struct run_spec *s)
+{
+    if (s->grace_us <= 0)
+        return RUN_SPEC_GRACE_US;
+    return s->grace_us > RUN_SPEC_GRACE_MAX_US ? RUN_SPEC_GRACE_MAX_US : s->grace_us;
+}
+
+uint64_t run_spec_output_mib(const struct run_spec *s)
+{
+    return s->output_max_mib ? s->output_max_mib : RUN_SPEC_OUTPUT_MIB;
+}
+
 /* NULL-terminated. On failure of the reader the count says what is there to free. */
 static char **get_texts(struct flat_reader *r, size_t *n)
 {

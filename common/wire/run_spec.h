@@ -9,6 +9,11 @@
 
 #define RUN_SPEC_MAX 262144
 
+/* What a worker takes where nothing is said, and the longest grace that it gives. */
+#define RUN_SPEC_GRACE_US     (5 * 1000 * 1000)
+#define RUN_SPEC_GRACE_MAX_US (600 * 1000 * 1000)
+#define RUN_SPEC_OUTPUT_MIB   256
+
 struct run_spec {
     char **argv; /* NULL-terminated, n_argv texts; empty for a tool task */
     size_t n_argv;
@@ -25,6 +30,10 @@ struct run_spec {
 
 void run_spec_fini(struct run_spec *s); /* accepts zeroed memory */
 void run_spec_encode(const struct run_spec *s, struct cq_str *out);
+
+/* As they are in force. */
+int64_t run_spec_grace_us(const struct run_spec *s);
+uint64_t run_spec_output_mib(const struct run_spec *s);
 
 /* Bounded and strict: CQ_E_PROTOCOL or CQ_E_LIMIT says which field. `out` is set only on success;
  * caller calls fini. */

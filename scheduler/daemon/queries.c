@@ -1,5 +1,6 @@
 /* JOBS_QUERY, JOB_QUERY, WHY_QUERY: rows of the store, completed by what only the core knows. */
 #include "scheduler/daemon/requests.h"
+#include "scheduler/daemon/request_view.h"
 #include "scheduler/daemon/views.h"
 
 #include "common/base/pure/mem.h"
@@ -134,6 +135,7 @@ struct job_answer {
     struct places places;
     struct order_view order;
     struct dep_dir *deps;
+    struct request_view request;
     struct cq_str argv, mem_why;
 };
 
@@ -143,6 +145,7 @@ static void answer_fini(struct job_answer *w)
         free(w->texts[i]);
     places_fini(&w->places);
     order_view_fini(&w->order);
+    request_view_fini(&w->request);
     free(w->deps);
     cq_str_fini(&w->argv);
     cq_str_fini(&w->mem_why);
@@ -334,6 +337,9 @@ static void tell_all(struct job_answer *w, struct job_id id, struct msg_job *m)
     core_explain_mem(s, w->row.enterprise, w->row.project, &w->mem_why);
     w->row.mem_why = cq_str_text(&w->mem_why);
     w->row.is_whole = s->exclusive != 0;
+    request_view_init(&w->request, s);
+    m->request = &w->request.row;
+    m->n_request = 1;
     m->tasks = w->tasks;
     m->n_tasks = w->n_tasks;
     m->earlier = w->earlier;

@@ -257,3 +257,27 @@ teardown() {
     exec 8>&-
     BATS_TEST_COMPLETED=1 pool_down
 }
+
+@test "a job tells what it asked for: in one line what is not as ever, all of it in JSON" {
+    plain=$(chipq submit --wait -- true)
+    run -0 chipq job "$plain"
+    [[ $'\n'$output != *$'\n'request* ]]
+    [ "$(field "$plain" request.on_lost)" = requeue ]
+    [ "$(field "$plain" request.restart)" = on-loss ]
+    [ "$(field "$plain" request.grace_us)" = 5000000 ]
+    [ "$(field "$plain" request.output_max_mib)" = 256 ]
+    [ "$(field "$plain" request.mem_source)" = default ]
+    full=$(chipq submit --hold --topo pack:numa --exclusive node --smt 1 --membind interleave --on-lost wait \
+        --restart never --grace 20s --output-max 3M --output-full drop --mem 100M --array 2-5%2 -- true)
+    run -0 chipq job "$full"
+    [[ $output == *$'\nrequest      --array 2-5%2 --topo pack:numa --exclusive node --smt 1 --membind interleave --hold --restart never --on-lost wait --grace 20s --output-max 3M --output-full drop\n'* ]]
+    run -0 chipq job "$full" --json
+    [ "$(json request.topo <<<"$output")" = pack:numa ]
+    [ "$(json request.exclusive <<<"$output")" = node ]
+    [ "$(json request.smt <<<"$output")" = 1 ]
+    [ "$(json request.array_max_running <<<"$output")" = 2 ]
+    [ "$(json request.output_full <<<"$output")" = drop ]
+    [ "$(json request.mem_source <<<"$output")" = asked ]
+    [ "$(json request.cwd <<<"$output")" = "$PWD" ]
+    run -0 chipq cancel "$full"
+}

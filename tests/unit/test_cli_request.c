@@ -1,6 +1,7 @@
 // LINK: cq_cli_parts
 /* Fields of a job request, dependencies, environment, job names. */
 #include "cli/job_ref.h"
+#include "cli/job_request.h"
 #include "cli/request.h"
 
 #include "common/base/pure/mem.h"
@@ -246,4 +247,74 @@ Test(cli_request, bad_lists_of_jobs)
         if (jobs)
             job_names_free(jobs, n);
     }
+}
+
+static void expect_words(const struct request_row *r, const char *words)
+{
+    struct cq_str out = {0};
+    job_request_words(r, &out);
+    cr_expect_str_eq(cq_str_text(&out), words);
+    cq_str_fini(&out);
+}
+
+static struct request_row unasked(void)
+{
+    return (struct request_row){.max_attempts = 3,
+                                .max_own_failures = 1,
+                                .smt = 2,
+                                .grace_us = RUN_SPEC_GRACE_US,
+                                .output_max_mib = RUN_SPEC_OUTPUT_MIB,
+                                .array = "",
+                                .topo = "",
+                                .licences = "",
+                                .reservation = "",
+                                .cwd = "/"};
+}
+
+Test(cli_request, shown_is_what_was_asked_and_nothing_else)
+{
+    const char *has[] = {"gpu", "tool=yosys"};
+    struct request_row r = unasked();
+    expect_words(&r, "");
+    r.array = "1-500", r.array_max_running = 20, r.topo = "pack:l3!", r.exclusive = 3;
+    r.smt = 1, r.membind = 1, r.node_has = has, r.n_node_has = 2;
+    r.licences = "vcs:2", r.reservation = "tapeout", r.preemptible = true, r.hold = true;
+    expect_words(&r, "--array 1-500%20 --topo pack:l3! --exclusive numa --smt 1 --membind "
+                     "interleave --node-has gpu,tool=yosys --licence vcs:2 --reserve tapeout "
+                     "--preemptible --hold");
+    r = unasked();
+    r.restart = 1, r.on_lost = 2, r.max_attempts = 5, r.grace_us = 1500 * 1000;
+    r.output_max_mib = 1500, r.output_full = 1;
+    expect_words(&r, "--restart never --on-lost wait --max-attempts 5 --grace 1500ms --output-max "
+                     "1500M --output-full drop");
+}
+
+Test(cli_request, of_a_long_list_of_tasks_the_beginning_is_shown)
+{
+    struct request_row r = unasked();
+    char array[400] = "1";
+    struct cq_str out = {0};
+    for (size_t n = 1; n + 3 < sizeof array; n += 2)
+        memcpy(array + n, ",3", 3);
+    r.array = array;
+    job_request_words(&r, &out);
+    cr_expect_lt(out.len, 100);
+    cr_expect_str_eq(cq_str_text(&out) + out.len - 3, "...");
+    cq_str_fini(&out);
+}
+
+Test(cli_request, json_has_all_of_a_request_in_words)
+{
+    struct request_row r = unasked();
+    r.on_lost = 1, r.mem_source = 2, r.mem_runs = 9, r.exclusive = 77;
+    json_t *o = job_request_json(&r);
+    cr_expect_str_eq(json_string_value(json_object_get(o, "on_lost")), "fail");
+    cr_expect_str_eq(json_string_value(json_object_get(o, "restart")), "on-loss");
+    cr_expect_str_eq(json_string_value(json_object_get(o, "output_full")), "stop");
+    cr_expect_str_eq(json_string_value(json_object_get(o, "membind")), "local");
+    cr_expect_str_eq(json_string_value(json_object_get(o, "mem_source")), "learned");
+    cr_expect_str_eq(json_string_value(json_object_get(o, "exclusive")), "", "of a newer chipqd");
+    cr_expect_eq(json_integer_value(json_object_get(o, "mem_runs")), 9);
+    cr_expect_eq(json_integer_value(json_object_get(o, "grace_us")), RUN_SPEC_GRACE_US);
+    json_decref(o);
 }

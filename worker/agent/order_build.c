@@ -9,13 +9,7 @@
 
 #include <jansson.h>
 
-enum {
-    GRACE_US = 5 * 1000 * 1000,
-    GRACE_MAX_US = 600 * 1000 * 1000,
-    OUTPUT_MIB = 256,
-    ENV_MAX = ORDER_ENV_MAX,
-    ARGV_MAX = ORDER_ARGV_MAX
-};
+enum { ENV_MAX = ORDER_ENV_MAX, ARGV_MAX = ORDER_ARGV_MAX };
 
 struct builder {
     const struct lease *lease;
@@ -166,13 +160,6 @@ static int check(struct builder *b, struct cq_err *err)
     return check_tool(b, err);
 }
 
-static int64_t grace_of(int64_t us)
-{
-    if (us <= 0)
-        return GRACE_US;
-    return us > GRACE_MAX_US ? GRACE_MAX_US : us;
-}
-
 static int encode(struct builder *b, uint32_t *flags, struct cq_str *out, struct cq_err *err)
 {
     bool is_tool = b->tool[0] != '\0', is_private = is_tool || b->spec.cwd[0] == '\0';
@@ -192,8 +179,8 @@ static int encode(struct builder *b, uint32_t *flags, struct cq_str *out, struct
                  | (b->order->restart == 1 ? LEASE_F_NEVER : 0U)
                  | (b->spec.output_full ? LEASE_F_DROP : 0U),
         .wall_us = (int64_t)b->order->time_us,
-        .grace_us = grace_of(b->spec.grace_us),
-        .output_max_bytes = (b->spec.output_max_mib ? b->spec.output_max_mib : OUTPUT_MIB) << 20,
+        .grace_us = run_spec_grace_us(&b->spec),
+        .output_max_bytes = run_spec_output_mib(&b->spec) << 20,
         .place = place,
         .cwd = is_private ? "" : b->spec.cwd,
         .task_json = task,
