@@ -2,13 +2,14 @@
 #include "cli/commands.h"
 #include "cli/columns.h"
 #include "cli/follow.h"
+#include "cli/job_figures.h"
 #include "cli/job_memory.h"
 #include "cli/job_ref.h"
 #include "cli/job_request.h"
 #include "cli/job_task.h"
 #include "cli/to_json.h"
 
-#include "common/base/pure/parse.h"
+#include <inttypes.h>
 
 enum { SHOWN_TASKS_MAX = 20 };
 
@@ -44,10 +45,24 @@ static const struct column job_columns[] = {
 
 /* Of a job that is no array, once it has started. */
 static const struct column attempt_columns[] = {
-    {"attempt", "attempt", COLUMN_NUMBER, true},      {"where", "where", COLUMN_TEXT, true},
-    {"run_us", "run time", COLUMN_TIME, true},        {"cpu_us", "CPU time", COLUMN_TIME, true},
-    {"peak_words", "peak memory", COLUMN_TEXT, true}, {"io_words", "disk", COLUMN_TEXT, true},
-    {"grown_words", "memory now", COLUMN_TEXT, true}, {0},
+    {"attempt", "attempt", COLUMN_NUMBER, true},
+    {"where", "where", COLUMN_TEXT, true},
+    {"run_us", "run time", COLUMN_TIME, true},
+    {"cpu_words", "CPU time", COLUMN_TEXT, true},
+    {"peak_words", "peak memory", COLUMN_TEXT, true},
+    {"io_words", "disk", COLUMN_TEXT, true},
+    {"switch_words", "switches", COLUMN_TEXT, true},
+    {"grown_words", "memory now", COLUMN_TEXT, true},
+    {0},
+};
+
+/* Of a task of an array; of other jobs they are told with the job. */
+static const struct column state_columns[] = {
+    {"state", "state", COLUMN_STATE, true},
+    {"verdict", "verdict", COLUMN_STATE, true},
+    {"start_us", "started", COLUMN_WALL, true},
+    {"end_us", "ended", COLUMN_WALL, true},
+    {0},
 };
 
 static const struct column task_columns[] = {
@@ -75,11 +90,10 @@ static json_t *task_of(const struct task_row *t)
     json_embed(row, "result");
     json_object_set_new(row, "how", json_text(job_task_how(t, how, sizeof how)));
     json_object_set_new(row, "what", json_text(*t->summary ? t->summary : t->signature));
-    json_object_set_new(row, "peak_mem_mib",
-                        json_integer((json_int_t)((t->peak_mem_kib + 1023) / 1024)));
     json_object_set_new(
         row, "run_us",
         json_integer(t->start_us && t->end_us > t->start_us ? t->end_us - t->start_us : 0));
+    job_figures_add(row, t);
     return row;
 }
 
@@ -91,67 +105,6 @@ static json_t *tasks_of(const struct task_row *tasks, size_t n)
     return list;
 }
 
-/* "n1: cores 8-11 (numa 1), 9 offline". */
-static json_t *where_it_ran(const json_t *task)
-{
-    const char *node = row_text(task, "node"), *cores = row_text(task, "cores"),
-               *numa = row_text(task, "numa"), *offline = row_text(task, "offline");
-    struct cq_str text = {0};
-    if (*node)
-        cq_str_printf(&text, "%s: %s %s", node, strpbrk(cores, ",-") ? "cores" : "core", cores);
-    if (*node && *numa)
-        cq_str_printf(&text, " (numa %s)", numa);
-    if (*node && *offline)
-        cq_str_printf(&text, ", %s offline", strcmp(cores, offline) == 0 ? "all" : offline);
-    json_t *where = json_text(cq_str_text(&text));
-    cq_str_fini(&text);
-    return where;
-}
-
-/* Used against asked: "3.1G of 4G (largest process 2.2G)". The peak counts what the limit counts,
- * file cache too; the largest process is the other half of the truth. */
-static json_t *peak_words(const json_t *job, const json_t *task)
-{
-    char peak[32], asked[32], largest[32], words[128] = "";
-    uint64_t peak_mib = (uint64_t)row_number(task, "peak_mem_mib");
-    uint64_t asked_mib = (uint64_t)row_number(task, "mem_mib"); /* 0: of an older chipqd */
-    asked_mib = asked_mib ? asked_mib : (uint64_t)row_number(job, "mem_mib");
-    uint64_t rss_mib = ((uint64_t)row_number(task, "max_rss_kib") + 1023) / 1024;
-    if (peak_mib)
-        (void)snprintf(words, sizeof words, "%s of %s",
-                       format_size_mib(peak_mib, peak, sizeof peak),
-                       format_size_mib(asked_mib, asked, sizeof asked));
-    size_t n = strlen(words);
-    if (peak_mib && rss_mib && rss_mib < peak_mib)
-        (void)snprintf(words + n, sizeof words - n, " (largest process %s)",
-                       format_size_mib(rss_mib, largest, sizeof largest));
-    return json_text(words);
-}
-
-static json_t *io_words(const json_t *task)
-{
-    char in[32], out[32], words[80] = "";
-    uint64_t read_mib = ((uint64_t)row_number(task, "io_read_bytes") + 1048575) >> 20;
-    uint64_t write_mib = ((uint64_t)row_number(task, "io_write_bytes") + 1048575) >> 20;
-    if (read_mib || write_mib)
-        (void)snprintf(words, sizeof words, "%s read, %s written",
-                       format_size_mib(read_mib, in, sizeof in),
-                       format_size_mib(write_mib, out, sizeof out));
-    return json_text(words);
-}
-
-/* Where it is another than the request. */
-static json_t *grown_words(const json_t *job, const json_t *task)
-{
-    char size[32], words[128] = "";
-    int64_t mib = row_number(task, "mem_mib");
-    if (mib > row_number(job, "mem_mib") && json_is_true(json_object_get(job, "has_grown")))
-        (void)snprintf(words, sizeof words, "%s: %s",
-                       format_size_mib((uint64_t)mib, size, sizeof size),
-                       row_text(task, "mem_why"));
-    return json_text(words);
-}
-
 /* A job that is no array is its task: what that has is shown with the job. */
 static void lift_task(json_t *job, const json_t *task)
 {
@@ -160,19 +113,12 @@ static void lift_task(json_t *job, const json_t *task)
         "cpu_user_us",   "cpu_system_us", "peak_mem_kib",   "summary",
         "signature",     "result",        "log_path",       "output_dir",
         "cause",         "how",           "run_us",         "max_rss_kib",
-        "io_read_bytes", "switches",      "io_write_bytes", "switches_forced"};
+        "io_read_bytes", "switches",      "io_write_bytes", "switches_forced",
+        "outputs",       "numa",          "offline"};
     for (size_t i = 0; i < CQ_COUNT(keys); i++)
         json_object_set(job, keys[i], json_object_get(task, keys[i]));
     json_object_set(job, "core_ids", json_object_get(task, "cores"));
-    json_object_set(job, "numa", json_object_get(task, "numa"));
-    json_object_set(job, "offline", json_object_get(task, "offline"));
-    json_object_set_new(job, "where", where_it_ran(task));
-    json_object_set_new(job, "peak_words", peak_words(job, task));
-    json_object_set_new(job, "io_words", io_words(task));
-    json_object_set_new(job, "grown_words", grown_words(job, task));
-    json_object_set_new(
-        job, "cpu_us",
-        json_integer(row_number(task, "cpu_user_us") + row_number(task, "cpu_system_us")));
+    job_figures_add_words(job, task);
 }
 
 /* Nothing of it is known to those who see only a job's shape, nor to an older chipqd. */
@@ -217,6 +163,17 @@ static bool is_worth_a_line(const json_t *job, const struct column *column)
     return json_integer_value(value) != 0;
 }
 
+/* What a job waits for is told at the end, with what can be done; how it ended, with its attempt.
+ */
+static bool is_told_below(const json_t *job, const struct column *column)
+{
+    const json_t *first = json_array_get(json_object_get(job, "reasons"), 0);
+    const char *reason = row_text(job, "reason");
+    return strcmp(column->key, "reason") == 0
+           && (strcmp(row_text(first, "text"), reason) == 0
+               || strcmp(row_text(job, "how"), reason) == 0);
+}
+
 static bool counts_tasks(const struct column *column)
 {
     return cq_str_starts(column->key, "tasks") || strcmp(column->key, "failed_tasks") == 0;
@@ -227,7 +184,8 @@ static void print_lines(const struct cli *c, const json_t *job, const struct col
     struct cq_str out = {0};
     bool is_array = json_is_true(json_object_get(job, "is_array"));
     for (const struct column *column = columns; column->key; column++) {
-        if (!is_worth_a_line(job, column) || (counts_tasks(column) && !is_array))
+        if (!is_worth_a_line(job, column) || (counts_tasks(column) && !is_array)
+            || is_told_below(job, column))
             continue;
         const char *color = column->kind == COLUMN_STATE
                                 ? state_color(c->has_color, row_text(job, column->key))
@@ -273,6 +231,11 @@ static int print_tasks(struct cli *c, const char *title, const json_t *job, json
             at->is_default = json_is_true(json_object_get(job, "has_grown"));
     if (json_array_size(tasks) == 0)
         return 0;
+    for (size_t i = 0; i < json_array_size(tasks); i++) {
+        json_t *task = json_array_get(tasks, i);
+        if (strstr(row_text(task, "how"), row_text(task, "what")))
+            json_object_set_new(task, "what", json_string("")); /* once is enough */
+    }
     printf("\n%s\n", title);
     return columns_print(c, "tasks", tasks, columns, err);
 }
@@ -290,9 +253,46 @@ static json_t *notable_tasks(const json_t *tasks)
     return notable;
 }
 
+/* One that has no directory of its own can publish nothing: no word of it. */
+static void print_outputs(const json_t *of)
+{
+    bool may_publish = *row_text(json_object_get(of, "request"), "cwd") == '\0';
+    print_text("outputs", of, "output_dir");
+    if (may_publish && strcmp(row_text(of, "outputs"), "none") == 0)
+        printf("%-12s none\n", "outputs");
+}
+
+/* `of`: a job with what its last attempt, or a chosen task's, has. */
+static void print_attempt(const struct cli *c, const json_t *of)
+{
+    const char *key = *row_text(of, "summary") ? "summary" : "signature";
+    const char *summary = row_text(of, key);
+    print_lines(c, of, attempt_columns);
+    print_text("ended by", of, "how");
+    if (strstr(row_text(of, "how"), summary) == NULL)
+        print_text("summary", of, key);
+    print_metrics(of);
+    print_text("log", of, "log_path");
+    print_outputs(of);
+}
+
+/* The only one that was asked for: all that is known of it, as of a job that is no array. */
+static void print_task(const struct cli *c, const json_t *job, const json_t *task)
+{
+    json_t *of = json_copy((json_t *)job);
+    lift_task(of, task);
+    json_object_set(of, "metrics", json_object_get(json_object_get(task, "result"), "metrics"));
+    printf("\n%-12s %" PRId64 "\n", "task", row_number(task, "task"));
+    print_lines(c, task, state_columns);
+    print_attempt(c, of);
+    json_decref(of);
+}
+
 static int print_array(struct cli *c, const json_t *job, bool has_chosen, struct cq_err *err)
 {
     json_t *tasks = json_object_get(job, "task_list");
+    if (has_chosen && json_array_size(tasks) == 1)
+        return print_task(c, job, json_array_get(tasks, 0)), 0;
     if (has_chosen)
         return print_tasks(c, "tasks", job, tasks, err);
     json_t *notable = notable_tasks(tasks);
@@ -305,12 +305,8 @@ static int print_job(struct cli *c, const json_t *job, bool has_chosen, struct c
 {
     json_t *reasons = json_object_get(job, "reasons");
     print_lines(c, job, job_columns);
-    print_lines(c, job, attempt_columns);
-    print_text("ended by", job, "how");
-    print_text("summary", job, *row_text(job, "summary") ? "summary" : "signature");
-    print_metrics(job);
-    print_text("log", job, "log_path");
-    print_text("outputs", job, "output_dir");
+    if (!json_is_true(json_object_get(job, "is_array")))
+        print_attempt(c, job);
     for (size_t i = 0; i < json_array_size(reasons); i++) {
         print_text("waits for", json_array_get(reasons, i), "text");
         print_text("advice", json_array_get(reasons, i), "advice");

@@ -65,7 +65,8 @@ static void format_raw(const json_t *value, enum column_kind kind, struct cq_str
         cq_str_add(out, n > 0 ? format_wall_us(n, buf, sizeof buf) : "-");
         break;
     case COLUMN_SIZE_MIB:
-        cq_str_add(out, format_size_mib((uint64_t)n, buf, sizeof buf));
+        cq_str_add(out,
+                   json_is_integer(value) ? format_size_mib((uint64_t)n, buf, sizeof buf) : "-");
         break;
     case COLUMN_LIST:
         format_list(value, out);

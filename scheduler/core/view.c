@@ -62,6 +62,7 @@ static struct task_view ended_row(const struct job *job, const struct ended *e)
                               .switches = r->switches,
                               .switches_forced = r->switches_forced,
                               .mem_mib = e->mem_mib,
+                              .outputs = r->has_outputs ? OUTPUTS_PUBLISHED : OUTPUTS_NONE,
                               .limit = text(r->limit),
                               .summary = text(r->summary),
                               .signature = text(r->signature),

@@ -29,6 +29,9 @@ const char *verdict_name(enum verdict verdict);
 const char *role_name(enum role role);
 bool role_from_name(const char *name, enum role *role);
 
+/* What an attempt left for others: of one that goes on, or of an old record, nobody knows. */
+enum outputs { OUTPUTS_UNKNOWN, OUTPUTS_NONE, OUTPUTS_PUBLISHED };
+
 /* One attempt of a task: running, or ended since the last view. */
 struct task_view {
     uint64_t task, attempt;
@@ -38,6 +41,7 @@ struct task_view {
     int64_t exit_code, start_us, end_us;
     uint64_t signal, cpu_user_us, cpu_system_us, peak_mem_kib;
     uint64_t mem_mib, max_rss_kib, io_read_bytes, io_write_bytes, switches, switches_forced;
+    enum outputs outputs;
     const char *limit, *summary, *signature, *result, *cause;
     bool is_live;    /* not ended: its row is replaced later */
     bool is_attempt; /* an earlier attempt that ended, of a task that goes on: goes to the attempt

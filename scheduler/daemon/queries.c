@@ -159,6 +159,10 @@ static void add_paths(struct job_answer *w, struct task_row *t)
     t->log_path = w->texts[w->n_texts++] =
         path_format("%s/output/%s/%" PRIu64 "/%" PRIu64 ".%" PRIu64 ".log", dir, e, number, t->task,
                     t->attempt);
+    bool may_be_there = t->outputs == OUTPUTS_PUBLISHED
+                        || (t->outputs == OUTPUTS_UNKNOWN && t->end_us > 0); /* of an old row */
+    if (!may_be_there)
+        return;
     t->output_dir = w->texts[w->n_texts++] =
         path_format("%s/results/%s/%" PRIu64 "/%" PRIu64, dir, e, number, t->task);
 }

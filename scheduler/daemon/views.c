@@ -106,6 +106,7 @@ struct task_row view_task_row(const struct stored_task *t)
         .io_write_bytes = t->io_write_bytes,
         .switches = t->switches,
         .switches_forced = t->switches_forced,
+        .outputs = t->outputs <= OUTPUTS_PUBLISHED ? t->outputs : OUTPUTS_UNKNOWN,
         .summary = text_of(t->summary),
         .signature = text_of(t->signature),
         .result = text_of(t->result),

@@ -4,7 +4,7 @@
 #include "common/base/pure/flat.h"
 #include "common/base/pure/mem.h"
 
-enum { TASK_ROW_VERSION = 3, TEXT_MAX_BYTES = 1024 * 1024 };
+enum { TASK_ROW_VERSION = 4, TEXT_MAX_BYTES = 1024 * 1024 };
 
 static char *text_of(const char *text)
 {
@@ -102,6 +102,7 @@ void stored_task_of_view(const struct task_view *v, struct stored_task *out)
         .io_write_bytes = v->io_write_bytes,
         .switches = v->switches,
         .switches_forced = v->switches_forced,
+        .outputs = v->outputs,
         .summary = text_of(v->summary),
         .signature = text_of(v->signature),
         .result = text_of(v->result),
@@ -126,6 +127,7 @@ void stored_task_encode(const struct stored_task *t, struct cq_str *out)
     STORED_TASK_COLUMNS(PUT_TASK)
     STORED_TASK_FIGURES(PUT_TASK)
     STORED_TASK_SIZES(PUT_TASK)
+    STORED_TASK_OUTPUTS(PUT_TASK)
 }
 
 #define GET_u64(name)        t.name = flat_get_u64(&r);
@@ -146,6 +148,9 @@ int stored_task_decode(const void *data, size_t bytes, struct stored_task *out, 
     }
     if (version >= 3) {
         STORED_TASK_SIZES(GET_TASK)
+    }
+    if (version >= 4) {
+        STORED_TASK_OUTPUTS(GET_TASK)
     }
     if (r.failed) {
         stored_task_fini(&t);

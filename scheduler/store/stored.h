@@ -36,11 +36,12 @@
         X(i64, end_us) X(u64, cpu_user_us) X(u64, cpu_system_us) X(u64, peak_mem_kib)             \
             X(text, summary) X(text, signature) X(text, result) X(text, cause)
 
-/* Since version 2 of the row, and since 3: appended, zero in older ones. */
+/* Since version 2 of the row, since 3, since 4: appended, zero in older ones. */
 #define STORED_TASK_FIGURES(X) \
     X(u64, max_rss_kib)        \
     X(u64, io_read_bytes) X(u64, io_write_bytes) X(u64, switches) X(u64, switches_forced)
-#define STORED_TASK_SIZES(X) X(u64, mem_mib)
+#define STORED_TASK_SIZES(X)   X(u64, mem_mib)
+#define STORED_TASK_OUTPUTS(X) X(u64, outputs)
 
 #define STORED_C_u64(name)   uint64_t name;
 #define STORED_C_most(name)  uint64_t name;
@@ -54,6 +55,7 @@ struct stored_job { /* texts are owned; NULL is read as "" */
 };
 struct stored_task {
     STORED_TASK_COLUMNS(STORED_C) STORED_TASK_FIGURES(STORED_C) STORED_TASK_SIZES(STORED_C)
+        STORED_TASK_OUTPUTS(STORED_C)
 };
 
 /* Copies what the database keeps of a view. `metrics` (JSON object or NULL) is copied too. */

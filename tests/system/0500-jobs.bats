@@ -281,3 +281,33 @@ teardown() {
     [ "$(json request.cwd <<<"$output")" = "$PWD" ]
     run -0 chipq cancel "$full"
 }
+
+@test "outputs are told where something was published, and only there" {
+    job=$(chipq submit --wait -- true)
+    run -0 chipq job "$job"
+    [[ $output != *$'\noutputs'* ]] # it has no place of its own to leave any
+    [ "$(field "$job" output_dir)" = "" ]
+    [ "$(field "$job" outputs)" = none ]
+    job=$(chipq submit -- sh -c 'echo up >"$1"; read -r _ <"$2"' sh "$T/said" "$T/go")
+    [ "$(heard "$T/said")" = up ]
+    [ "$(field "$job" output_dir)" = "" ]
+    [ "$(field "$job" outputs)" = "" ] # nobody knows yet
+    echo >"$T/go"
+    run -0 chipq wait "$job" --timeout 10s
+    cat >"$T/f.yaml" <<'END'
+flow: leaves
+jobs:
+  some: {run: [sh, -c, 'echo x >"$CHIPQ_OUT/file"']}
+  none: {run: [sh, -c, 'rmdir "$CHIPQ_OUT"']}
+END
+    run -0 chipq run "$T/f.yaml" --json
+    some=$(chipq jobs --flow leaves --json | json jobs.1.number)
+    none=$(chipq jobs --flow leaves --json | json jobs.0.number)
+    run -0 chipq job "$some"
+    [[ $output == *$'\noutputs      '"$CHIPQ_DIR/results/local/$some/0"* ]]
+    [ "$(field "$some" outputs)" = published ]
+    [ "$(cat "$(field "$some" output_dir)/file")" = x ]
+    run -0 chipq job "$none"
+    [[ $output == *$'\noutputs      none'* ]]
+    [ "$(field "$none" output_dir)" = "" ]
+}

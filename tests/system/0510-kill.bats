@@ -41,6 +41,11 @@ start_hiders() {
     exec 9<"$T/alive" 8<&- # from now on the job's processes are its only writers
 }
 
+# until_asks JOB: returns when it waits for a decision (at most 10 s); the event is a line of the follower.
+until_asks() {
+    timeout 10 sh -c 'until chipq job "$1" --json | grep -q "WAIT_LOST_DECISION"; do :; done' sh "$1"
+}
+
 all_dead_within() {
     timeout "$1" cat <&9
 }
@@ -73,6 +78,26 @@ all_dead_within() {
     all_dead_within 5
     run -1 chipq wait "$job" --timeout 10s
     [ "$(field "$job" verdict)" = lost ]
+    [ "$(field "$job" peak_mem_kib)" = null ] # nobody was left to measure
+    [ "$(field "$job" cpu_us)" = null ]
+    [ "$(field "$job" switches)" = null ]
+    [ "$(field "$job" earlier)" = "[]" ]
+    run -0 chipq job "$job"
+    [[ $output == *$'\nCPU time     -\npeak memory  - of 1G\nended by'* ]]
+}
+
+@test "lost, and a human is to decide: nowhere, of unknown size, with what to do" {
+    start_hiders 'while :; do sleep 1000; done' --on-lost wait
+    kill -9 "$(pgrep -P "$(pool_pid execd)" -f chipq-shepherd | head -n 1)"
+    all_dead_within 5
+    until_asks "$job"
+    run -0 chipq job "$job"
+    [[ $output != *$'\nwhere'* && $output != *"core "* ]]
+    [[ $output == *$'\nadvice       chipq requeue '"$job runs it again, chipq cancel $job ends it"* ]]
+    [[ $output == *"earlier attempts"*" -     1G  "* && $output != *" 0M "* ]]
+    [ "$(field "$job" where)" = "" ]
+    [ "$(field "$job" earlier.0.peak_mem_mib)" = null ]
+    run -0 chipq cancel "$job"
 }
 
 @test "wall limit: TERM first, the job writes its mark; then it is over with verdict timeout" {

@@ -97,7 +97,8 @@ taskset -pc 0-4095 $$ >/dev/null 2>&1; show'
     [ "$(json task_list.2.run_us <<<"$output")" -gt 0 ] && [ "$(json task_list.2.cpu_user_us <<<"$output")" -ge 0 ]
     [ "$(json task_list.2.mem_mib <<<"$output")" -gt 0 ]
     run -0 chipq job "$job[500]"
-    [[ $output == *" 500        1  done   pass     exit 0"*"$(hostname)"* ]]
+    [[ $output == *$'\ntask         500\nstate        done\nverdict      pass\n'*"where        $(hostname): core "* ]]
+    [[ $output == *$'\nCPU time     '*" user, "*" system)"*$'\ndisk         '*" read, "*" written"*$'\nswitches     '*" forced"*$'\nended by     exit 0\n'* ]]
     echo "# 1000 tasks in $((took / 1000)) ms" >&3
     nm -D "$(command -v chipqd)" | grep -q __asan || ((took < 15000000))
 }

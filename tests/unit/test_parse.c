@@ -98,6 +98,14 @@ Test(parse, formats_for_people)
     cr_assert_str_eq(format_size_mib(512, buf, sizeof buf), "512M");
     cr_assert_str_eq(format_size_mib(1536, buf, sizeof buf), "1.5G");
     cr_assert_str_eq(format_size_mib(4096, buf, sizeof buf), "4G");
+    cr_assert_str_eq(format_size_bytes(0, buf, sizeof buf), "0");
+    cr_assert_str_eq(format_size_bytes(1, buf, sizeof buf), "1B");
+    cr_assert_str_eq(format_size_bytes(57344, buf, sizeof buf), "56K");
+    cr_assert_str_eq(format_size_bytes(57345, buf, sizeof buf), "57K");
+    cr_assert_str_eq(format_size_bytes(1024 * 1024 - 1, buf, sizeof buf), "1.0M");
+    cr_assert_str_eq(format_size_bytes(20004864, buf, sizeof buf), "20M");
+    cr_assert_str_eq(format_size_bytes(UINT64_C(3) << 29, buf, sizeof buf), "1.5G");
+    cr_assert_str_eq(format_size_bytes(UINT64_MAX, buf, sizeof buf), "16E");
     cr_assert_str_eq(format_wall_us(INT64_C(1795000000123456), buf, sizeof buf),
                      "2026-11-18T11:06:40.123Z");
     cr_assert_str_eq(format_wall_us(0, buf, sizeof buf), "-");

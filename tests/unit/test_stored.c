@@ -18,7 +18,8 @@ static void encode_sample(struct cq_str *out)
                           .io_write_bytes = 2,
                           .switches = 4,
                           .switches_forced = 5,
-                          .mem_mib = 64};
+                          .mem_mib = 64,
+                          .outputs = OUTPUTS_PUBLISHED};
     struct stored_task t;
     stored_task_of_view(&v, &t);
     stored_task_encode(&t, out);
@@ -35,13 +36,15 @@ Test(stored, figures_of_an_attempt_are_kept)
     cr_assert_eq(t.io_write_bytes, 2);
     cr_assert_eq(t.switches_forced, 5);
     cr_assert_eq(t.mem_mib, 64);
+    cr_assert_eq(t.outputs, OUTPUTS_PUBLISHED);
     stored_task_fini(&t);
     cq_str_fini(&row);
 }
 
 Test(stored, a_row_from_before_the_figures_is_read)
 {
-    static const uint64_t figures[] = {60000, 1, 2, 4, 5, 64}; /* and the size asked */
+    static const uint64_t figures[] = {
+        60000, 1, 2, 4, 5, 64, OUTPUTS_PUBLISHED}; /* and the size asked, and what it left */
     struct cq_str row = {0}, tail = {0};
     struct stored_task t;
     encode_sample(&row);
@@ -53,6 +56,7 @@ Test(stored, a_row_from_before_the_figures_is_read)
     cr_assert_eq(t.peak_mem_kib, 65536);
     cr_assert_eq(t.max_rss_kib, 0);
     cr_assert_str_eq(t.cause, "memory limit 64M reached (peak 64M)");
+    cr_assert_eq(t.outputs, OUTPUTS_UNKNOWN);
     stored_task_fini(&t);
     cr_assert_neq(stored_task_decode(row.data, row.len - 1, &t, NULL), 0);
     cq_str_fini(&row);

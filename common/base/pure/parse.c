@@ -202,6 +202,25 @@ const char *format_size_mib(uint64_t mib, char *buf, size_t size)
     return buf;
 }
 
+/* Rounded up: a little is never nothing. */
+const char *format_size_bytes(uint64_t bytes, char *buf, size_t size)
+{
+    static const char units[] = "BKMGTPE";
+    double n = (double)bytes;
+    size_t i = 0;
+    while (i + 2 < sizeof units && ceil(n) >= 1024) {
+        n /= 1024;
+        i++;
+    }
+    if (bytes == 0)
+        (void)snprintf(buf, size, "0");
+    else if (i >= 2 && n < 10)
+        (void)snprintf(buf, size, "%.1f%c", ceil(n * 10) / 10, units[i]);
+    else
+        (void)snprintf(buf, size, "%.0f%c", ceil(n), units[i]);
+    return buf;
+}
+
 const char *format_wall_us(int64_t wall_us, char *buf, size_t size)
 {
     struct tm tm;

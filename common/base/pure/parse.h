@@ -22,7 +22,8 @@ int parse_time_us(const char *text, int64_t *us, struct cq_err *err) CQ_MUST_CHE
 
 /* For people: "1h 30m", "4.2s", "250 ms"; writes at most `size` bytes and returns buf. */
 const char *format_time_us(int64_t us, char *buf, size_t size);
-const char *format_size_mib(uint64_t mib, char *buf, size_t size); /* "512M", "1.5G" */
+const char *format_size_mib(uint64_t mib, char *buf, size_t size);     /* "512M", "1.5G" */
+const char *format_size_bytes(uint64_t bytes, char *buf, size_t size); /* "0", "56K", "1.5G" */
 
 /* UTC as RFC 3339 with milliseconds, "2026-11-22T10:11:12.345Z". Needs 32 bytes. */
 const char *format_wall_us(int64_t wall_us, char *buf, size_t size);
