@@ -5,7 +5,7 @@
 #include "scheduler/core/core_state.h"
 #include "scheduler/core/grow.h"
 
-enum { REFUSALS_MAX = 3 };
+enum { REFUSALS_MAX = 3, CAUSE_MAX_BYTES = 255 }; /* of a cause: what the wire takes */
 
 /* The place of the attempt that a token names, when the token is good: the lease is open and this
  * worker's, its incarnation is the session's, the epoch is one in which it was granted or adopted,
@@ -40,6 +40,23 @@ static void on_start(struct core *c, const struct worker *w, const struct in_att
 static char *copy_or_null(const char *text)
 {
     return text && *text ? cq_strdup(text) : NULL;
+}
+
+/* What follows an OOM, and a word of it behind what the worker says, while there is room. */
+static void decide_growth(const struct core *c, const struct lease *l, const struct lease_item *it,
+                          struct attempt_end_rec *end)
+{
+    struct cq_str words = {0};
+    end->next_mem_mib = grow_next_mib(c, l, it->job, it->task);
+    if (end->cause)
+        cq_str_printf(&words, "%s; ", end->cause);
+    size_t len = words.len;
+    grow_explain_end(l, it->job, it->task, end->next_mem_mib, &words);
+    if (words.len > len && words.len <= CAUSE_MAX_BYTES) {
+        free(end->cause);
+        end->cause = cq_str_take(&words);
+    }
+    cq_str_fini(&words);
 }
 
 static void emit_end(struct core *c, const struct lease_item *it, const struct in_attempt_end *in,
@@ -78,7 +95,7 @@ static void emit_end(struct core *c, const struct lease_item *it, const struct i
                                  .switches_forced = in->switches_forced,
                                  .mem_mib = l->mem_mib};
     if (in->verdict == VERDICT_OOM)
-        r->u.attempt_end_rec.next_mem_mib = grow_next_mib(c, l, it->job, it->task);
+        decide_growth(c, l, it, &r->u.attempt_end_rec);
     core_emit(c, out, r);
 }
 

@@ -2,6 +2,7 @@
 #include "scheduler/core/grow.h"
 
 #include "common/base/pure/mem.h"
+#include "common/base/pure/parse.h"
 #include "scheduler/core/core_state.h"
 #include "scheduler/core/learn.h"
 #include "scheduler/core/placement.h"
@@ -216,14 +217,46 @@ static uint64_t most_that_fits(const struct core *c, const struct lease *l, uint
     return best;
 }
 
+static bool has_grown_enough(const struct lease *l, const struct job *job, const struct task *t)
+{
+    return t->growths >= GROWTHS_MAX
+           || l->class->shape->mem_mib >= job->submit->u.job_submit.mem_mib << GROWTHS_MAX;
+}
+
+static bool is_left_to_us(const struct job *job, const struct task *t)
+{
+    return job->submit->u.job_submit.mem_source != MEM_ASKED && !t->is_killing && !t->is_requeued;
+}
+
 uint64_t grow_next_mib(const struct core *c, const struct lease *l, const struct job *job,
                        const struct task *t)
 {
-    const struct job_submit *s = &job->submit->u.job_submit;
-    if (s->mem_source == MEM_ASKED || s->restart != 0 || t->growths >= GROWTHS_MAX || t->is_killing
-        || t->is_requeued || l->class->shape->mem_mib >= s->mem_mib << GROWTHS_MAX)
+    if (!is_left_to_us(job, t) || job->submit->u.job_submit.restart != 0
+        || has_grown_enough(l, job, t))
         return 0;
     uint64_t cap = quota_most_mem_mib(l->leaf), want = 2 * l->mem_mib;
     uint64_t next = most_that_fits(c, l, want < cap ? want : cap);
     return next > l->mem_mib ? next : 0;
+}
+
+void grow_explain_end(const struct lease *l, const struct job *job, const struct task *t,
+                      uint64_t next_mib, struct cq_str *out)
+{
+    char size[32];
+    uint64_t cap = quota_most_mem_mib(l->leaf);
+    if (!is_left_to_us(job, t))
+        return;
+    if (next_mib > 0)
+        cq_str_printf(out, "it runs again with %s", format_size_mib(next_mib, size, sizeof size));
+    else if (job->submit->u.job_submit.restart != 0)
+        cq_str_add(out, "it may start once only");
+    else if (t->growths >= GROWTHS_MAX)
+        cq_str_printf(out, "it had more %d times, and gets no more", GROWTHS_MAX);
+    else if (has_grown_enough(l, job, t))
+        cq_str_printf(out, "it had %d times its first size, and gets no more", 1 << GROWTHS_MAX);
+    else if (cap <= l->mem_mib)
+        cq_str_printf(out, "its limits allow no more than %s",
+                      format_size_mib(cap, size, sizeof size));
+    else
+        cq_str_add(out, "no worker that is up could give it more");
 }

@@ -6,6 +6,7 @@
 #define CHIPQ_GROW_H
 
 #include "common/base/pure/ranges.h"
+#include "common/base/pure/str.h"
 #include "scheduler/core/input.h"
 
 struct core;
@@ -53,7 +54,8 @@ void grow_enter(struct core *c, struct job *job, uint64_t mem_mib);
 uint64_t grow_least_mib(const struct job *job, uint64_t mem_mib);
 
 /* An attempt has ended: when three, and more than had enough or still run with it, had too little
- * of what tasks begin with, all that wait with less get what follows it. Before its task moves on; job_refresh follows. */
+ * of what tasks begin with, all that wait with less get what follows it. Before its task moves on;
+ * job_refresh follows. */
 void grow_note_end(struct job *job, const struct attempt_end_rec *end);
 
 /* An attempt of `l` ran out of memory: what the task is to have next. 0: it is not to run again for
@@ -61,5 +63,10 @@ void grow_note_end(struct job *job, const struct attempt_end_rec *end);
  * can have no more. */
 uint64_t grow_next_mib(const struct core *c, const struct lease *l, const struct job *job,
                        const struct task *t);
+
+/* The same in words, with what that call has answered: "it runs again with 2G", or what ends it.
+ * Nothing of a task that named its memory, or that somebody has called back. Appended. */
+void grow_explain_end(const struct lease *l, const struct job *job, const struct task *t,
+                      uint64_t next_mib, struct cq_str *out);
 
 #endif

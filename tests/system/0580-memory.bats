@@ -58,12 +58,26 @@ eat() { # eat MIB: a command that takes so much
     number=$(as acme submit --wait --name hog --mem auto -- python3 -c "$(eat 1500)")
     run -0 as acme job "$number"
     [[ $output == *"sized by     the default"*"peak memory  1.5G of 2G"*"memory now   2G: attempt 1 ran out of 1G"* ]]
-    [[ $output == *"earlier attempts"*ASKED*"SIZED BY"*"oom"*"the request"* ]]
+    [[ $output == *"earlier attempts"*ASKED*"SIZED BY"*"oom"*"; it runs again with 2G"*"the default"* ]]
+    [[ $output != *"the request"* ]] # nothing was asked
     run -0 as acme job "$number" --json
     [ "$(json mem_mib <<<"$output")" = 1024 ]
     [ "$(json task_list.0.mem_mib <<<"$output")" = 2048 ]
     [ "$(json earlier.0.mem_mib <<<"$output")" = 1024 ]
     [ "$(json earlier.0.verdict <<<"$output")" = oom ]
+}
+
+@test "one that needs more than there is tells why it got no more" {
+    limits_memory || skip "no memory limit can be set here"
+    most_of_beta() { chipq --key "$CHIPQ_DIR/keys/admin.key" admin enterprise set beta --max-mem "$1"; }
+    run -0 most_of_beta 1536M
+    run -1 as beta submit --wait --name glutton -- python3 -c "$(eat 1800)"
+    number=$(as beta jobs --json | json jobs.0.number)
+    run -0 as beta job "$number" --json
+    [[ $(json how <<<"$output") == "memory limit 1.5G reached"*"; its limits allow no more than 1.5G" ]]
+    [ "$(json earlier.0.sized <<<"$output")" = "the default" ]
+    [ "$(json task_list.0.sized <<<"$output")" = "attempt 1 ran out of 1G" ]
+    run -0 most_of_beta none
 }
 
 @test "one that named its memory ends there" {
@@ -74,6 +88,7 @@ eat() { # eat MIB: a command that takes so much
     [ "$(json verdict <<<"$output")" = oom ]
     [ "$(json earlier <<<"$output")" = "[]" ]
     [ "$(json mem_why <<<"$output")" = "" ]
+    [ "$(json task_list.0.sized <<<"$output")" = "the request" ]
 }
 
 @test "one that goes on after its child ran out of memory is told by its own end" {

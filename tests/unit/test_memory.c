@@ -45,6 +45,17 @@ TestSuite(memory, .init = set_up, .fini = tear_down);
 
 /* ---- moves ---- */
 
+/* What is on record of how the newest attempt ended. */
+static void expect_cause(const char *cause)
+{
+    const struct attempt_end_rec *e = NULL;
+    for (size_t i = w.n_journal; e == NULL && i-- > 0;)
+        if (w.journal[i]->type == RECORD_ATTEMPT_END)
+            e = &w.journal[i]->u.attempt_end_rec;
+    cr_assert_not_null(e);
+    cr_expect_str_eq(e->cause ? e->cause : "", cause);
+}
+
 /* The record of the newest job. */
 static const struct job_submit *newest(void)
 {
@@ -88,8 +99,8 @@ static const struct task *running(uint64_t job_id)
     return NULL;
 }
 
-static void end_attempt(uint64_t job_id, const struct task *t, enum verdict verdict,
-                        uint64_t peak_mib)
+static void end_with_cause(uint64_t job_id, const struct task *t, enum verdict verdict,
+                           uint64_t peak_mib, const char *cause)
 {
     const struct in_attempt_end e = {
         .at = {t->lease->id, t->lease->epoch, job_id, t->number, t->attempt},
@@ -101,11 +112,17 @@ static void end_attempt(uint64_t job_id, const struct task *t, enum verdict verd
         .summary = "",
         .signature = "",
         .result = "",
-        .cause = ""};
+        .cause = cause};
     struct input in = {.type = INPUT_WORKER_EVENTS, .principal = {t->lease->worker->principal}};
     in.u.events.ends = &e;
     in.u.events.n_ends = 1;
     (void)world_step(&w, &in);
+}
+
+static void end_attempt(uint64_t job_id, const struct task *t, enum verdict verdict,
+                        uint64_t peak_mib)
+{
+    end_with_cause(job_id, t, verdict, peak_mib, "");
 }
 
 /* One attempt of the job ends; false: none runs. */
@@ -318,7 +335,10 @@ Test(memory, an_oom_doubles_three_times_at_most)
         while (asked_now(id) == 0) /* the machines had forgotten it: a loss, not a growth */
             world_advance(&w, w.now.mono_us + 10 * US_PER_S);
         cr_assert(end(id, VERDICT_OOM, mib));
+        if (mib == 1024)
+            expect_cause("it runs again with 2G");
     }
+    expect_cause("it had more 3 times, and gets no more");
     cr_expect_eq(state_of(id), JOB_NONE);
 }
 
@@ -332,6 +352,7 @@ Test(memory, never_above_the_largest_worker)
         if (mib == 3000)
             break;
     }
+    expect_cause("no worker that is up could give it more");
     cr_expect_eq(state_of(id), JOB_NONE);
 }
 
@@ -341,7 +362,9 @@ Test(memory, never_above_a_limit_of_the_path)
     set_limit("enterprise", "acme", "max-mem", "1500M");
     cr_assert(end(id, VERDICT_OOM, 1024));
     cr_expect_eq(asked_now(id), 1500);
+    expect_cause("it runs again with 1.5G");
     cr_assert(end(id, VERDICT_OOM, 1500));
+    expect_cause("its limits allow no more than 1.5G");
     cr_expect_eq(state_of(id), JOB_NONE);
 }
 
@@ -351,6 +374,7 @@ Test(memory, who_named_it_ends_there)
     job.mem_mib = 1024;
     uint64_t id = submit_as("ann", job)->id;
     cr_assert(end(id, VERDICT_OOM, 1024));
+    expect_cause("");
     cr_expect_eq(state_of(id), JOB_NONE);
 }
 
@@ -360,7 +384,21 @@ Test(memory, what_may_run_once_only_ends_there)
     job.restart = 1;
     uint64_t id = submit_as("ann", job)->id;
     cr_assert(end(id, VERDICT_OOM, 1024));
+    expect_cause("it may start once only");
     cr_expect_eq(state_of(id), JOB_NONE);
+}
+
+Test(memory, a_word_of_what_follows_stands_behind_the_workers_own)
+{
+    char cause[251];
+    uint64_t id = submit("sim")->id;
+    const struct task *t = running(id);
+    end_with_cause(id, t, VERDICT_OOM, 1024, "memory limit 1G reached");
+    expect_cause("memory limit 1G reached; it runs again with 2G");
+    memset(cause, 'x', sizeof cause - 1);
+    cause[sizeof cause - 1] = '\0';
+    end_with_cause(id, running(id), VERDICT_OOM, 2048, cause);
+    expect_cause(cause); /* no room */
 }
 
 Test(memory, growing_is_no_failure_of_its_own)
