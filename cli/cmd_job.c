@@ -9,9 +9,11 @@
 #include "cli/job_task.h"
 #include "cli/to_json.h"
 
+#include "common/base/pure/ranges.h"
+
 #include <inttypes.h>
 
-enum { SHOWN_TASKS_MAX = 20 };
+enum { SHOWN_TASKS_MAX = 20, TASK_LAST = INT32_MAX };
 
 static const struct column job_columns[] = {
     {"number", "job", COLUMN_NUMBER, true},
@@ -144,6 +146,8 @@ static json_t *object_of(const struct msg_job *m)
     json_object_set_new(job, "argv", json_text(m->argv));
     add_request(job, m);
     json_object_set_new(job, "passed_tasks", json_text(m->passed));
+    json_object_set_new(job, "killed_tasks", json_text(m->killed));
+    json_object_set_new(job, "killed_by", json_text(m->killed_by));
     json_object_set_new(job, "task_list", tasks_of(m->tasks, m->n_tasks));
     json_object_set_new(job, "earlier", tasks_of(m->earlier, m->n_earlier));
     json_object_set_new(job, "reasons", reasons);
@@ -316,6 +320,15 @@ static int print_job(struct cli *c, const json_t *job, bool has_chosen, struct c
     return print_tasks(c, "earlier attempts", job, json_object_get(job, "earlier"), err);
 }
 
+static bool has_number(const char *text, uint64_t number)
+{
+    struct ranges r = {0};
+    bool has = ranges_parse(text, TASK_LAST, UINT32_MAX, &r, NULL) == 0
+               && ranges_has(&r, (uint32_t)number);
+    ranges_fini(&r);
+    return has;
+}
+
 /* A task that has no row is one that has not started, or none of the job's. */
 static int check_task(struct net_client *s, const struct job_name *name, const json_t *job,
                       struct cq_err *err)
@@ -329,7 +342,10 @@ static int check_task(struct net_client *s, const struct job_name *name, const j
     }
     if (job_task_check(s, name, task, err) != 0 && err->code == CQ_E_NOT_FOUND)
         return -1;
-    cli_talk("task %llu has not started", (unsigned long long)task);
+    if (has_number(row_text(job, "killed_tasks"), task))
+        cli_talk("task %" PRIu64 " never started: %s", task, row_text(job, "killed_by"));
+    else
+        cli_talk("task %" PRIu64 " has not started", task);
     return 0;
 }
 

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 
 #include "common/base/pure/mem.h"
+#include "common/base/pure/parse.h"
 #include "scheduler/core/core_state.h"
 
 enum { TASK_MAX = 999999999, ARRAY_MAX = 100000 };
@@ -76,16 +77,19 @@ static void kill_task(const struct action *a, const struct task *t, const char *
     lease_send_kill(a->core, t->lease, &at, cause, a->out);
 }
 
+/* "cancelled by ann at 2026-11-22T10:11:12.345Z": an attempt may take its grace to end. */
 static const char *who(const struct action *a, const char *verb, char *buf, size_t size)
 {
     const struct principal *p = people_principal(a->core, a->in->principal.v);
-    (void)snprintf(buf, size, "%s by %.63s", verb, p ? p->name : "chipqd");
+    char at[32];
+    (void)snprintf(buf, size, "%s by %.63s at %s", verb, p ? p->name : "chipqd",
+                   format_wall_us(a->wall_us, at, sizeof at));
     return buf;
 }
 
 static int cancel(struct action *a, struct cq_err *err)
 {
-    char cause[96];
+    char cause[128];
     (void)err;
     if (!has_work_to_end(a))
         return 0; /* asked again */
@@ -162,7 +166,7 @@ static void requeue_task(struct action *a, const struct task *t, const char *cau
 
 static int requeue(struct action *a, struct cq_err *err)
 {
-    char cause[96];
+    char cause[128];
     if (a->job->submit->u.job_submit.restart != 0)
         return cq_fail(err, CQ_E_CONFLICT,
                        "job %" PRIu64 " said restart=never: it is started at most once",

@@ -19,6 +19,8 @@ struct reason *reasons_add(struct reason_list *l, enum wait_reason why, uint64_t
     return r;
 }
 
+enum { ASKING_BYTES = 60 }; /* of their ranges, in an advice that has them twice */
+
 #define SAY(field, ...) (void)snprintf((field), sizeof(field), __VA_ARGS__)
 
 /* ---- what the job or a person holds back ---- */
@@ -106,17 +108,38 @@ static void add_deps(struct reason_list *l)
     }
 }
 
+/* Those of an array that ask: what else of it runs is to go on. Appended. */
+static void add_asking(const struct reason_list *l, struct cq_str *out)
+{
+    struct ranges asking = {0};
+    void *item;
+    for (size_t i = 0; map_next(&l->job->tasks, &i, &item);) {
+        const struct task *t = item;
+        if (t->state == TASK_ASKING && (!l->has_task || t->number == l->task))
+            ranges_add(&asking, t->number, t->number);
+    }
+    ranges_format(&asking, out);
+    if (out->len > ASKING_BYTES) { /* one after the other, then */
+        cq_str_truncate(out, 0);
+        cq_str_printf(out, "%" PRIu32, asking.items[0].first);
+    }
+    ranges_fini(&asking);
+}
+
 static void add_lost(struct reason_list *l, uint64_t tasks)
 {
     struct reason *r = reasons_add(l, WAIT_LOST_DECISION, tasks);
-    char name[48];
+    struct cq_str asking = {0};
+    char name[ASKING_BYTES + 48];
     if (r == NULL)
         return;
-    if (l->has_task)
-        SAY(name, "'%" PRIu64 "[%" PRIu32 "]'", l->job->number, l->task);
-    else
-        SAY(name, "%" PRIu64, l->job->number);
-    SAY(r->text, "its worker was lost while it ran, and it said on_lost=wait");
+    SAY(name, "%" PRIu64, l->job->number);
+    if (l->job->is_array) {
+        add_asking(l, &asking);
+        SAY(name, "'%" PRIu64 "[%s]'", l->job->number, cq_str_text(&asking));
+        cq_str_fini(&asking);
+    }
+    SAY(r->text, "it was lost while it ran, and said on_lost=wait: somebody must decide");
     SAY(r->advice, "chipq requeue %s runs it again, chipq cancel %s ends it", name, name);
 }
 

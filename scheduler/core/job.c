@@ -9,7 +9,12 @@
 #include "scheduler/core/grow.h"
 #include "scheduler/core/quota.h"
 
-enum { TASK_NUMBER_MAX = 999999999, ARRAY_TASKS_MAX = 100000, SUBMIT_JOBS_MAX = 1000 };
+enum {
+    TASK_NUMBER_MAX = 999999999,
+    ARRAY_TASKS_MAX = 100000,
+    SUBMIT_JOBS_MAX = 1000,
+    PART_CAUSES_BYTES = 250,
+};
 
 /* ---- life ---- */
 
@@ -433,13 +438,31 @@ static void kill_started(struct core *c, struct job *job, const struct ranges *s
     free(tasks);
 }
 
-/* That of the whole job counts, else the first of some of its tasks. */
+/* "cancelled by ann at ...; cancelled by bob at ...": of some of its tasks each, while there is
+ * room. Caller frees. */
+static char *join_causes(const char *before, const char *cause)
+{
+    static const char more[] = "; ...";
+    size_t n = strlen(before), m = sizeof more - 1;
+    struct cq_str both = {0};
+    cq_str_add(&both, before);
+    if (n + strlen(cause) + m <= PART_CAUSES_BYTES)
+        cq_str_printf(&both, "; %s", cause);
+    else if (n < m || strcmp(before + n - m, more) != 0)
+        cq_str_add(&both, more);
+    return cq_str_take(&both);
+}
+
+/* That of the whole job counts, else the first of some of its tasks, with what people did later. */
 static void note_cause(struct job *job, const struct job_cancel *r, bool all)
 {
-    if (r->cause == NULL || (!all && job->end_cause))
+    bool is_later = !all && job->end_cause;
+    bool counts = job->is_part_cause && !job->is_skipped && r->principal != 0;
+    if (r->cause == NULL || (is_later && !counts))
         return;
+    char *cause = is_later ? join_causes(job->end_cause, r->cause) : cq_strdup(r->cause);
     free(job->end_cause);
-    job->end_cause = cq_strdup(r->cause);
+    job->end_cause = cause;
     job->is_skipped = r->principal == 0; /* chipqd itself ends nothing else */
     job->is_part_cause = !all;
 }

@@ -197,6 +197,12 @@ void core_each_task(const struct core *c, struct job_id id,
     free(tasks);
 }
 
+const char *core_killed_by(const struct core *c, struct job_id id)
+{
+    const struct job *job = job_find(c, id.v);
+    return job ? text(job->end_cause) : "";
+}
+
 /* ---- orders ---- */
 
 void core_view_order(const struct core *c, struct job_id id, struct order_view *v)

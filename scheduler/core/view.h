@@ -104,6 +104,9 @@ void core_view_entities(struct core *c, entity_view_fn fn, void *arg);
 void core_explain_mem(const struct job_submit *s, const char *enterprise, const char *project,
                       struct cq_str *out);
 
+/* Why tasks of a live job that were killed before they started were; "" when none was. Borrowed. */
+const char *core_killed_by(const struct core *c, struct job_id id);
+
 /* What a worker must know to run a job. */
 struct order_dep {
     const char *name;

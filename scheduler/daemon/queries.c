@@ -353,6 +353,7 @@ static void tell_all(struct job_answer *w, struct job_id id, struct msg_job *m)
     m->argv = cq_str_text(&w->argv);
     m->passed = q->jobs[0].passed_ranges;
     m->killed = q->jobs[0].killed_ranges;
+    m->killed_by = id.v ? core_killed_by(w->d->core, id) : q->jobs[0].end_cause;
 }
 
 static void on_job(struct daemon *d, struct ask *ask, struct store_query *q)

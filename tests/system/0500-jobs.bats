@@ -311,3 +311,28 @@ END
     [[ $output == *$'\noutputs      none'* ]]
     [ "$(field "$none" output_dir)" = "" ]
 }
+
+@test "who cancelled is told, and when: another's job, tasks that ran and tasks that never did" {
+    ann=$(pool_as acme/ann designer)
+    boss=$(pool_as acme/boss admin)
+    job=$(chipq --key "$ann" submit --array 1-3%1 --grace 100ms -- sh -c \
+        'echo up >"$1"; exec sleep 600' sh "$T/said")
+    [ "$(heard "$T/said")" = up ]
+    at='at 20[0-9-]*T[0-9:.]*Z'
+    run -0 chipq --key "$boss" cancel "$job[3]"
+    run -0 chipq --key "$ann" job "$job[3]"
+    grep -qx "chipq: task 3 never started: cancelled by boss $at" <<<"$output"
+    run -0 chipq --key "$ann" cancel "$job[2]"
+    [[ $(chipq --key "$ann" job "$job" --json | json killed_by) == "cancelled by boss at "*"; cancelled by ann at "* ]]
+    [ "$(chipq --key "$ann" job "$job" --json | json killed_tasks)" = 2-3 ]
+    run -0 chipq --key "$boss" cancel "$job[1]"
+    run -1 chipq --key "$ann" wait "$job" --timeout 20s
+    run -0 chipq --key "$ann" job "$job[1]"
+    grep -qx "ended by     cancelled by boss $at" <<<"$output"
+    run -0 chipq --key "$ann" job "$job[2]" # over by now: the store tells
+    grep -q "^chipq: task 2 never started: cancelled by boss $at; cancelled by ann $at" <<<"$output"
+    waits=$(chipq --key "$ann" submit --hold -- true)
+    run -0 chipq --key "$boss" cancel "$waits"
+    run -0 chipq --key "$ann" job "$waits"
+    grep -qx "reason       cancelled by boss $at" <<<"$output"
+}

@@ -100,6 +100,22 @@ all_dead_within() {
     run -0 chipq cancel "$job"
 }
 
+@test "of an array, the advice names what asks: what runs goes on" {
+    exec 8<&-
+    job=$(chipq submit --array 1-2 --on-lost wait -- sh -c 'echo $PPID >"$1"; exec sleep 1000' sh "$T/said")
+    heard "$T/said"
+    heard "$T/said"
+    kill -9 "$(pgrep -P "$(pool_pid execd)" -f chipq-shepherd | head -n 1)"
+    until_asks "$job"
+    advice=$(chipq why "$job" | grep -o "chipq requeue '$job\[[12]\]'")
+    run -0 eval "$advice"
+    [ "$(heard "$T/said")" ]
+    run -0 chipq job "$job" --json
+    attempts=$(python3 -c 'import json,sys; print(sorted(t["attempt"] for t in json.load(sys.stdin)["task_list"]))' <<<"$output")
+    [ "$attempts" = "[1, 2]" ]
+    run -0 chipq cancel "$job"
+}
+
 @test "wall limit: TERM first, the job writes its mark; then it is over with verdict timeout" {
     exec 8<&-
     job=$(chipq submit --time 300ms --grace 20s -- sh -c \
