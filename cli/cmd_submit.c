@@ -92,7 +92,7 @@ static const struct argp_option options[] = {
     {"node-has", KEY_NODE_HAS, "LIST", 0, "features a machine must have, as in tool=yosys", 0},
     {"output-max", KEY_OUTPUT_MAX, "SIZE", 0, "cap of the output file (256M)", 0},
     {"output-full", KEY_OUTPUT_FULL, "WHAT", 0,
-     "at that cap, stop the job or drop what is beyond (stop)", 0},
+     "at that cap, stop the job, or drop the middle of its output (stop)", 0},
     {"grace", KEY_GRACE, "TIME", 0, "between TERM and KILL when it is stopped", 0},
     {"chdir", KEY_CHDIR, "DIR", 0, "directory to run in (the current one)", 0},
     {"wait", KEY_WAIT, NULL, 0, "wait until it is over; exit 1 when it did not pass", 0},

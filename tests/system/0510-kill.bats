@@ -166,12 +166,40 @@ all_dead_within() {
     run -0 chipq wait "$job" --timeout 60s
     [ "$(cat "$T/mark")" = end ]
     [ "$(field "$job" verdict)" = pass ]
-    [[ $(field "$job" cause) == "output limit 1M reached; at least "*" more were dropped" ]]
+    [[ $(field "$job" cause) == "output limit 1M reached; "*" of its middle were dropped" ]]
     log=$(field "$job" log_path)
     size=$(stat -c %s "$log")
-    ((size >= 1048576 && size < 1048576 + 4096))
+    ((size >= 1048576 - 16384 && size < 1048576 + 4096)) # and no hole in it
     [ "$(head -n 1 "$log" | head -c 5)" = first ]
-    [[ $(tail -n 1 "$log") == "chipq: output limit 1M reached; "* ]]
+    [[ $(tail -n 1 "$log") == "chipq: output limit 1M reached; bytes 524288 to "*" were dropped" ]]
+    grep -aq "last$" "$log" # the end is what people look for
+}
+
+
+@test "who follows output that is dropped sees its gaps told and its end whole, while it runs and after" {
+    exec 8<&-
+    job=$(chipq submit --output-max 1M --output-full drop -- sh -c \
+        'seq 1 500000; echo half >"$1"; read -r _ <"$2"; seq 500001 2000000; echo the error is here' sh "$T/said" "$T/go")
+    [ "$(heard "$T/said")" = half ]
+    # A look while it has a hole.
+    timeout 20 sh -c 'until chipq logs "$1" >"$2/running" && grep -aq "reached; what follows" "$2/running"; do :; done' sh "$job" "$T"
+    chipq logs -f "$job" >"$T/followed" &
+    follower=$!
+    echo >"$T/go"
+    run -0 chipq wait "$job" --timeout 60s
+    wait "$follower"
+    chipq logs "$job" >"$T/after"
+    cmp "$T/after" "$(field "$job" log_path)"
+    for seen in running followed after; do
+        [ "$(tr -dc '\0' <"$T/$seen" | wc -c)" = 0 ]
+        grep -aq "^chipq: output limit reached; " "$T/$seen"
+        [ "$(head -n 1 "$T/$seen")" = 1 ]
+    done
+    for seen in followed after; do
+        grep -axq 2000000 "$T/$seen"
+        grep -axq "the error is here" "$T/$seen"
+        [[ $(tail -n 1 "$T/$seen") == "chipq: output limit 1M reached; bytes "* ]]
+    done
 }
 
 @test "output that floods from a process left behind is cut as well" {

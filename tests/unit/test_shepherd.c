@@ -1,6 +1,7 @@
 // LINK: cq_isolate cq_lease cq_base_sys
 /* The shepherd, driven over its socket as the agent drives it. */
 #include "tests/unit/shepherd_driver.h"
+#include "worker/lease/log_gap.h"
 
 #include <criterion/parameterized.h>
 #include <sched.h>
@@ -287,8 +288,55 @@ Test(shepherd, drops_output_beyond_the_cap_and_lets_the_job_go_on)
     struct lease_record r = driver_next(&d, LEASE_REC_END);
     cr_assert_eq(r.limit, LIMIT_NONE);
     cr_assert_eq(r.exit_code, 3);
-    cr_assert_not_null(strstr(r.cause, "output limit 1M reached; at least "), "%s", r.cause);
+    cr_assert_not_null(strstr(r.cause, "output limit 1M reached; "), "%s", r.cause);
 }
+
+Test(shepherd, of_dropped_output_the_beginning_and_the_end_are_kept)
+{
+    enum { CAP = 1 << 20, LAST = 3000000 };
+    static const char script[] = "echo first; seq 1 3000000; echo the error >&2; exit 3";
+    driver_shell(&d, (struct job_options){.output_max_bytes = CAP, .flags = LEASE_F_DROP}, script);
+    struct lease_record r = driver_next(&d, LEASE_REC_END);
+    char *text = driver_output(&d), *at;
+    size_t len = strlen(text); /* an ordinary file, without a hole in it */
+    cr_assert(len > CAP - 16384 && len < CAP + 200, "%zu", len);
+    cr_assert_not_null(strstr(r.cause, "output limit 1M reached; 21M of its middle were dropped"),
+                       "%s", r.cause);
+    cr_assert_eq(strncmp(text, "first\n1\n2\n", 10), 0);
+    cr_assert_not_null(at = strstr(text, "\nchipq: output limit reached; dropped here: 21M "));
+    cr_assert_eq(at - text, CAP / 2 - LOG_GAP_LINE_BYTES);
+    unsigned long line = strtoul(strchr(strchr(at + 1, '\n') + 1, '\n') + 1, &at, 10);
+    cr_assert(line > LAST - CAP / 2 / 7 && line < LAST, "%lu", line);
+    for (; line <= LAST; line++, (void)strtoul(at, &at, 10)) /* each of them from here on */
+        if (line < LAST)
+            cr_assert_eq(strtoul(at, NULL, 10), line + 1);
+    cr_assert_not_null(strstr(text, "\n3000000\nthe error\n\nchipq: output limit 1M reached; bytes "
+                                    "524288 to "));
+    cr_assert_str_eq(text + len - sizeof "(21M) were dropped", "(21M) were dropped\n");
+    free(text);
+}
+
+#ifdef CQ_FAILPOINTS
+Test(shepherd_keepers, where_no_hole_can_be_made_the_beginning_is_kept)
+{
+    enum { CAP = 1 << 20 };
+    cr_assert_eq(setenv("CQ_FAILPOINTS", "shepherd.output.punch=err(EOPNOTSUPP)", 1), 0);
+    start();
+    driver_shell(&d, (struct job_options){.output_max_bytes = CAP, .flags = LEASE_F_DROP},
+                 "seq 1 1000000; exit 3");
+    struct lease_record r = driver_next(&d, LEASE_REC_END);
+    cr_assert_eq(r.limit, LIMIT_NONE);
+    cr_assert_eq(r.exit_code, 3);
+    cr_assert_not_null(strstr(r.cause, "output limit 1M reached; at least "), "%s", r.cause);
+    char *text = driver_output(&d);
+    cr_assert_null(strstr(text, "dropped here"));
+    cr_assert_null(strstr(text, "what follows is dropped"));
+    cr_assert_eq(strncmp(text, "1\n2\n3\n", 6), 0);
+    cr_assert_eq(strncmp(text + CAP, "\nchipq: output limit 1M reached; at least ", 41), 0);
+    free(text);
+    end();
+}
+#endif
 
 Test(shepherd, notices_output_that_grows_after_silence)
 {

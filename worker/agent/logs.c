@@ -3,6 +3,7 @@
 #include "common/base/pure/parse.h"
 #include "common/base/sys/files.h"
 #include "worker/agent/logwatch.h"
+#include "worker/lease/log_gap.h"
 #include "worker/lease/place.h"
 
 #include <errno.h>
@@ -10,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { CHUNK_MAX = 262144, WAITERS_MAX = 1024 };
+enum { CHUNK_MAX = 262144, WAITERS_MAX = 1024, GONE_MAX = 8 };
 
 struct log_waiter {
     struct agent *agent;
@@ -43,40 +44,102 @@ static bool is_live(struct agent *a, const char *place, uint64_t attempt)
     return false;
 }
 
+/* False: an error was answered. *fd < 0: there is no file yet. */
+static bool open_output(const struct log_waiter *w, bool may_grow, int *fd)
+{
+    struct stat st;
+    /* A job can put anything in its file's place, a pipe too: nothing may block on it. */
+    *fd = open(w->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (*fd >= 0 && (fstat(*fd, &st) != 0 || !S_ISREG(st.st_mode))) {
+        close(*fd);
+        answer_error(w->agent, w->request, w->offset, "the output is not a regular file");
+        return false;
+    }
+    if (*fd < 0 && !may_grow) {
+        answer_error(w->agent, w->request, w->offset,
+                     errno == ENOENT ? "this attempt has no output here"
+                                     : "the output cannot be opened");
+        return false;
+    }
+    return true;
+}
+
+/* A piece of output: `at` is where the job wrote it, `n` < 0 an error. */
+struct piece {
+    uint64_t at, size; /* size: of the output, as far as it is known */
+    ssize_t n;
+    bool is_told; /* it is our own word, not the job's */
+};
+
+/* Who reads on from within what is missing by now was too slow to see the line in front of it. */
+static struct piece tell_gap(const struct log_gap *g, uint64_t offset, uint64_t size, char *buf)
+{
+    char text[32];
+    int n = snprintf(buf, CHUNK_MAX, "\nchipq: output limit reached; dropped here: %s\n",
+                     format_size_bytes(g->to - offset, text, sizeof text));
+    return (struct piece){.at = g->to - (uint64_t)n, .size = size, .n = n, .is_told = true};
+}
+
+static struct piece read_piece(int fd, uint64_t offset, size_t max, char *buf)
+{
+    struct stat st = {0};
+    if (fstat(fd, &st) != 0)
+        return (struct piece){.at = offset, .n = -1};
+    const struct log_gap g = log_gap_find(fd, (uint64_t)st.st_size);
+    uint64_t moved = g.is_closed ? g.to - g.from : 0, size = (uint64_t)st.st_size + moved;
+    bool is_behind = g.to > 0 && offset > g.from && offset < g.to;
+    if (is_behind)
+        return tell_gap(&g, offset, size, buf);
+    if (g.to > 0 && offset < g.from && max > g.from - offset)
+        max = (size_t)(g.from - offset);
+    offset = g.to > 0 && offset == g.from ? g.to : offset;
+    return (struct piece){
+        .at = offset,
+        .size = size,
+        .n = pread(fd, buf, max, (off_t)(offset >= g.to ? offset - moved : offset))};
+}
+
+/* What was read may have become part of the gap meanwhile, and then it was zeros. */
+static bool is_gone(int fd, const struct piece *p)
+{
+    struct stat st;
+    struct log_gap g = {0};
+    if (!p->is_told && fstat(fd, &st) == 0)
+        g = log_gap_find(fd, (uint64_t)st.st_size);
+    return !g.is_closed && p->at < g.to && p->at + (uint64_t)(p->n > 0 ? p->n : 0) > g.from;
+}
+
+static struct piece read_what_is_there(int fd, uint64_t offset, size_t max, char *buf)
+{
+    struct piece p = read_piece(fd, offset, max, buf);
+    for (int i = 0; i < GONE_MAX && is_gone(fd, &p); i++)
+        p = read_piece(fd, offset, max, buf);
+    return p;
+}
+
 /* Answers if there is something to say. False: nothing yet, and more may come. */
 static bool try_answer(const struct log_waiter *w, bool must_answer)
 {
     static char buf[CHUNK_MAX];
-    struct stat st = {0};
     bool may_grow = is_live(w->agent, w->place, w->attempt);
-    /* A job can put anything in its file's place, a pipe too: nothing may block on it. */
-    int fd = open(w->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    if (fd >= 0 && (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))) {
-        close(fd);
-        answer_error(w->agent, w->request, w->offset, "the output is not a regular file");
-        return true;
-    }
-    if (fd < 0 && !may_grow) {
-        answer_error(w->agent, w->request, w->offset,
-                     errno == ENOENT ? "this attempt has no output here"
-                                     : "the output cannot be opened");
-        return true;
-    }
     size_t max = w->max && w->max < CHUNK_MAX ? (size_t)w->max : CHUNK_MAX;
-    ssize_t n = fd >= 0 ? pread(fd, buf, max, (off_t)w->offset) : 0;
-    bool has_size = fd >= 0 && fstat(fd, &st) == 0;
-    if (fd >= 0)
+    struct piece p = {.at = w->offset};
+    int fd;
+    if (!open_output(w, may_grow, &fd))
+        return true;
+    if (fd >= 0) {
+        p = read_what_is_there(fd, w->offset, max, buf);
         close(fd);
-    if (n < 0) {
+    }
+    if (p.n < 0) {
         answer_error(w->agent, w->request, w->offset, "the output cannot be read");
         return true;
     }
-    bool is_end = !may_grow && has_size && w->offset + (uint64_t)n >= (uint64_t)st.st_size;
-    if (n == 0 && !is_end && !must_answer)
+    bool is_end = !may_grow && fd >= 0 && p.at + (uint64_t)p.n >= p.size;
+    if (p.n == 0 && !is_end && !must_answer)
         return false;
-    answer(
-        w->agent, w->request,
-        &(struct msg_log_chunk){.offset = w->offset, .data = {buf, (size_t)n}, .at_end = is_end});
+    answer(w->agent, w->request,
+           &(struct msg_log_chunk){.offset = p.at, .data = {buf, (size_t)p.n}, .at_end = is_end});
     return true;
 }
 

@@ -25,7 +25,7 @@ static void attempt_finish(struct shepherd *s)
     bool is_ended_by_it = output_finish(r) && r->record.limit == LIMIT_NONE;
     if (is_ended_by_it)
         r->record.limit = LIMIT_OUTPUT;
-    if (is_ended_by_it || (r->dropped_bytes && r->record.cause[0] == '\0'))
+    if (is_ended_by_it || ((r->dropped_bytes || r->gap.to) && r->record.cause[0] == '\0'))
         output_limit_text(r, r->record.cause, sizeof r->record.cause);
     account_end(s);
     spawn_clean(s, r);

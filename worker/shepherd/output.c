@@ -1,7 +1,8 @@
 /* The output file of an attempt: made by us, written by the job itself, held below its cap. Nobody
  * polls a quiet file: inotify tells the first byte after silence, a timer looks while it grows.
- * Dropping is cutting off: the job appends, so that it goes on at the new end, and what was cut off
- * before the kernel wrote it out never costs a disk anything. */
+ * What is dropped is taken out of the middle; where a file system cannot do that, it is cut off:
+ * the job appends, so that it goes on at the new end. What was dropped before the kernel wrote it
+ * out never costs a disk anything. */
 #include "worker/shepherd/shepherd.h"
 #include "common/base/pure/parse.h"
 #include "common/base/sys/files.h"
@@ -45,6 +46,7 @@ int output_open(struct running *r, const char *dir, struct cq_err *err)
     if (r->log_fd < 0)
         return cq_fail_errno(err, CQ_E_IO, errno, "cannot make the output file %s", r->log);
     r->log_bytes = r->dropped_bytes = 0;
+    r->gap = (struct log_gap){0};
     return 0;
 }
 
@@ -69,10 +71,13 @@ static void look_again(struct running *r, int64_t now_us)
 
 void output_limit_text(const struct running *r, char *to, size_t size)
 {
-    char limit[32], more[32];
+    char limit[32], more[32], middle[32];
     (void)format_size_mib(r->job->order.output_max_bytes >> 20, limit, sizeof limit);
     (void)format_size_mib((r->dropped_bytes + (1 << 20) - 1) >> 20, more, sizeof more);
-    if (r->record.flags & LEASE_F_DROP)
+    (void)format_size_bytes(r->gap.to - r->gap.from, middle, sizeof middle);
+    if (r->gap.to)
+        snprintf(to, size, "output limit %s reached; %s of its middle were dropped", limit, middle);
+    else if (r->record.flags & LEASE_F_DROP)
         snprintf(to, size, "output limit %s reached; at least %s more were dropped", limit, more);
     else
         snprintf(to, size, "output limit %s reached: it wrote more output than allowed", limit);
@@ -81,20 +86,26 @@ void output_limit_text(const struct running *r, char *to, size_t size)
 static bool cut_at_cap(struct running *r, uint64_t bytes)
 {
     uint64_t cap = r->job->order.output_max_bytes;
-    if (bytes <= cap || ftruncate(r->log_fd, (off_t)cap) != 0)
+    if (bytes <= cap || r->gap.to || ftruncate(r->log_fd, (off_t)cap) != 0)
         return false;
     r->dropped_bytes += bytes - cap;
     return true;
+}
+
+/* True when it is below its cap again. */
+static bool drop_some(struct running *r, uint64_t bytes)
+{
+    return output_drop_middle(r, bytes) || cut_at_cap(r, bytes);
 }
 
 static bool is_over_cap(struct shepherd *s, uint64_t bytes, int64_t now_us)
 {
     struct running *r = &s->now_running;
     char text[CAUSE_BYTES];
-    if (bytes <= r->job->order.output_max_bytes)
+    if (output_kept(r, bytes) <= r->job->order.output_max_bytes)
         return false;
-    if ((r->record.flags & LEASE_F_DROP) && cut_at_cap(r, bytes)) {
-        r->log_bytes = r->job->order.output_max_bytes;
+    if ((r->record.flags & LEASE_F_DROP) && drop_some(r, bytes)) {
+        r->log_bytes = r->gap.to ? bytes : r->job->order.output_max_bytes;
         look_again(r, now_us);
         return true;
     }
@@ -141,16 +152,37 @@ void output_say(const struct running *r, const char *text)
         (void)write_all(r->log_fd, line, (size_t)n < sizeof line ? (size_t)n : sizeof line - 1);
 }
 
+/* The last line of an output of which something is missing. */
+static void say_what_is_missing(const struct running *r)
+{
+    char text[CAUSE_BYTES], limit[32], words[128];
+    output_limit_text(r, text, sizeof text);
+    if (r->gap.to) {
+        log_gap_words(&r->gap, words, sizeof words);
+        (void)format_size_mib(r->job->order.output_max_bytes >> 20, limit, sizeof limit);
+        snprintf(text, sizeof text, "output limit %s reached; %s", limit, words);
+    }
+    (void)write_all(r->log_fd, "\n", 1);
+    output_say(r, text);
+}
+
+/* True when there was more than its cap. */
+static bool finish_at_cap(struct running *r, bool drops)
+{
+    uint64_t bytes = output_bytes(r);
+    if (output_kept(r, bytes) > r->job->order.output_max_bytes)
+        return drops ? drop_some(r, bytes) : cut_at_cap(r, bytes);
+    return false;
+}
+
 bool output_finish(struct running *r)
 {
-    char text[CAUSE_BYTES];
     bool drops = (r->record.flags & LEASE_F_DROP) != 0;
-    bool is_cut = r->log_fd >= 0 && cut_at_cap(r, output_bytes(r));
-    if (r->dropped_bytes) {
-        output_limit_text(r, text, sizeof text);
-        (void)write_all(r->log_fd, "\n", 1);
-        output_say(r, text);
-    }
+    bool is_cut = r->log_fd >= 0 && finish_at_cap(r, drops);
+    if (r->log_fd >= 0 && r->gap.to)
+        output_close_gap(r, output_bytes(r));
+    if (r->dropped_bytes || r->gap.to)
+        say_what_is_missing(r);
     if (r->log_fd >= 0)
         close(r->log_fd);
     r->log_fd = -1;

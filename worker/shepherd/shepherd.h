@@ -6,6 +6,7 @@
 #include "common/base/sys/clock.h"
 #include "worker/lease/lease_spec.h"
 #include "worker/lease/limits.h"
+#include "worker/lease/log_gap.h"
 #include "worker/lease/order.h"
 #include "worker/lease/proto.h"
 
@@ -36,7 +37,8 @@ struct running {
     int64_t check_at_us; /* of the output's size */
     enum watch_state watch;
     int log_fd;
-    uint64_t log_bytes, dropped_bytes;
+    uint64_t log_bytes, dropped_bytes; /* dropped: cut off its end */
+    struct log_gap gap;                /* or out of its middle */
     char log[PATH_MAX], work[PATH_MAX], tmp[PATH_MAX];
 };
 
@@ -105,6 +107,11 @@ bool output_finish(
     struct running *r); /* cuts at the cap; true when that ends it. Closes the file */
 void output_limit_text(const struct running *r, char *to, size_t size);
 void output_say(const struct running *r, const char *text); /* appends a line "chipq: ..." */
+
+/* output_gap.c: output beyond its cap, without its middle. `bytes`: size of the file. */
+uint64_t output_kept(const struct running *r, uint64_t bytes);
+bool output_drop_middle(struct running *r, uint64_t bytes); /* false: it cannot be done here */
+void output_close_gap(struct running *r, uint64_t bytes);   /* if that can be done */
 
 /* spawn.c: its process. 0, or -1 with the text that the user sees. */
 int spawn_attempt(struct shepherd *s, struct running *r, struct cq_err *err) CQ_MUST_CHECK;
