@@ -165,9 +165,15 @@ static json_t *cell(const struct cli *c, double value, int digits)
     return json_string(text);
 }
 
-static double percent(double part, double whole)
+/* Of nothing nobody knows a part; a little is not nothing. */
+static json_t *percent(const struct cli *c, double part, double whole)
 {
-    return whole > 0 ? 100 * part / whole : 0;
+    double value = whole > 0 ? 100 * part / whole : 0;
+    if (whole <= 0)
+        return c->output == CLI_TABLE || c->output == CLI_COLUMNS ? json_string("-") : json_null();
+    if (value < 0.5 && (c->output == CLI_TABLE || c->output == CLI_COLUMNS))
+        return json_string("<1");
+    return cell(c, value, 0);
 }
 
 static void add_worst(json_t *o, const struct efficiency_row *r)
@@ -194,10 +200,10 @@ static json_t *row_of(const struct cli *c, const struct sum *s, enum efficiency_
     json_object_set_new(o, "runs", json_integer((json_int_t)s->runs));
     json_object_set_new(o, "core_hours", cell(c, s->core_ms / 3.6e6, 3));
     json_object_set_new(o, "cpu_hours", cell(c, s->cpu_ms / 3.6e6, 3));
-    json_object_set_new(o, "cpu_percent", cell(c, percent(s->cpu_ms, s->core_ms), 0));
+    json_object_set_new(o, "cpu_percent", percent(c, s->cpu_ms, s->core_ms));
     json_object_set_new(o, "mem_gib_hours", cell(c, s->asked_mib_s / mib_s, 3));
     json_object_set_new(o, "mem_used_gib_hours", cell(c, s->used_mib_s / mib_s, 3));
-    json_object_set_new(o, "mem_percent", cell(c, percent(s->used_mib_s, s->asked_mib_s), 0));
+    json_object_set_new(o, "mem_percent", percent(c, s->used_mib_s, s->asked_mib_s));
     json_object_set_new(o, "advice", json_text(cq_str_text(&advice)));
     if (wants_json(c))
         add_worst(o, s->worst);

@@ -161,12 +161,18 @@ static void add_end(struct efficiency_tally *t, const struct counted_by *by,
         t->peaks[usage_wait_bucket(e->peak_mem_kib)]++; /* eight an octave suit sizes too */
 }
 
+/* Its keeper was there at its end: of others nobody knows what they used, if anything. */
+static bool was_measured(const struct attempt_end_rec *e)
+{
+    return e->peak_mem_kib > 0 || e->cpu_user_us + e->cpu_system_us > 0;
+}
+
 int efficiency_add(struct store *s, struct efficiency_sums *sums, const struct attempt_end_rec *e,
                    struct cq_err *err)
 {
     const struct counted_by *by = NULL;
     bool has_run = e->start_us > 0 && !(e->worker == 0 && e->verdict == VERDICT_LOST);
-    int rc = has_run ? find_job(s, e->job, &by, err) : 0;
+    int rc = has_run && was_measured(e) ? find_job(s, e->job, &by, err) : 0;
     if (rc > 0)
         add_end(&sum_of(sums, by, (uint64_t)(e->at_us - e->at_us % HOUR_US))->tally, by, e);
     return rc < 0 ? -1 : 0;

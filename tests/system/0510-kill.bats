@@ -88,7 +88,7 @@ all_dead_within() {
 
 @test "lost, and a human is to decide: nowhere, of unknown size, with what to do" {
     start_hiders 'while :; do sleep 1000; done' --on-lost wait
-    kill -9 "$(pgrep -P "$(pool_pid execd)" -f chipq-shepherd | head -n 1)"
+    kill -9 "$(busy_keepers | head -n 1)"
     all_dead_within 5
     until_asks "$job"
     run -0 chipq job "$job"
@@ -102,14 +102,15 @@ all_dead_within() {
 
 @test "of an array, the advice names what asks: what runs goes on" {
     exec 8<&-
-    job=$(chipq submit --array 1-2 --on-lost wait -- sh -c 'echo $PPID >"$1"; exec sleep 1000' sh "$T/said")
-    heard "$T/said"
-    heard "$T/said"
-    kill -9 "$(pgrep -P "$(pool_pid execd)" -f chipq-shepherd | head -n 1)"
+    exec 8<>"$T/said" # open all the time: two may speak at once
+    job=$(chipq submit --array 1-2 --on-lost wait -- sh -c 'echo up >"$1"; exec sleep 1000' sh "$T/said")
+    IFS= read -r -t 10 _ <&8
+    IFS= read -r -t 10 _ <&8
+    kill -9 "$(busy_keepers | head -n 1)"
     until_asks "$job"
     advice=$(chipq why "$job" | grep -o "chipq requeue '$job\[[12]\]'")
     run -0 eval "$advice"
-    [ "$(heard "$T/said")" ]
+    IFS= read -r -t 10 _ <&8
     run -0 chipq job "$job" --json
     attempts=$(python3 -c 'import json,sys; print(sorted(t["attempt"] for t in json.load(sys.stdin)["task_list"]))' <<<"$output")
     [ "$attempts" = "[1, 2]" ]

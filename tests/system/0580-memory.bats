@@ -141,3 +141,18 @@ eat() { # eat MIB: a command that takes so much
     run -2 as acme usage --by tool
     run -3 chipq --key "$CHIPQ_DIR/keys/admin.key" usage --efficiency
 }
+
+@test "usage --efficiency counts no run that nobody measured, and rounds nothing to none" {
+    mkfifo "$CHIPQ_DIR/said"
+    number=$(as beta submit --name orphan --on-lost fail -- sh -c 'echo up >"$1"; exec sleep 600' sh "$CHIPQ_DIR/said")
+    [ "$(heard "$CHIPQ_DIR/said")" = up ]
+    kill -9 "$(busy_keepers | head -n 1)"
+    run -1 as beta wait "$number" --timeout 10s
+    run -0 as beta usage --efficiency
+    [[ $output != *orphan* ]]
+    run -0 as beta submit --wait --name idle --mem 1G -- sleep 0.3
+    run -0 as beta usage --efficiency --format tool,cpu_percent,mem_percent
+    grep -Eqx "idle +(<1|[1-9]) +<1" <<<"$output"
+    run -0 as beta usage --efficiency --json
+    [[ $output != *"null"* ]] # all of these were measured
+}

@@ -77,3 +77,11 @@ heard() {
 all_closed() {
     timeout "$2" cat "$1"
 }
+
+# busy_keepers: the pids of those shepherds under which something runs now; others wait for their lease to close.
+busy_keepers() {
+    local keeper
+    for keeper in $(pgrep -P "$(pool_pid execd)" -f chipq-shepherd); do
+        ! pgrep -P "$keeper" >/dev/null || echo "$keeper"
+    done
+}

@@ -213,3 +213,32 @@ Test(store_efficiency, more_rows_than_a_page_are_all_read)
     store_query_free(q);
     store_close(s);
 }
+
+/* Its keeper died with it: it held cores, but what it made of them is no zero. */
+Test(store_efficiency, an_attempt_that_nobody_measured_is_no_run)
+{
+    struct store *s = open_store(true);
+    struct store_batch *b = store_batch_new(s);
+    add_people(b);
+    add_submit(b, JOB, ACME, "seed-1");
+    add_end(b, JOB, HOUR_US, 1000, 500);
+    struct record *r = record_new(RECORD_ATTEMPT_END);
+    r->u.attempt_end_rec = (struct attempt_end_rec){.job = JOB,
+                                                    .attempt = 2,
+                                                    .verdict = VERDICT_LOST,
+                                                    .start_us = HOUR_US,
+                                                    .end_us = 2 * HOUR_US,
+                                                    .run_us = HOUR_US,
+                                                    .mem_mib = 1000,
+                                                    .worker = 9,
+                                                    .at_us = HOUR_US};
+    store_batch_add_record(b, r, HOUR_US);
+    write_now(s, b);
+    store_start(s);
+    struct store_query *q = ask(s, ACME, 0, INT64_MAX);
+    cr_assert_eq(q->efficiency->n, 1);
+    cr_expect_eq(q->efficiency->groups[0]->tally.runs, 1);
+    cr_expect_eq(q->efficiency->groups[0]->tally.core_us, 400);
+    store_query_free(q);
+    store_close(s);
+}
