@@ -10,12 +10,12 @@
 
 enum column_kind {
     COLUMN_TEXT,
-    COLUMN_STATE,  /* text, coloured by what it says */
-    COLUMN_NUMBER, /* right-aligned; reals too */
-    COLUMN_TIME,   /* a duration in microseconds; 0 shows "-" */
-    COLUMN_WALL,   /* a wall time in microseconds; 0 shows "-" */
+    COLUMN_STATE,    /* text, coloured by what it says */
+    COLUMN_NUMBER,   /* right-aligned; reals too */
+    COLUMN_TIME,     /* a duration in microseconds; 0 shows "-" */
+    COLUMN_WALL,     /* a wall time in microseconds; 0 shows "-" */
     COLUMN_SIZE_MIB, /* null, not known, shows "-" */
-    COLUMN_LIST /* an array of texts, joined with ',' */
+    COLUMN_LIST      /* an array of texts, joined with ',' */
 };
 
 struct column {
