@@ -62,8 +62,9 @@ static const struct argp_option options[] = {
     {"time", KEY_TIME, "TIME", 0,
      "wall limit, as in 2h or 90s (24h, unless chipqd was started with another --default-time)", 0},
     {"topo", KEY_TOPO, "WISH", 0,
-     "pack, spread or any, then :l3, :numa, :socket or :node, then ! to wait "
-     "rather than split",
+     "pack, spread or any, then :l3, :numa, :socket or :node, then ! to wait rather than have "
+     "more of them than its cores need, or memory of others; or than be spread unevenly "
+     "(pack:numa)",
      0},
     {"exclusive", KEY_EXCLUSIVE, "OF", 0,
      "nobody else beside it: node (the whole machine), socket or numa (as many whole ones as its "

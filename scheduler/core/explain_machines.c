@@ -22,9 +22,28 @@ static void format_request(const struct shape *s, struct cq_str *out)
                   format_size_mib(s->mem_mib, mem, sizeof mem));
 }
 
+/* "--topo pack:numa!" or "--exclusive socket", of one that insists. */
+static void add_place(const struct shape *s, struct cq_str *out)
+{
+    char wish[32];
+    if (s->wish.is_whole)
+        cq_str_printf(out, "--exclusive %s", s->wish.level == LEVEL_NUMA ? "numa" : "socket");
+    else
+        cq_str_printf(out, "--topo %s", layout_wish_text(&s->wish, wish, sizeof wish));
+}
+
+static struct shape without_place(const struct shape *s)
+{
+    struct shape loose = *s;
+    loose.wish.is_strict = loose.wish.is_whole = false;
+    return loose;
+}
+
 bool explain_impossible(const struct core *c, const struct shape *s, struct cq_str *out)
 {
     uint64_t cores = 0, mem = 0, up = 0, with_features = 0;
+    const struct shape loose = without_place(s);
+    bool is_place = false;
     char has[32], asks[32];
     for (size_t i = 0; i < c->pool.n; i++) {
         const struct worker *w = c->pool.workers[i];
@@ -33,13 +52,19 @@ bool explain_impossible(const struct core *c, const struct shape *s, struct cq_s
         if (placement_could_fit(s, w))
             return false;
         up++;
+        is_place = is_place || placement_could_fit(&loose, w);
         with_features += placement_has_features(w->features, s->node_has);
         cores = w->n_cores > cores ? w->n_cores : cores;
         mem = w->mem_mib > mem ? w->mem_mib : mem;
     }
     if (up == 0)
         return false;
-    if (s->cores > cores)
+    if (is_place) {
+        cq_str_printf(out, "asks %" PRIu64 " cores and %s as strictly as ", s->cores,
+                      format_size_mib(s->mem_mib, asks, sizeof asks));
+        add_place(s, out);
+        cq_str_add(out, "; no worker has such a place");
+    } else if (s->cores > cores)
         cq_str_printf(out, "asks %" PRIu64 " cores; the largest worker has %" PRIu64, s->cores,
                       cores);
     else if (s->mem_mib > mem)
@@ -57,7 +82,7 @@ bool explain_impossible(const struct core *c, const struct shape *s, struct cq_s
 
 void explain_capacity(const struct core *c, const struct shape *s, struct reason *r)
 {
-    struct cq_str asks = {0};
+    struct cq_str asks = {0}, place CQ_CLEANUP(cq_str_fini) = {0};
     uint64_t fits = 0, working = 0, most = 0, most_mem = 0;
     char mem[32];
     for (size_t i = 0; i < c->pool.n; i++) {
@@ -73,6 +98,13 @@ void explain_capacity(const struct core *c, const struct shape *s, struct reason
             most_mem = greater(most_mem, w->mem_mib - w->mem_used_mib);
     }
     format_request(s, &asks);
+    if (s->wish.is_strict && most >= s->cores && most_mem >= s->mem_mib) {
+        cq_str_add(&place, ", but not placed as ");
+        add_place(s, &place);
+        cq_str_add(&place, placement_is_spread(s)
+                               ? " insists (spread jobs have at most half of a machine together)"
+                               : " insists");
+    }
     if (working == 0) {
         SAY(r->text,
             "it asks %s; the %" PRIu64 " worker%s that could hold it take%s nothing new just now",
@@ -81,13 +113,14 @@ void explain_capacity(const struct core *c, const struct shape *s, struct reason
     } else {
         SAY(r->text,
             "it asks %s; %" PRIu64 " worker%s could hold it, the most free on one now: %" PRIu64
-            " core%s, %s of memory%s",
+            " core%s, %s of memory%s%s",
             cq_str_text(&asks), fits, fits == 1 ? "" : "s", most, most == 1 ? "" : "s",
             format_size_mib(most_mem, mem, sizeof mem),
             working > 1 && most >= s->cores && most_mem >= s->mem_mib && !s->exclusive
                     && !s->wish.is_strict
                 ? " (not on the same one)"
-                : "");
+                : "",
+            cq_str_text(&place));
         SAY(r->advice, "it starts when running jobs end%s%s",
             most > 0 ? "; a smaller request starts sooner" : "",
             s->wish.is_strict && most >= s->cores ? ", and one whose --topo does not insist (!)"

@@ -16,6 +16,13 @@ static bool keeps_any(const struct hold *h)
     return h->kept.n > 0;
 }
 
+/* Only those that insist are exact. */
+static uint64_t cores_spread(const struct hold *h)
+{
+    const struct shape *s = h->job->class->shape;
+    return keeps_any(h) && placement_is_spread(s) ? s->cores : 0;
+}
+
 /* A start of `s` at that time is there together with the job of `h`. */
 static bool is_beside(const struct hold *h, const struct shape *s, int64_t at_us)
 {
@@ -25,30 +32,21 @@ static bool is_beside(const struct hold *h, const struct shape *s, int64_t at_us
 
 /* ---- what is there at a time ---- */
 
-struct there {
-    struct bitset cores;
-    uint64_t mem[LAYOUT_UNITS_MAX]; /* of NUMA nodes */
-};
-
-static void there_fini(struct there *t)
-{
-    bitset_fini(&t->cores);
-}
-
 /* Without what runs then by its limit. */
 static void fill_there(const struct core *c, const struct worker *w, int64_t at_us, struct there *t)
 {
     size_t n = w->layout.n[LEVEL_NUMA];
     bitset_copy(&t->cores, &w->cores);
-    layout_all_memory(&w->layout, t->mem);
+    layout_all_memory(&w->layout, t->mem_mib);
     for (size_t i = 0; i < w->n_leases; i++) {
         const struct lease *l = w->leases[i];
         if (plan_end_of(c, l) <= at_us)
             continue;
         bitset_and_not(&t->cores, &l->cores);
+        t->spread += l->class && placement_is_spread(l->class->shape) ? l->n_cores : 0;
         for (size_t k = 0; k < n; k++) {
             uint64_t used = n > 1 ? l->numa_mem.mib[k] : l->mem_mib;
-            t->mem[k] -= used < t->mem[k] ? used : t->mem[k];
+            t->mem_mib[k] -= used < t->mem_mib[k] ? used : t->mem_mib[k];
         }
     }
 }
@@ -68,7 +66,8 @@ static void take_out_kept(const struct core *c, const struct shape *s, const str
         const struct hold *h = &c->holds.items[i];
         if (h == own || h->worker != w || !keeps_any(h) || !is_beside(h, s, at_us))
             continue;
-        take_out(&h->kept, &t->cores, t->mem);
+        take_out(&h->kept, &t->cores, t->mem_mib);
+        t->spread += cores_spread(h);
     }
 }
 
@@ -103,7 +102,7 @@ bool kept_fits_at(const struct core *c, const struct shape *s, const struct work
     fill_there(c, w, at_us, &t);
     take_out_kept(c, s, w, own, at_us, &t);
     struct kept_place kept = {.n_mem = w->layout.n[LEVEL_NUMA]};
-    bool ok = placement_strict(s, w, &t.cores, t.mem, &cores, kept.mem_mib);
+    bool ok = placement_strict(s, w, &t, &cores, kept.mem_mib);
     kept.n = cores.n;
     if (ok)
         memcpy(kept.words, cores.words, cores.n * sizeof kept.words[0]);
@@ -126,7 +125,8 @@ bool kept_is_good(const struct core *c, const struct hold *h)
     for (size_t i = bitset_next(&kept, 0); i != SIZE_MAX; i = bitset_next(&kept, i + 1))
         ok = ok && bitset_has(&t.cores, i);
     for (size_t i = 0; i < h->kept.n_mem; i++)
-        ok = ok && t.mem[i] >= h->kept.mem_mib[i];
+        ok = ok && t.mem_mib[i] >= h->kept.mem_mib[i];
+    ok = ok && (cores_spread(h) == 0 || placement_may_spread(s, h->worker, t.spread));
     there_fini(&t);
     return ok && leaves_sums(c, s, h->worker, h, h->at_us);
 }
@@ -149,6 +149,40 @@ bool kept_take_out(const struct core *c, const struct shape *s, const struct wor
     return some;
 }
 
+/* With so many cores more that are spread at its time the job of `h`, which insists on being
+ * spread, would not be there. */
+static bool takes_half(const struct core *c, const struct hold *h, uint64_t cores)
+{
+    const struct shape *s = h->job->class->shape;
+    struct there t CQ_CLEANUP(there_fini) = {.spread = cores};
+    if (cores_spread(h) == 0)
+        return false;
+    fill_there(c, h->worker, h->at_us, &t);
+    take_out_kept(c, s, h->worker, h, h->at_us, &t);
+    return !placement_may_spread(s, h->worker, t.spread);
+}
+
+bool kept_lets_spread(const struct core *c, const struct shape *s, const struct worker *w,
+                      const struct job *job)
+{
+    const struct hold *own = job ? holds_of((struct core *)c, job) : NULL;
+    for (size_t i = 0; placement_is_spread(s) && i < c->holds.n; i++) {
+        const struct hold *h = &c->holds.items[i];
+        bool is_over = plan_over_us(c->policy_us, s) <= h->at_us;
+        if (h != own && h->worker == w && h->job->ready > 0 && !is_over
+            && takes_half(c, h, s->cores))
+            return false;
+    }
+    return true;
+}
+
+/* One that is over by then is not counted yet. */
+static bool takes_kept_half(const struct core *c, const struct hold *h, const struct lease *l)
+{
+    bool is_spread = l->class && placement_is_spread(l->class->shape);
+    return is_spread && takes_half(c, h, plan_end_of(c, l) > h->at_us ? 0 : l->n_cores);
+}
+
 /* With its memory of NUMA nodes taken then too, there is too little of what `h` keeps. */
 static bool takes_kept_memory(const struct core *c, const struct hold *h, const struct lease *l)
 {
@@ -157,7 +191,7 @@ static bool takes_kept_memory(const struct core *c, const struct hold *h, const 
     fill_there(c, h->worker, h->at_us, &t);
     for (size_t i = 0; i < h->kept.n_mem && h->kept.n_mem > 1; i++) {
         uint64_t used = is_counted ? 0 : l->numa_mem.mib[i];
-        yes = yes || (used > 0 && t.mem[i] < used + h->kept.mem_mib[i]);
+        yes = yes || (used > 0 && t.mem_mib[i] < used + h->kept.mem_mib[i]);
     }
     there_fini(&t);
     return yes;
@@ -169,5 +203,7 @@ bool kept_is_in_way(const struct core *c, const struct hold *h, const struct lea
     const struct bitset kept = view(&h->kept);
     bool is_there =
         l && h->worker == l->worker && keeps_any(h) && plan_over_us(from_us, s) > h->at_us;
-    return is_there && (bitset_intersects(&kept, &l->cores) || takes_kept_memory(c, h, l));
+    return is_there
+           && (bitset_intersects(&kept, &l->cores) || takes_kept_memory(c, h, l)
+               || takes_kept_half(c, h, l));
 }

@@ -40,6 +40,11 @@ bool kept_is_good(const struct core *c, const struct hold *h);
 bool kept_take_out(const struct core *c, const struct shape *s, const struct worker *w,
                    const struct job *job, struct bitset *cores, uint64_t *mem_free);
 
+/* With such a start too, jobs that insist on being spread have their part of `w` when they are to:
+ * also who is packed for want of room counts as spread. */
+bool kept_lets_spread(const struct core *c, const struct shape *s, const struct worker *w,
+                      const struct job *job);
+
 /* The lease would still have what `h` keeps, if it went on with such a task from `from_us`. */
 bool kept_is_in_way(const struct core *c, const struct hold *h, const struct lease *l,
                     const struct shape *s, int64_t from_us);

@@ -239,6 +239,16 @@ void layout_all_memory(const struct layout *l, uint64_t *mem_mib)
 
 /* ---- wishes ---- */
 
+static const char *const level_names[LEVELS] = {"core", "l3", "numa", "socket", "node"};
+static const char *const way_names[] = {"pack", "spread", "any"};
+
+const char *layout_wish_text(const struct layout_wish *wish, char *buf, size_t size)
+{
+    (void)snprintf(buf, size, "%s:%s%s", way_names[wish->way], level_names[wish->level],
+                   wish->is_strict ? "!" : "");
+    return buf;
+}
+
 static bool is_word(const char *text, size_t n, const char *word)
 {
     return strlen(word) == n && memcmp(text, word, n) == 0;
@@ -246,8 +256,6 @@ static bool is_word(const char *text, size_t n, const char *word)
 
 bool layout_read_wish(const char *topo, struct layout_wish *out)
 {
-    static const char *const ways[] = {"pack", "spread", "any"};
-    static const char *const levels[LEVELS] = {"core", "l3", "numa", "socket", "node"};
     size_t n = strlen(topo);
     struct layout_wish wish = {.way = WAY_PACK, .level = LEVEL_NUMA};
     if (n > 0 && topo[n - 1] == '!') {
@@ -257,11 +265,11 @@ bool layout_read_wish(const char *topo, struct layout_wish *out)
     const char *colon = memchr(topo, ':', n);
     size_t n_way = colon ? (size_t)(colon - topo) : n;
     size_t way = 0, level = 0;
-    while (way < CQ_COUNT(ways) && !is_word(topo, n_way, ways[way]))
+    while (way < CQ_COUNT(way_names) && !is_word(topo, n_way, way_names[way]))
         way++;
-    while (colon && level < LEVELS && !is_word(colon + 1, n - n_way - 1, levels[level]))
+    while (colon && level < LEVELS && !is_word(colon + 1, n - n_way - 1, level_names[level]))
         level++;
-    if (*topo && (way == CQ_COUNT(ways) || level == LEVELS))
+    if (*topo && (way == CQ_COUNT(way_names) || level == LEVELS))
         return false;
     wish.way = *topo ? (enum layout_way)way : WAY_PACK;
     wish.level = colon ? (enum layout_level)level : LEVEL_NUMA;

@@ -47,14 +47,18 @@ enum layout_way { WAY_PACK, WAY_SPREAD, WAY_ANY };
 struct layout_wish {
     enum layout_way way;
     enum layout_level level;
-    bool is_strict; /* rather none than more units than it needs */
-    bool is_whole;  /* untouched units of the level, all of them: nobody else is there */
+    /* Packed: rather none than more units than it needs, whole ones and a rest, with its local
+     * memory. Spread: rather none than uneven. Of WAY_ANY, cores and machines it asks nothing. */
+    bool is_strict;
+    bool is_whole; /* untouched units of the level, all of them: nobody else is there */
     enum layout_memory memory;
     uint64_t cores, mem_mib;
 };
 
 /* "pack|spread|any[:core|l3|numa|socket|node][!]"; "" is pack:numa. False: it is not that. */
 bool layout_read_wish(const char *topo, struct layout_wish *out);
+/* "pack:numa!": as it would be asked. Writes at most `size` bytes and returns buf. */
+const char *layout_wish_text(const struct layout_wish *wish, char *buf, size_t size);
 
 /* ---- what suits ---- */
 

@@ -3,6 +3,7 @@
 #include "scheduler/core/layout.h"
 
 #include "common/base/pure/mem.h"
+#include "scheduler/core/layout_memory.h"
 
 struct piece {
     unsigned unit;
@@ -145,6 +146,73 @@ static bool take_wide(const struct layout *l, struct supply *s, const struct lay
     return true;
 }
 
+/* ---- the same, for memory's sake ---- */
+
+static bool has_node(const struct layout *l, const struct pieces *p, size_t node)
+{
+    for (size_t i = 0; i < p->n; i++)
+        if (layout_is_node_of(l, p->level, p->items[i].unit, node))
+            return true;
+    return false;
+}
+
+/* Free memory of the nodes of all pieces. */
+static uint64_t memory_of(const struct layout *l, const struct pieces *p, const uint64_t *mem_free)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < l->n[LEVEL_NUMA]; i++)
+        sum += has_node(l, p, i) ? mem_free[i] : 0;
+    return sum;
+}
+
+/* What one more unit would add to it. */
+static uint64_t memory_more(const struct layout *l, const struct pieces *p, size_t unit,
+                            const uint64_t *mem_free)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < l->n[LEVEL_NUMA]; i++)
+        sum += layout_is_node_of(l, p->level, unit, i) && !has_node(l, p, i) ? mem_free[i] : 0;
+    return sum;
+}
+
+static bool has_unit(const struct pieces *p, size_t unit)
+{
+    for (size_t i = 0; i < p->n; i++)
+        if (p->items[i].unit == unit)
+            return true;
+    return false;
+}
+
+/* Of the other units with so many cores free the one that adds most memory. */
+static bool take_roomiest(const struct layout *l, struct supply *s, uint64_t cores,
+                          const uint64_t *mem_free, struct pieces *p)
+{
+    size_t best = SIZE_MAX;
+    uint64_t best_mib = 0;
+    for (size_t i = 0; i < s->n; i++) {
+        if (s->free[i] < cores || has_unit(p, i))
+            continue;
+        uint64_t mib = memory_more(l, p, i, mem_free);
+        if (best == SIZE_MAX || mib > best_mib) {
+            best = i;
+            best_mib = mib;
+        }
+    }
+    if (best != SIZE_MAX)
+        add_piece(p, s, best, cores);
+    return best != SIZE_MAX;
+}
+
+/* Where sockets and what is left over lead to units with too little memory. */
+static bool take_roomy(const struct layout *l, struct supply *s, const struct layout_wish *w,
+                       const uint64_t *mem_free, struct pieces *p)
+{
+    for (uint64_t n = w->cores / s->size; n > 0; n--)
+        if (!take_roomiest(l, s, s->size, mem_free, p))
+            return false;
+    return w->cores % s->size == 0 || take_roomiest(l, s, w->cores % s->size, mem_free, p);
+}
+
 /* ---- the fewest pieces ---- */
 
 static size_t most_free(const struct supply *s)
@@ -183,7 +251,48 @@ static void take_spread(struct supply *s, uint64_t cores, struct pieces *p)
             p->items[p->n++] = (struct piece){(unsigned)i, of[i]};
 }
 
-/* ---- one level ---- */
+/* Of the units that are not taken in whole, the one with the fewest taken; of such, the one with
+ * the most free. */
+static size_t least_taken(const struct supply *s, const uint64_t *of)
+{
+    size_t best = SIZE_MAX;
+    for (size_t i = 0; i < s->n; i++) {
+        if (of[i] == s->units[i].n_cores)
+            continue;
+        bool is_better = best == SIZE_MAX || of[i] < of[best]
+                         || (of[i] == of[best] && s->free[i] > s->free[best]);
+        best = is_better ? i : best;
+    }
+    return best;
+}
+
+static size_t with_cores(const struct supply *s)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < s->n; i++)
+        n += s->units[i].n_cores > 0;
+    return n;
+}
+
+/* As many of each unit as its size allows, whoever is there: one that insists is spread over all of
+ * them, or waits. */
+static bool take_even(struct supply *s, uint64_t cores, struct pieces *p)
+{
+    uint64_t of[LAYOUT_UNITS_MAX] = {0};
+    if (cores > 1 && with_cores(s) < 2)
+        return false;
+    for (; cores > 0; cores--) {
+        size_t unit = least_taken(s, of);
+        if (unit == SIZE_MAX || s->free[unit] == 0)
+            return false;
+        of[unit]++;
+        s->free[unit]--;
+    }
+    for (size_t i = 0; i < s->n; i++)
+        if (of[i] > 0)
+            p->items[p->n++] = (struct piece){(unsigned)i, of[i]};
+    return true;
+}
 
 static void restore(struct supply *s, struct pieces *p)
 {
@@ -192,16 +301,40 @@ static void restore(struct supply *s, struct pieces *p)
     p->n = 0;
 }
 
-/* Whole and rest, or the one unit. Memory beside the cores if a unit has it. */
-static bool take_tight(const struct layout *l, struct supply *s, const struct layout_wish *w,
-                       const uint64_t *mem_free, struct pieces *p)
+/* With fewer cores than units, memory decides which have one where it would not be enough else. */
+static bool take_evenly(const struct layout *l, struct supply *s, const struct layout_wish *w,
+                        const uint64_t *mem_free, struct pieces *p)
 {
-    if (w->is_whole)
-        return w->cores % s->size == 0 && take_whole(l, s, (size_t)(w->cores / s->size), p);
-    if (w->cores > s->size)
-        return take_wide(l, s, w, p);
-    bool must_have_memory = p->level == LEVEL_NUMA && w->memory == MEMORY_LOCAL;
-    struct fit f = {w->cores, w->mem_mib, must_have_memory ? mem_free : NULL, LAYOUT_UNITS_MAX};
+    if (!take_even(s, w->cores, p))
+        return false;
+    if (w->memory != MEMORY_LOCAL || memory_of(l, p, mem_free) >= w->mem_mib)
+        return true;
+    restore(s, p);
+    for (uint64_t n = w->cores; n > 0 && w->cores < with_cores(s); n--)
+        if (!take_roomiest(l, s, 1, mem_free, p))
+            return false;
+    return p->n > 0 && memory_of(l, p, mem_free) >= w->mem_mib;
+}
+
+/* ---- one level ---- */
+
+/* One that insists on its place insists on local memory there too. */
+static bool insists_on_memory(const struct layout_wish *w)
+{
+    return w->is_strict && w->memory == MEMORY_LOCAL;
+}
+
+/* The one unit. Memory beside the cores if a unit has it. */
+static bool take_one(const struct layout *l, struct supply *s, const struct layout_wish *w,
+                     const uint64_t *mem_free, struct pieces *p)
+{
+    uint64_t mem[LAYOUT_UNITS_MAX];
+    struct fit f = {w->cores, w->mem_mib, NULL, LAYOUT_UNITS_MAX};
+    if (insists_on_memory(w) || (p->level == LEVEL_NUMA && w->memory == MEMORY_LOCAL && mem_free)) {
+        for (size_t i = 0; i < s->n; i++)
+            mem[i] = layout_unit_memory(l, p->level, i, mem_free);
+        f.mem_free = mem;
+    }
     size_t unit = tightest(s, &f);
     if (unit == SIZE_MAX && f.mem_free && !w->is_strict) {
         f.mem_free = NULL;
@@ -211,6 +344,22 @@ static bool take_tight(const struct layout *l, struct supply *s, const struct la
         return false;
     add_piece(p, s, unit, w->cores);
     return true;
+}
+
+/* Whole and rest, or the one unit. */
+static bool take_tight(const struct layout *l, struct supply *s, const struct layout_wish *w,
+                       const uint64_t *mem_free, struct pieces *p)
+{
+    if (!w->is_whole && w->cores <= s->size)
+        return take_one(l, s, w, mem_free, p);
+    if (s->size == 0 || (w->is_whole && w->cores % s->size != 0))
+        return false;
+    bool ok =
+        w->is_whole ? take_whole(l, s, (size_t)(w->cores / s->size), p) : take_wide(l, s, w, p);
+    if (!ok || !insists_on_memory(w) || memory_of(l, p, mem_free) >= w->mem_mib)
+        return ok;
+    restore(s, p);
+    return take_roomy(l, s, w, mem_free, p) && memory_of(l, p, mem_free) >= w->mem_mib;
 }
 
 static void rank_pieces(const struct supply *s, const struct pieces *p, struct layout_rank *rank)
@@ -231,8 +380,10 @@ static bool take_level(const struct layout *l, const struct bitset *avail,
     count_supply(l, p->level, avail, &s);
     p->n = 0;
     if (w->way == WAY_SPREAD) {
-        take_spread(&s, w->cores, p);
         *rank = (struct layout_rank){.left_over = 0};
+        if (w->is_strict)
+            return take_evenly(l, &s, w, mem_free, p);
+        take_spread(&s, w->cores, p);
         return true;
     }
     bool is_tight = take_tight(l, &s, w, mem_free, p);
@@ -295,87 +446,6 @@ static void take_pieces(const struct layout *l, const struct bitset *avail, cons
     }
 }
 
-/* ---- memory ---- */
-
-static uint64_t least(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
-/* Of those of its cores, in proportion to them, then as they have it. What is left is returned. */
-static uint64_t take_own_memory(const struct layout *l, const struct bitset *cores,
-                                const uint64_t *mem_free, uint64_t mem_mib, uint64_t *taken)
-{
-    const struct layout_unit *nodes = l->units[LEVEL_NUMA];
-    uint64_t left = mem_mib, n_cores = bitset_count(cores);
-    for (size_t i = 0; i < l->n[LEVEL_NUMA]; i++) {
-        uint64_t part = bitset_count_common(&nodes[i].cores, cores) * mem_mib / n_cores;
-        taken[i] = least(least(part, mem_free[i]), left);
-        left -= taken[i];
-    }
-    for (size_t i = 0; i < l->n[LEVEL_NUMA] && left > 0; i++) {
-        bool is_own = bitset_intersects(&nodes[i].cores, cores);
-        uint64_t more = is_own ? least(mem_free[i] - taken[i], left) : 0;
-        taken[i] += more;
-        left -= more;
-    }
-    return left;
-}
-
-/* The same of each node, as far as it has it. */
-static uint64_t take_all_alike(const struct layout *l, const uint64_t *mem_free, uint64_t mem_mib,
-                               uint64_t *taken)
-{
-    size_t n = l->n[LEVEL_NUMA];
-    uint64_t left = mem_mib;
-    for (size_t i = 0; i < n; i++) {
-        taken[i] = least(least((mem_mib + n - 1) / n, mem_free[i]), left);
-        left -= taken[i];
-    }
-    return left;
-}
-
-/* Of whichever node has most. */
-static uint64_t take_any_memory(const struct layout *l, const uint64_t *mem_free, uint64_t left,
-                                uint64_t *taken)
-{
-    while (left > 0) {
-        size_t best = 0;
-        for (size_t i = 1; i < l->n[LEVEL_NUMA]; i++)
-            if (mem_free[i] - taken[i] > mem_free[best] - taken[best])
-                best = i;
-        uint64_t more = least(mem_free[best] - taken[best], left);
-        if (more == 0)
-            break;
-        taken[best] += more;
-        left -= more;
-    }
-    return left;
-}
-
-void layout_take_memory(const struct layout *l, const struct bitset *cores,
-                        const uint64_t *mem_free, uint64_t mem_mib, uint64_t *taken)
-{
-    uint64_t left = take_own_memory(l, cores, mem_free, mem_mib, taken);
-    (void)take_any_memory(l, mem_free, left, taken);
-}
-
-static bool take_memory(const struct layout *l, const struct bitset *cores,
-                        const uint64_t *mem_free, const struct layout_wish *w, uint64_t *taken)
-{
-    if (w->memory != MEMORY_LOCAL) {
-        memset(taken, 0, l->n[LEVEL_NUMA] * sizeof *taken);
-        uint64_t rest = w->memory == MEMORY_INTERLEAVE
-                            ? take_all_alike(l, mem_free, w->mem_mib, taken)
-                            : w->mem_mib;
-        return take_any_memory(l, mem_free, rest, taken) == 0;
-    }
-    uint64_t left = take_own_memory(l, cores, mem_free, w->mem_mib, taken);
-    if (left > 0 && !(w->is_strict && w->level <= LEVEL_NUMA))
-        left = take_any_memory(l, mem_free, left, taken);
-    return left == 0;
-}
-
 /* ---- the choice ---- */
 
 bool layout_choose(const struct layout *l, const struct bitset *free_cores,
@@ -402,7 +472,12 @@ bool layout_choose(const struct layout *l, const struct bitset *free_cores,
     if (w->way != WAY_ANY)
         take_pieces(l, free_cores, &p, &wish, &chosen);
     uint64_t scratch[LAYOUT_UNITS_MAX];
-    bool ok = take_memory(l, &chosen, mem_free, &wish, mem_taken ? mem_taken : scratch);
+    struct bitset near CQ_CLEANUP(bitset_fini) = {0};
+    for (size_t i = 0; wish.is_strict && i < l->n[LEVEL_NUMA]; i++)
+        if (has_node(l, &p, i))
+            bitset_set(&near, i);
+    bool ok = layout_memory_take(l, &chosen, mem_free, &wish, wish.is_strict ? &near : NULL,
+                                 mem_taken ? mem_taken : scratch);
     if (ok && cores)
         *cores = chosen;
     else

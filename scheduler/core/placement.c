@@ -131,48 +131,81 @@ static struct layout_wish wish_of(const struct shape *s)
     return wish;
 }
 
-bool placement_strict(const struct shape *s, const struct worker *w, const struct bitset *cores,
-                      const uint64_t *mem_free, struct bitset *out, uint64_t *mem_taken)
+bool placement_is_spread(const struct shape *s)
+{
+    return s->wish.way == WAY_SPREAD && !s->exclusive;
+}
+
+/* Memory-hungry jobs that are spread have at most half of a machine, so that whole domains stay for
+ * others; beyond it they are packed, or wait if they insist. */
+bool placement_may_spread(const struct shape *s, const struct worker *w, uint64_t spread)
+{
+    return spread + s->cores <= (w->n_cores < 2 ? 1 : w->n_cores / 2);
+}
+
+static uint64_t cores_spread(const struct lease *l)
+{
+    return l->class && placement_is_spread(l->class->shape) ? l->n_cores : 0;
+}
+
+/* By all jobs there, but `but` (may be NULL). */
+static uint64_t spread_on(const struct worker *w, const struct lease *but)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < w->n_leases; i++)
+        n += w->leases[i] == but ? 0 : cores_spread(w->leases[i]);
+    return n;
+}
+
+bool placement_strict(const struct shape *s, const struct worker *w, const struct there *there,
+                      struct bitset *out, uint64_t *mem_taken)
 {
     struct layout_rank rank;
     const struct layout_wish wish = wish_of(s);
-    return layout_choose(&w->layout, cores, mem_free, &wish, &rank, out, mem_taken);
+    if (placement_is_spread(s) && !placement_may_spread(s, w, there->spread))
+        return false;
+    return layout_choose(&w->layout, &there->cores, there->mem_mib, &wish, &rank, out, mem_taken);
+}
+
+void there_fini(struct there *t)
+{
+    bitset_fini(&t->cores);
 }
 
 static bool fits_strictly(const struct shape *s, const struct worker *w, const struct lease *l)
 {
-    uint64_t mem[LAYOUT_UNITS_MAX];
-    struct bitset cores CQ_CLEANUP(bitset_fini) = {0};
-    free_cores(w, l, &cores);
-    domains_free(w, l, mem);
-    return placement_strict(s, w, &cores, mem, NULL, NULL);
+    struct there t CQ_CLEANUP(there_fini) = {.spread = spread_on(w, l)};
+    free_cores(w, l, &t.cores);
+    domains_free(w, l, t.mem_mib);
+    return placement_strict(s, w, &t, NULL, NULL);
 }
 
 bool placement_is_granted(const struct shape *s, const struct worker *w,
                           const struct lease *const *over, size_t n)
 {
-    uint64_t mem[LAYOUT_UNITS_MAX];
-    struct bitset cores CQ_CLEANUP(bitset_fini) = {0};
+    struct there t CQ_CLEANUP(there_fini) = {.spread = spread_on(w, NULL)};
     if (!s->wish.is_strict)
         return true;
-    free_cores(w, NULL, &cores);
-    domains_free(w, NULL, mem);
+    free_cores(w, NULL, &t.cores);
+    domains_free(w, NULL, t.mem_mib);
     for (size_t i = 0; i < n; i++) {
-        bitset_or(&cores, &over[i]->cores);
+        bitset_or(&t.cores, &over[i]->cores);
+        t.spread -= cores_spread(over[i]);
         for (size_t k = 0; k < over[i]->numa_mem.n; k++)
-            mem[k] += over[i]->numa_mem.mib[k];
+            t.mem_mib[k] += over[i]->numa_mem.mib[k];
         if (w->layout.n[LEVEL_NUMA] == 1)
-            mem[0] += over[i]->mem_mib;
+            t.mem_mib[0] += over[i]->mem_mib;
     }
-    bitset_and(&cores, &w->cores);
-    return placement_strict(s, w, &cores, mem, NULL, NULL);
+    bitset_and(&t.cores, &w->cores);
+    return placement_strict(s, w, &t, NULL, NULL);
 }
 
 static bool could_fit_strictly(const struct shape *s, const struct worker *w)
 {
-    uint64_t mem[LAYOUT_UNITS_MAX];
-    layout_all_memory(&w->layout, mem);
-    return placement_strict(s, w, &w->cores, mem, NULL, NULL);
+    struct there t CQ_CLEANUP(there_fini) = {.spread = 0};
+    bitset_copy(&t.cores, &w->cores);
+    layout_all_memory(&w->layout, t.mem_mib);
+    return placement_strict(s, w, &t, NULL, NULL);
 }
 
 bool placement_fits(const struct shape *s, const struct worker *w, const struct lease *l)
@@ -228,22 +261,11 @@ static enum wait_reason why_not(const struct core *c, const struct shape *s,
     return settling ? WAIT_SETTLING : WAIT_NO_NODE;
 }
 
-/* Memory-hungry jobs that are spread have at most half of a machine, so that whole domains stay for
- * others; beyond it they are packed. */
-static bool is_spread_out(const struct worker *w, uint64_t cores)
-{
-    for (size_t i = 0; i < w->n_leases; i++) {
-        const struct lease *l = w->leases[i];
-        bool is_spread = l->class && l->class->shape->wish.way == WAY_SPREAD;
-        cores += is_spread ? l->n_cores : 0;
-    }
-    return cores > w->n_cores / 2;
-}
-
 static struct layout_wish wish_on(const struct shape *s, const struct worker *w)
 {
     struct layout_wish wish = wish_of(s);
-    if (wish.way == WAY_SPREAD && is_spread_out(w, s->cores))
+    bool may_pack = wish.way == WAY_SPREAD && !wish.is_strict;
+    if (may_pack && !placement_may_spread(s, w, spread_on(w, NULL)))
         wish.way = WAY_PACK;
     return wish;
 }
@@ -279,6 +301,8 @@ static bool rank_layered(const struct core *c, const struct shape *s, const stru
     const struct layout_wish wish = s->exclusive ? whole_wish(w) : wish_on(s, w);
     struct layout_rank own;
     bool is_kept = free_for(c, s, w, job, &cores, mem);
+    if (is_kept && !kept_lets_spread(c, s, w, job))
+        return false;
     if (!layout_choose(&w->layout, &cores, mem, &wish, &own, NULL, is_kept ? taken : NULL))
         return false;
     if (is_flat_for(s, w))

@@ -34,10 +34,23 @@ struct layout_wish placement_wish(const struct asked_place *a);
 int placement_size(const struct core *c, const struct asked_place *a, uint64_t *cores,
                    struct cq_err *err) CQ_MUST_CHECK;
 
-/* One that insists: could it have those cores and that memory of NUMA nodes? `out` and `mem_taken`,
- * if not NULL, get them; `out` is the caller's. */
-bool placement_strict(const struct shape *shape, const struct worker *w, const struct bitset *cores,
-                      const uint64_t *mem_free, struct bitset *out, uint64_t *mem_taken);
+/* It is to be spread over a machine. Such jobs have at most half of one together: may it be, where
+ * others have `spread` cores so? */
+bool placement_is_spread(const struct shape *s);
+bool placement_may_spread(const struct shape *s, const struct worker *w, uint64_t spread);
+
+/* What of a machine is there for one that insists. */
+struct there {
+    struct bitset cores;
+    uint64_t mem_mib[LAYOUT_UNITS_MAX]; /* of NUMA nodes */
+    uint64_t spread;                    /* cores of others that are spread there */
+};
+void there_fini(struct there *t);
+
+/* Could it have its cores and its memory of those? `out` and `mem_taken`, if not NULL, get them;
+ * `out` is the caller's. */
+bool placement_strict(const struct shape *shape, const struct worker *w, const struct there *there,
+                      struct bitset *out, uint64_t *mem_taken);
 
 /* Room now on `w`, with what `lease` (may be NULL) would give back. */
 bool placement_fits(const struct shape *shape, const struct worker *w, const struct lease *lease);

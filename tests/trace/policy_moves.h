@@ -51,7 +51,8 @@ static void random_job(struct play *p, struct in_job *job, char licences[32])
     job->priority = roll(&p->dice, 4) == 0 ? (int64_t)roll(&p->dice, 21) - 10 : 0;
     job->is_preemptible = roll(&p->dice, 3) == 0;
     job->exclusive = roll(&p->dice, 15) == 0;
-    static const char *const topos[] = {"", "spread", "any", "pack:numa!", "", "pack:l3!"};
+    static const char *const topos[] = {"", "spread",   "any",     "pack:numa!",
+                                        "", "pack:l3!", "spread!", "pack:socket!"};
     job->topo = topos[job->mem_mib / 100 % CQ_COUNT(topos)];
     job->membind = (unsigned)(job->mem_mib / 100 % MEMBIND_COUNT);
     static const char *const names[] = {"sim7", "sim12", "", "synth"};

@@ -181,6 +181,23 @@ Test(layout, spread_goes_round_the_domains_and_any_takes_the_lowest)
     machine_fini(&m);
 }
 
+Test(layout, who_insists_on_being_spread_has_as_many_of_each_as_its_size_allows)
+{
+    struct machine m;
+    machine_make(&m, "numa0:100(0 1) numa1:100(2 3 4 5 6 7) numa2:100(8 9 10 11)", "0-11", 300);
+    EXPECT_PLACE(&m, "spread!", 9, 0, "0-5,8-10");
+    use(&m, "2-3");
+    EXPECT_PLACE(&m, "spread!", 9, 0, "0-1,4-10");
+    EXPECT_PLACE(&m, "spread!", 5, 0, "0,4-5,8-9");
+    use(&m, "4-6");
+    EXPECT_PLACE(&m, "spread", 5, 0, "0-1,8-10");
+    EXPECT_PLACE(&m, "spread!", 5, 0, "0-1,7-9");
+    EXPECT_PLACE(&m, "spread!", 6, 0, "none");
+    EXPECT_PLACE(&m, "spread:socket!", 2, 0, "none"); /* there is one */
+    EXPECT_PLACE(&m, "spread:socket!", 1, 0, "8");
+    machine_fini(&m);
+}
+
 Test(layout, memory_comes_from_the_nodes_of_the_cores_first)
 {
     struct machine m;
@@ -255,6 +272,49 @@ static uint64_t least_left(const struct machine *m, const struct layout_wish *w)
     return least;
 }
 
+/* Of the nodes of a unit, by brute force. */
+static uint64_t memory_in(const struct machine *m, enum layout_level level, size_t i)
+{
+    const struct layout_unit *nodes = m->layout.units[LEVEL_NUMA];
+    uint64_t sum = 0;
+    for (size_t k = 0; k < m->layout.n[LEVEL_NUMA]; k++)
+        if (bitset_intersects(&nodes[k].cores, &m->layout.units[level][i].cores))
+            sum += m->mem_free[k];
+    return sum;
+}
+
+/* One unit could hold what insists on its place. */
+static bool has_place(const struct machine *m, const struct layout_wish *w)
+{
+    for (size_t i = 0; w->way == WAY_PACK && i < m->layout.n[w->level]; i++)
+        if (free_of(m, w->level, i) >= w->cores && memory_in(m, w->level, i) >= w->mem_mib)
+            return true;
+    return false;
+}
+
+/* It has the fewest units and only their memory; or is spread evenly. */
+static void check_strict(uint64_t seed, const struct machine *m, const struct layout_wish *w,
+                         const struct running *r)
+{
+    const struct layout_unit *units = m->layout.units[w->level];
+    uint64_t size = units[0].n_cores, least = UINT64_MAX, most = 0, mem = 0;
+    for (size_t i = 0; i < m->layout.n[w->level]; i++) {
+        uint64_t n = bitset_count_common(&units[i].cores, &r->cores);
+        least = n < least ? n : least;
+        most = n > most ? n : most;
+        for (size_t k = 0; n > 0 && k < m->layout.n[LEVEL_NUMA]; k++)
+            if (bitset_intersects(&units[i].cores, &m->layout.units[LEVEL_NUMA][k].cores))
+                mem += w->level != LEVEL_L3 ? r->mem[k] : 0;
+    }
+    if (w->way == WAY_SPREAD)
+        MUST(most - least <= 1);
+    else
+        MUST(units_touched(m, w->level, &r->cores) == (w->cores + size - 1) / size);
+    MUST(w->level == LEVEL_L3 || mem == w->mem_mib);
+    for (size_t k = 0; w->level == LEVEL_L3 && k < m->layout.n[LEVEL_NUMA]; k++)
+        MUST(r->mem[k] == 0 || bitset_intersects(&m->layout.units[LEVEL_NUMA][k].cores, &r->cores));
+}
+
 static void check_choice(uint64_t seed, const struct machine *m, const struct layout_wish *w,
                          const struct layout_rank *rank, const struct running *r)
 {
@@ -269,6 +329,8 @@ static void check_choice(uint64_t seed, const struct machine *m, const struct la
         sum += r->mem[i];
     }
     MUST(sum == w->mem_mib);
+    if (w->is_strict)
+        check_strict(seed, m, w, r);
     if (w->way != WAY_PACK || w->level != LEVEL_NUMA)
         return;
     size_t pieces = units_touched(m, LEVEL_NUMA, &r->cores);
@@ -281,8 +343,9 @@ static void check_choice(uint64_t seed, const struct machine *m, const struct la
 
 static struct layout_wish random_wish(struct dice *d)
 {
-    static const char *const topos[] = {"",    "pack:numa!", "spread",
-                                        "any", "pack:l3",    "pack:socket!"};
+    static const char *const topos[] = {"",         "pack:numa!",    "spread",  "any",
+                                        "pack:l3",  "pack:socket!",  "spread!", "spread:l3!",
+                                        "pack:l3!", "spread:socket!"};
     struct layout_wish w = {.cores = 1 + roll(d, roll(d, 4) ? 8 : 20), .mem_mib = roll(d, 4000)};
     (void)layout_read_wish(topos[roll(d, CQ_COUNT(topos))], &w);
     return w;
@@ -299,6 +362,7 @@ static void start(uint64_t seed, struct machine *m, const struct layout_wish *w,
         mem += m->mem_free[i];
     if (!ok) {
         MUST(strict || bitset_count(&m->free) < w->cores || mem < w->mem_mib);
+        MUST(!has_place(m, w));
         return;
     }
     check_choice(seed, m, w, &rank, r);

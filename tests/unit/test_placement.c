@@ -7,17 +7,22 @@
 /* n1 again, as two NUMA nodes of eight cores and 8 GiB. */
 #define TOPOLOGY "pkg0(numa0:8192(0 1 2 3 4 5 6 7) numa1:8192(8 9 10 11 12 13 14 15))"
 
-static void hello_with(const char *cores)
+static void hello_as(const char *cores, const char *topology, uint64_t mem_mib)
 {
     struct input in = {.type = INPUT_WORKER_HELLO, .principal = world_principal(&world, "n1")};
     in.u.worker_hello = (struct in_worker_hello){.node = "n1",
                                                  .cores = cores,
-                                                 .topology = TOPOLOGY,
+                                                 .topology = topology,
                                                  .features = "",
-                                                 .mem_mib = 16384,
+                                                 .mem_mib = mem_mib,
                                                  .heartbeat = 1};
     in.u.worker_hello.incarnation.bytes[0] = in.u.worker_hello.boot_id.bytes[0] = 1;
     (void)world_step(&world, &in);
+}
+
+static void hello_with(const char *cores)
+{
+    hello_as(cores, TOPOLOGY, 16384);
 }
 
 static void hello_numa(void)
@@ -118,6 +123,103 @@ Test(placement, what_no_machine_can_place_so_strictly_is_refused_with_what_could
     cr_expect_neq(ASK(.cores = 4, .mem_mib = 10000, .topo = "pack:socket!"), 0u);
     cr_expect_eq(ASK(.cores = 20, .exclusive = EXCLUSIVE_NUMA), 0u);
     EXPECT_SAID("no machine has whole NUMA nodes for 20 cores");
+}
+
+/* Two sockets of two NUMA nodes of one cache of four cores and 4 GiB. */
+static void hello_sockets(void)
+{
+    hello_as("0-15",
+             "pkg0(numa0:4096(l3(0 1 2 3)) numa1:4096(l3(4 5 6 7))) "
+             "pkg1(numa2:4096(l3(8 9 10 11)) numa3:4096(l3(12 13 14 15)))",
+             16384);
+}
+
+static bool is_refused(const char *topo, uint64_t cores, uint64_t mem_mib)
+{
+    return ASK(.topo = topo, .cores = cores, .mem_mib = mem_mib) == 0;
+}
+
+/* Memory that a unit has not is no reason to have it from elsewhere, on no level. */
+Test(placement, who_insists_has_its_memory_in_its_units)
+{
+    hello_sockets();
+    cr_expect(is_refused("pack:socket!", 2, 9000));
+    EXPECT_SAID("(the largest socket has 8 cores and 8192M); write the same without '!'");
+    cr_expect(is_refused("pack:l3!", 2, 5000));
+    EXPECT_SAID("(the largest L3 cache has 4 cores, and the memory beside it is 4096M); "
+                "write --topo pack:socket! or the same without '!'");
+    const struct lease *l =
+        lease_of("acme", ASK(.topo = "pack:socket!", .cores = 2, .mem_mib = 8000));
+    cr_assert(l);
+    cr_expect_eq(l->numa_mem.mib[0] + l->numa_mem.mib[1], 8000u);
+    l = lease_of("acme", ASK(.topo = "pack:l3!", .cores = 1, .mem_mib = 1000));
+    cr_assert(l);
+    cr_expect_str_eq(l->cores_text, "8", "not beside the first, where there is no memory");
+    cr_expect_neq(ASK(.topo = "pack:socket!", .cores = 2, .mem_mib = 9000, .membind = MEMBIND_NONE),
+                  0u, "it may come from anywhere");
+}
+
+/* The first two domains have the cores, the others the memory. */
+Test(placement, who_insists_and_is_wide_goes_where_the_memory_is)
+{
+    hello_as("0-15",
+             "pkg0(numa0:1024(0 1 2 3) numa1:1024(4 5 6 7)) "
+             "pkg1(numa2:8192(8 9 10 11) numa3:6144(12 13 14 15))",
+             16384);
+    EXPECT_CORES("acme", ASK(.topo = "pack:numa!", .cores = 7, .mem_mib = 14000), "8-14");
+}
+
+Test(placement, who_insists_and_is_wider_than_a_unit_has_whole_ones_and_a_rest)
+{
+    hello_sockets();
+    EXPECT_CORES("acme", ASK(.topo = "pack:l3!", .cores = 5), "0-4");
+    uint64_t next = ASK(.topo = "pack:l3!", .cores = 12);
+    cr_expect_neq(next, 0u);
+    cr_expect_null(lease_of("acme", next), "two whole ones and a whole one are not there");
+}
+
+Test(placement, who_insists_on_being_spread_is_spread_or_waits)
+{
+    cr_expect(is_refused("spread!", 9, 100));
+    EXPECT_SAID("jobs that are spread have at most half of a machine; the largest has 16 cores");
+    cr_expect(is_refused("spread:socket!", 4, 100));
+    EXPECT_SAID("(the machine with the largest socket has only that one); "
+                "write --topo spread:numa! or the same without '!'");
+    EXPECT_CORES("acme", ASK(.topo = "spread!", .cores = 3), "0-1,8");
+    uint64_t blocks = ASK(.cores = 8, .topo = "pack:numa!");
+    cr_expect_null(lease_of("acme", blocks));
+    uint64_t most = ASK(.cores = 6), spread = ASK(.topo = "spread!", .cores = 4);
+    EXPECT_CORES("acme", most, "2-7");
+    cr_expect_null(lease_of("acme", spread), "no core of the first domain is left");
+    EXPECT_CORES("acme", ASK(.topo = "spread", .cores = 4), "9-12");
+}
+
+Test(placement, who_insists_on_being_spread_waits_for_its_half)
+{
+    EXPECT_CORES("acme", ASK(.topo = "spread", .cores = 6), "0-2,8-10");
+    uint64_t job = ASK(.topo = "spread!", .cores = 4);
+    cr_expect_null(lease_of("acme", job));
+    static struct reason r[4];
+    struct enterprise_id e = {0};
+    cr_assert(core_find_enterprise(world.core, "acme", &e));
+    size_t n = core_explain(world.core, core_find_job(world.core, e, job), world.now, r, 4);
+    cr_assert(n > 0);
+    cr_expect(strstr(r[0].text, "spread jobs have at most half of a machine together"), "%s",
+              r[0].text);
+    EXPECT_CORES("acme", ASK(.topo = "spread!", .cores = 2), "3,11");
+}
+
+Test(placement, whole_units_without_memory_enough_are_refused_with_what_has_it)
+{
+    hello_sockets();
+    cr_expect_eq(ASK(.cores = 4, .mem_mib = 6000, .exclusive = EXCLUSIVE_NUMA), 0u);
+    EXPECT_SAID("no machine has whole NUMA nodes for 4 cores with 6000M (the largest has 4 cores "
+                "and 4096M); write --cores 8, or --exclusive socket, or --exclusive node");
+    cr_expect_eq(ASK(.cores = 4, .mem_mib = 12000, .exclusive = EXCLUSIVE_SOCKET), 0u);
+    EXPECT_SAID("(the largest has 8 cores and 8192M); write --cores 16, or --exclusive node");
+    cr_expect_eq(ASK(.cores = 4, .mem_mib = 17000, .exclusive = EXCLUSIVE_NUMA), 0u);
+    EXPECT_SAID("(the largest has 4 cores and 4096M); ask for less");
+    EXPECT_CORES("acme", ASK(.cores = 8, .mem_mib = 6000, .exclusive = EXCLUSIVE_NUMA), "0-7");
 }
 
 Test(placement, an_exclusive_numa_node_is_whole)
