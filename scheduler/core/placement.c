@@ -137,10 +137,11 @@ bool placement_is_spread(const struct shape *s)
 }
 
 /* Memory-hungry jobs that are spread have at most half of a machine, so that whole domains stay for
- * others; beyond it they are packed, or wait if they insist. */
+ * others; beyond it they are packed, or wait if they insist. Where there are no domains one core is
+ * all that can insist, and is like any other. */
 bool placement_may_spread(const struct shape *s, const struct worker *w, uint64_t spread)
 {
-    return spread + s->cores <= (w->n_cores < 2 ? 1 : w->n_cores / 2);
+    return layout_is_flat(&w->layout) || spread + s->cores <= w->n_cores / 2;
 }
 
 static uint64_t cores_spread(const struct lease *l)
