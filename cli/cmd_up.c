@@ -49,8 +49,6 @@ static int set_mem(struct opts *o, const char *arg, struct cq_err *err)
     char text[32];
     if (units_parse_mem(arg, &mib, err) != 0)
         return cq_wrap(err, "--mem");
-    if (mib == 0)
-        return cq_fail(err, CQ_E_INVALID, "--mem: '%s' is no size above zero", arg);
     if (there && mib > there)
         return cq_fail(err, CQ_E_INVALID, "--mem %s: this machine has %s", arg,
                        format_size_mib(there, text, sizeof text));

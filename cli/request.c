@@ -136,8 +136,6 @@ static int set_size(const char *text, uint64_t *field, struct cq_err *err)
     uint64_t mib = 0;
     if (units_parse_mem(text, &mib, err) != 0)
         return -1;
-    if (mib == 0)
-        return cq_fail(err, CQ_E_INVALID, "'%.40s' is no size above zero", text);
     *field = mib;
     return 0;
 }
@@ -148,7 +146,10 @@ static int set_duration(const char *text, int64_t *field, struct cq_err *err)
     if (units_parse_time(text, &us, err) != 0)
         return -1;
     if (us <= 0)
-        return cq_fail(err, CQ_E_INVALID, "'%.40s' is no time above zero", text);
+        return cq_fail(err, CQ_E_INVALID,
+                       "'%.40s' is out of range: a limit is above zero and at most 3650d; write "
+                       "90s, 15m or 2h",
+                       text);
     *field = us;
     return 0;
 }

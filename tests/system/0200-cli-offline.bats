@@ -87,6 +87,12 @@ teardown() {
     [[ $output == *"--mem: '4' has no unit; write 4M or 4G"* ]]
     run -2 chipq submit --time 30 -- true
     [[ $output == *"--time: '30' has no unit; write 30s or 30m"* ]]
+    run -2 chipq submit --mem 1K -- true
+    [[ $output == *"--mem: '1K' is out of range: a size is 1M to 1024T; write 512M, 4G or 1.5T"* ]]
+    run -2 chipq submit --time 0 -- true
+    [[ $output == *"--time: '0' is out of range: a limit is above zero and at most 3650d; write 90s, 15m or 2h"* ]]
+    run -2 chipq submit --cores 0 -- true
+    [[ $output == *"--cores: 0 is out of range: 1 to 4096"* ]]
     printf 'jobs:\n  a: {run: ["true"], mem: 4}\n' >"$T/f.yaml"
     run -2 chipq run "$T/f.yaml"
     [[ $output == *"f.yaml:2:27: mem: '4' has no unit; write 4M or 4G"* ]]

@@ -68,6 +68,64 @@ Test(cli_request, fields)
     request_fini(&r);
 }
 
+/* The whole text: what is allowed, and what to write. */
+Test(cli_request, sizes_and_times_out_of_range_say_the_range)
+{
+    static const char size[] = "a size is 1M to 1024T; write 512M, 4G or 1.5T";
+    static const char limit[] = "a limit is above zero and at most 3650d; write 90s, 15m or 2h";
+    static const struct {
+        const char *name, *text, *range;
+    } bad[] = {{"mem", "1K", size},
+               {"mem", "0", size},
+               {"mem", "0G", size},
+               {"mem", "0.5M", size},
+               {"mem", "1025T", size},
+               {"mem", "18446744073709551617M", size},
+               {"mem", "99999999999999999999T", size},
+               {"output_max", "1023K", size},
+               {"time", "0", limit},
+               {"time", "0s", limit},
+               {"grace", "0m", limit},
+               {"time", "99999999999999999999d", "a time is at most 3650d; write 90s, 15m or 2h"},
+               {"time", "3651d", "a time is at most 3650d; write 90s, 15m or 2h"}};
+    for (size_t i = 0; i < CQ_COUNT(bad); i++) {
+        struct request r = {0};
+        struct cq_err err = {0};
+        char want[200];
+        (void)snprintf(want, sizeof want, "'%s' is out of range: %s", bad[i].text, bad[i].range);
+        cr_expect_eq(request_set(&r, bad[i].name, bad[i].text, &err), -1, "%s", bad[i].text);
+        cr_expect_str_eq(err.text, want);
+        request_fini(&r);
+    }
+    struct request r = {0};
+    cr_expect_eq(request_set(&r, "mem", "1024k", NULL), 0);
+    cr_expect_eq(r.mem_mib, 1u);
+    cr_expect_eq(request_set(&r, "mem", "1.5M", NULL), 0);
+    cr_expect_eq(r.mem_mib, 2u, "it is never less than asked");
+    cr_expect_eq(request_set(&r, "mem", "1024T", NULL), 0);
+    request_fini(&r);
+}
+
+Test(cli_request, what_is_no_number_size_or_time_says_so)
+{
+    static const struct {
+        const char *name, *text, *want;
+    } bad[] = {{"cores", "0", "0 is out of range: 1 to 4096"},
+               {"cores", "18446744073709551617", "18446744073709551617 is out of range: 1 to 4096"},
+               {"cores", "4x", "'4x' is not a whole number"},
+               {"mem", "4x", "'4x' is not a size; write 512M, 4G or 1.5T"},
+               {"mem", "-4G", "'-4G' is not a size; write 512M, 4G or 1.5T"},
+               {"mem", "1.G", "'1.G' is not a size; write 512M, 4G or 1.5T"},
+               {"time", "5x", "'5x' is not a time; write 90s, 15m, 2h, 1h30m or 1:30:00"}};
+    for (size_t i = 0; i < CQ_COUNT(bad); i++) {
+        struct request r = {0};
+        struct cq_err err = {0};
+        cr_expect_eq(request_set(&r, bad[i].name, bad[i].text, &err), -1, "%s", bad[i].text);
+        cr_expect_str_eq(err.text, bad[i].want);
+        request_fini(&r);
+    }
+}
+
 Test(cli_request, bad_fields)
 {
     char name[302];
@@ -77,13 +135,11 @@ Test(cli_request, bad_fields)
     expect_refused("cores", "4x", "not a whole number");
     expect_refused("cores", "5000", "out of range");
     expect_refused("mem", "lots", "lots");
-    expect_refused("mem", "0", "not a size");
     expect_refused("mem", "4", "write 4M or 4G");
     expect_refused("mem", "4gg", "'4gg' is not a size");
     expect_refused("output_max", "100", "write 100M or 100G");
     expect_refused("time", "30", "write 30s or 30m");
     expect_refused("grace", "5", "write 5s or 5m");
-    expect_refused("time", "0s", "above zero");
     expect_refused("topo", "near", "pack, spread or any");
     expect_refused("array", "0-4", "start at 1");
     expect_refused("array", "", "not a range");
