@@ -107,7 +107,8 @@ const struct command cmd_nodes = {
     .summary = "List the machines of the pool",
     .text = "With --topology each machine is drawn: a core shows the number of your job\n"
             "on it, \"busy\" for others' jobs, \".\" when it is idle, \"off\" when it is\n"
-            "offline; \"|\" stands between cores that share no L3 cache. Beside each NUMA\n"
+            "offline, \"sys\" when it is kept for the system and jobs never get it;\n"
+            " \"|\" stands between cores that share no L3 cache. Beside each NUMA\n"
             "node stands its memory, used and all. GPUs follow, with the NUMA node that\n"
             "each is near; --node-has gpu, gpu-nvidia or 'gpu>=2' sends a job to one.",
     .examples = "chipq nodes\nchipq nodes --topology\nchipq nodes --format name,gpus,features\n"

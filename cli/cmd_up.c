@@ -6,6 +6,8 @@
 #include "cli/session.h"
 #include "cli/units.h"
 
+#include "common/base/pure/bitset.h"
+#include "common/base/pure/mem.h"
 #include "common/base/pure/parse.h"
 #include "common/base/sys/clock.h"
 #include "common/base/sys/files.h"
@@ -16,17 +18,27 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { KEY_CORES = 0x2001, KEY_MEM };
+enum { KEY_CORES = 0x2001, KEY_MEM, KEY_SYSTEM_CORES, KEY_SYSTEM_MEM };
 enum { START_US = 20 * 1000 * 1000, ASK_AGAIN_US = 50 * 1000, CONF_MAX = 65536 };
 
+/* What of the machine jobs get: options here and of chipq-worker, names in chipq.conf. */
+enum { SIZE_CORES, SIZE_MEM, SIZE_SYSTEM_CORES, SIZE_SYSTEM_MEM, SIZES };
+static const char *const size_names[SIZES] = {"cores", "mem", "system-cores", "system-mem"};
+
 struct opts {
-    char *cores, *mem; /* owned; as given, or as chipq.conf has them */
+    char *sizes[SIZES]; /* owned; as given, or as chipq.conf has them */
     bool is_given;
 };
 
 static const struct argp_option options[] = {
     {"cores", KEY_CORES, "N", 0, "physical cores that jobs may use (all)", 0},
     {"mem", KEY_MEM, "SIZE", 0, "memory that jobs may use, as in 8G (most)", 0},
+    {"system-cores", KEY_SYSTEM_CORES, "LIST", 0,
+     "cores that jobs never get, as in 0 or 0,8-9 by the numbers of chipq nodes --topology; '' for "
+     "none (none)",
+     0},
+    {"system-mem", KEY_SYSTEM_MEM, "SIZE", 0,
+     "memory that jobs never get, where --mem does not say (1G, or 5 % if that is more)", 0},
     {0},
 };
 
@@ -38,22 +50,34 @@ static int set_cores(struct opts *o, const char *arg, struct cq_err *err)
     if (there && cores > there)
         return cq_fail(err, CQ_E_INVALID, "--cores %" PRIu64 ": this machine has %" PRIu64, cores,
                        there);
-    free(o->cores);
-    o->cores = cq_strdup(arg);
+    free(o->sizes[SIZE_CORES]);
+    o->sizes[SIZE_CORES] = cq_strdup(arg);
     return 0;
 }
 
-static int set_mem(struct opts *o, const char *arg, struct cq_err *err)
+static int set_mem(struct opts *o, size_t size, const char *arg, struct cq_err *err)
 {
     uint64_t mib = 0, there = machine_mem_mib();
     char text[32];
     if (units_parse_mem(arg, &mib, err) != 0)
-        return cq_wrap(err, "--mem");
+        return cq_wrap(err, "--%s", size_names[size]);
     if (there && mib > there)
-        return cq_fail(err, CQ_E_INVALID, "--mem %s: this machine has %s", arg,
+        return cq_fail(err, CQ_E_INVALID, "--%s %s: this machine has %s", size_names[size], arg,
                        format_size_mib(there, text, sizeof text));
-    free(o->mem);
-    o->mem = path_format("%" PRIu64 "M", mib); /* as the worker reads it */
+    free(o->sizes[size]);
+    o->sizes[size] = path_format("%" PRIu64 "M", mib); /* as the worker reads it */
+    return 0;
+}
+
+/* Whether there are such cores the worker says: it knows their numbers. */
+static int set_system_cores(struct opts *o, const char *arg, struct cq_err *err)
+{
+    struct bitset cores = {0};
+    if (bitset_parse(arg, &cores, err) != 0)
+        return cq_wrap(err, "--system-cores");
+    bitset_fini(&cores);
+    free(o->sizes[SIZE_SYSTEM_CORES]);
+    o->sizes[SIZE_SYSTEM_CORES] = cq_strdup(arg);
     return 0;
 }
 
@@ -61,14 +85,18 @@ static int set(void *p, int key, const char *arg, struct cq_err *err)
 {
     struct opts *o = p;
     o->is_given = true;
-    return key == KEY_CORES ? set_cores(o, arg, err) : set_mem(o, arg, err);
+    if (key == KEY_CORES)
+        return set_cores(o, arg, err);
+    if (key == KEY_SYSTEM_CORES)
+        return set_system_cores(o, arg, err);
+    return set_mem(o, key == KEY_MEM ? SIZE_MEM : SIZE_SYSTEM_MEM, arg, err);
 }
 
 static void fini(void *p)
 {
     struct opts *o = p;
-    free(o->cores);
-    free(o->mem);
+    for (size_t i = 0; i < SIZES; i++)
+        free(o->sizes[i]);
 }
 
 /* ---- chipq.conf ---- */
@@ -100,15 +128,25 @@ static int read_conf(const char *dir, struct opts *o, struct cq_err *err)
     CQ_CLEANUP(cq_free_ptr) char *path = path_format("%s/chipq.conf", dir);
     if (file_read(path, CONF_MAX, &text, &why) != 0)
         return why.code == CQ_E_NOT_FOUND ? 0 : cq_fail(err, why.code, "%s", why.text);
-    if (o->cores == NULL)
-        o->cores = conf_value(cq_str_text(&text), "cores");
-    if (o->mem == NULL)
-        o->mem = conf_value(cq_str_text(&text), "mem");
+    for (size_t i = 0; i < SIZES; i++)
+        if (o->sizes[i] == NULL)
+            o->sizes[i] = conf_value(cq_str_text(&text), size_names[i]);
     cq_str_fini(&text);
     return 0;
 }
 
-/* Replaces the lines for cores and mem, keeps all others. */
+/* It is the line of a size that is given now. */
+static bool is_replaced(const struct opts *o, const char *line)
+{
+    const char *p = line + strspn(line, " \t");
+    size_t n = strcspn(p, " \t=\n");
+    for (size_t i = 0; i < SIZES; i++)
+        if (o->sizes[i] && strlen(size_names[i]) == n && strncmp(p, size_names[i], n) == 0)
+            return true;
+    return false;
+}
+
+/* Replaces the lines for what is given, keeps all others. */
 static int write_conf(const char *dir, const struct opts *o, struct cq_err *err)
 {
     struct cq_str old = {0}, text = {0};
@@ -118,20 +156,15 @@ static int write_conf(const char *dir, const struct opts *o, struct cq_err *err)
                    "# Options of this instance, \"name = value\" a line. Made by chipq up.\n");
     for (const char *line = cq_str_text(&old); *line;) {
         size_t len = strcspn(line, "\n");
-        const char *p = line + strspn(line, " \t");
-        size_t word = strcspn(p, " \t=\n");
-        bool is_ours =
-            (word == 5 && strncmp(p, "cores", 5) == 0) || (word == 3 && strncmp(p, "mem", 3) == 0);
-        if (!is_ours) {
+        if (!is_replaced(o, line)) {
             cq_str_append(&text, line, len);
             cq_str_add_char(&text, '\n');
         }
         line += len + (line[len] == '\n');
     }
-    if (o->cores)
-        cq_str_printf(&text, "cores = %s\n", o->cores);
-    if (o->mem)
-        cq_str_printf(&text, "mem = %s\n", o->mem);
+    for (size_t i = 0; i < SIZES; i++)
+        if (o->sizes[i] && *o->sizes[i])
+            cq_str_printf(&text, "%s = %s\n", size_names[i], o->sizes[i]);
     int rc = file_write_atomic(path, cq_str_text(&text), text.len, 0600, err);
     cq_str_fini(&old);
     cq_str_fini(&text);
@@ -174,17 +207,16 @@ static int start_scheduler(const char *dir, const char *bin, struct cq_err *err)
 static int start_worker(const char *dir, const char *bin, const struct opts *o, struct cq_err *err)
 {
     CQ_CLEANUP(cq_free_ptr) char *execd = path_format("%s/chipq-execd", bin);
-    char *argv[10] = {execd, (char *)"--dir", (char *)dir, (char *)"--"};
+    char *argv[5 + SIZES] = {execd, (char *)"--dir", (char *)dir, (char *)"--"},
+                   *owned[SIZES] = {0};
     size_t n = 4;
-    if (o->cores) {
-        argv[n++] = (char *)"--cores";
-        argv[n++] = o->cores;
-    }
-    if (o->mem) {
-        argv[n++] = (char *)"--mem";
-        argv[n++] = o->mem;
-    }
-    return instance_start(dir, "worker", argv, 3, START_US, err) < 0 ? -1 : 0;
+    for (size_t i = 0; i < SIZES; i++)
+        if (o->sizes[i] && *o->sizes[i])
+            argv[n++] = owned[i] = path_format("--%s=%s", size_names[i], o->sizes[i]);
+    int rc = instance_start(dir, "worker", argv, 3, START_US, err) < 0 ? -1 : 0;
+    for (size_t i = 0; i < SIZES; i++)
+        free(owned[i]);
+    return rc;
 }
 
 /* Starts what does not run yet. *started says whether that was anything. */
@@ -265,7 +297,7 @@ static int start(struct opts *o, const char *dir, bool *started, struct cq_err *
 {
     bool runs = instance_pid(dir, "chipqd") && instance_pid(dir, "execd");
     if (runs && o->is_given)
-        cli_talk("already running: --cores and --mem count after chipq down");
+        cli_talk("already running: what jobs may use changes after chipq down");
     else if (o->is_given && write_conf(dir, o, err) != 0)
         return -1;
     if (read_conf(dir, o, err) != 0)

@@ -99,10 +99,12 @@ struct grid {
 };
 
 /* A job that was on a core when that went offline still holds it. */
-static unsigned use_text(const struct machine *m, uint32_t core, char *text, size_t size)
+static unsigned use_text(const struct machine *m, const struct place *p, char *text, size_t size)
 {
-    const struct use *u = m->by_core[core];
-    if (bitset_has(&m->offline, core))
+    const struct use *u = m->by_core[p->core];
+    if (p->is_system)
+        return (unsigned)snprintf(text, size, "sys");
+    if (bitset_has(&m->offline, p->core))
         return (unsigned)snprintf(text, size, "off");
     if (u == NULL)
         return (unsigned)snprintf(text, size, ".");
@@ -113,7 +115,7 @@ static unsigned use_text(const struct machine *m, uint32_t core, char *text, siz
 
 static bool same_numa(const struct place *a, const struct place *b)
 {
-    return a->package == b->package && a->numa_at == b->numa_at;
+    return a->package == b->package && a->numa_at == b->numa_at && a->numa == b->numa;
 }
 
 /* Two columns more where a shared cache begins in the middle of a row. */
@@ -129,7 +131,7 @@ static struct grid grid_of(const struct machine *m)
     const struct place *p = m->places.items;
     char text[24];
     for (size_t i = 0; i < m->places.n; i++) {
-        unsigned n = use_text(m, p[i].core, text, sizeof text) + 1;
+        unsigned n = use_text(m, &p[i], text, sizeof text) + 1;
         g.width = n > g.width ? n : g.width;
     }
     g.width = g.width < 5 ? 5 : g.width; /* the same whether or not it is busy */
@@ -165,7 +167,7 @@ static size_t draw_row(const struct machine *m, const struct grid *g, const stru
     size_t i = 0;
     for (; i < n && i < g->per_row && (i == 0 || row[i].core == row[i - 1].core + 1); i++) {
         char text[24];
-        (void)use_text(m, row[i].core, text, sizeof text);
+        (void)use_text(m, &row[i], text, sizeof text);
         cq_str_printf(out, "%s%*s", has_bar(&row[i], row) ? " |" : "", (int)g->width, text);
     }
     cq_str_add_char(out, '\n');
@@ -273,7 +275,11 @@ static json_t *place_json(const struct machine *m, const struct place *p)
     set_number(o, "numa", p->numa);
     set_number(o, "l3", p->l3);
     json_object_set_new(o, "offline", json_boolean(bitset_has(&m->offline, p->core)));
-    json_object_set_new(o, "use", json_string(u == NULL ? "idle" : u->job ? "job" : "busy"));
+    json_object_set_new(o, "use",
+                        json_string(p->is_system ? "system"
+                                    : u == NULL  ? "idle"
+                                    : u->job     ? "job"
+                                                 : "busy"));
     if (u && u->job) {
         json_object_set_new(o, "enterprise", json_text(u->enterprise));
         set_count(o, "job", u->job);

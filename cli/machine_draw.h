@@ -8,8 +8,8 @@
 #include <jansson.h>
 
 /* Lines of at most 80 columns as long as jobs have at most 5 digits: a core shows the number of the
- * job on it, "busy" when that is not the asker's to see, "off" or "."; then GPUs, then the jobs by
- * name. Appended to `out`. */
+ * job on it, "busy" when that is not the asker's to see, "off", "sys" or "."; then GPUs, then the
+ * jobs by name. Appended to `out`. */
 void machine_draw(const struct node_row *node, struct cq_str *out);
 
 /* The same as data: name, state, cores, memory, "numa", "gpus" and "places". Caller owns. */

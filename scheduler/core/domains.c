@@ -117,7 +117,8 @@ static void find_all_cores(struct worker *w)
     bitset_copy(&w->all_cores, &w->cores);
     (void)places_read(w->topology, &places);
     for (size_t i = 0; i < places.n; i++)
-        bitset_set(&w->all_cores, places.items[i].core);
+        if (!places.items[i].is_system)
+            bitset_set(&w->all_cores, places.items[i].core);
     places_fini(&places);
 }
 

@@ -71,6 +71,17 @@ static bool takes_word(struct reading *r, const char *word)
     return true;
 }
 
+/* A core that is kept for the system is nobody's, and for showing only. */
+static int skip_system(struct reading *r, struct cq_err *err)
+{
+    bool has_number = isdigit((unsigned char)*r->at);
+    uint64_t core = number(r);
+    if (!has_number || core >= BITSET_MAX || bitset_has(&r->seen, core))
+        return fail(r, "expected another core after sys", err);
+    bitset_set(&r->seen, core);
+    return 0;
+}
+
 static int read_items(struct reading *r, struct cq_err *err);
 
 /* NOLINTNEXTLINE(misc-no-recursion): at most DEPTH_MAX deep */
@@ -98,6 +109,8 @@ static int read_item(struct reading *r, struct cq_err *err)
         r->at += strcspn(r->at, " ()"); /* for showing only */
         return 0;
     }
+    if (takes_word(r, "sys"))
+        return skip_system(r, err);
     if (takes_word(r, "l3"))
         return read_unit(r, LEVEL_L3, 0, err);
     if (takes_word(r, "pkg")) {
@@ -105,7 +118,7 @@ static int read_item(struct reading *r, struct cq_err *err)
         return read_unit(r, LEVEL_SOCKET, 0, err);
     }
     if (!takes_word(r, "numa"))
-        return fail(r, "expected a core, pkg, numa, l3 or gpu", err);
+        return fail(r, "expected a core, pkg, numa, l3, gpu or sys", err);
     (void)number(r);
     if (*r->at++ != ':')
         return fail(r, "expected ':' and the memory in MiB", err);

@@ -48,7 +48,8 @@ static const struct known {
 };
 
 /* Names in chipq.conf that are the worker's. */
-static const char *const foreign[] = {"cores", "mem", "node", "topology", "plugins", NULL};
+static const char *const foreign[] = {"cores", "mem",      "system-cores", "system-mem",
+                                      "node",  "topology", "plugins",      NULL};
 
 static int add_endpoint(char **list, size_t *n, const char *value, struct cq_err *err)
 {

@@ -107,6 +107,10 @@ Test(layout, what_is_not_offered_is_left_out_and_what_is_not_told_is_one_unit)
     cr_expect_eq(m.layout.units[LEVEL_NUMA][1].n_cores, 0u);
     cr_expect_eq(m.layout.units[LEVEL_NUMA][4].n_cores, 2u);
     machine_fini(&m);
+    machine_make(&m, "numa0:100(sys0 sys1) numa1:100(sys2 3 4)", "3-4", 100);
+    cr_expect_eq(m.layout.n[LEVEL_NUMA], 1u, "one that the system has alone");
+    cr_expect_eq(m.layout.units[LEVEL_NUMA][0].n_cores, 2u);
+    machine_fini(&m);
     machine_make(&m, "", "0-7", 1000);
     cr_expect(layout_is_flat(&m.layout));
     cr_expect_eq(m.layout.units[LEVEL_NUMA][0].mem_mib, 1000u);
@@ -120,7 +124,8 @@ Test(layout, a_broken_text_says_what_and_where)
     } bad[] = {{"pkg0(0 1", "expected ')'"},    {"0 1)", "')' without '('"},
                {"numa0(0)", "expected ':'"},    {"0 0", "there twice"},
                {"core0(1)", "expected a core"}, {"9999", "no such core"},
-               {"l3 0", "expected '('"},        {"pkg0(numa0:5x(1))", "expected '('"}};
+               {"l3 0", "expected '('"},        {"sys", "after sys"},
+               {"0 sys0", "another core"},      {"pkg0(numa0:5x(1))", "expected '('"}};
     struct bitset cores = {0};
     bitset_set(&cores, 0);
     for (size_t i = 0; i < CQ_COUNT(bad); i++) {

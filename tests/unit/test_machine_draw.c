@@ -42,6 +42,23 @@ Test(machine_draw, shows_who_is_where)
                            "acme/13[4]: core 5 (numa 1)\n");
 }
 
+Test(machine_draw, cores_of_the_system_stand_in_their_place)
+{
+    struct node_row node = small;
+    node.topology = "pkg0(numa0:8192(l3(sys0 1) l3(2 3))) pkg1(numa1:4096(sys4 sys5))";
+    node.n_busy = 0;
+    node.n_numa_mib = node.n_numa_used_mib = 1;
+    expect_drawing(&node, "n1: up, 5 of 8 cores and 1.5G of 12G used\n"
+                          "package 0\n"
+                          "  numa 0   1G/8G            0   sys    . |    .    .\n"
+                          "package 1\n"
+                          "  numa 1                    4   sys  sys\n");
+    json_t *o = machine_json(&node);
+    const json_t *first = json_array_get(json_object_get(o, "places"), 0);
+    cr_expect_str_eq(json_string_value(json_object_get(first, "use")), "system");
+    json_decref(o);
+}
+
 Test(machine_draw, of_a_machine_that_tells_less)
 {
     struct node_row node = small;

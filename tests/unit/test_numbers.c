@@ -150,6 +150,55 @@ Test(numbers, stay_over_a_restart)
     topology_fini(&t);
 }
 
+/* One of the system's keeps its number and its place, online or not, and is never offered. */
+Test(numbers, cores_of_the_system_are_told_and_never_offered)
+{
+    struct topology t;
+    struct topology_options o = options(0);
+    struct cq_err err = {0};
+    static const char told[] = "numa0:8192(pkg0(sys0 1) pkg1(2 3))";
+    cr_assert_eq(bitset_parse("0", &o.system, NULL), 0);
+    write_machine(ALL, ALL);
+    cr_assert_eq(topology_load(&o, &t, &err), 0, "%s", err.text);
+    expect(&t, "1-3", told);
+    write_machine(ALL & ~0x11u, ALL);
+    cr_assert_eq(topology_renew(&o, &t, &err), 0, "%s", err.text);
+    expect(&t, "1-3", told);
+    write_machine(ALL, ALL);
+    cr_assert_eq(topology_renew(&o, &t, &err), 0, "%s", err.text);
+    expect(&t, "1-3", told);
+    topology_fini(&t);
+    o.cores_max = 2; /* of the others */
+    cr_assert_eq(topology_load(&o, &t, &err), 0, "%s", err.text);
+    expect(&t, "1-2", "numa0:8192(pkg0(sys0 1) pkg1(2))");
+    topology_fini(&t);
+    bitset_fini(&o.system);
+}
+
+Test(numbers, cores_of_the_system_that_are_not_there_or_all_there_are_are_refused)
+{
+    struct topology t;
+    struct topology_options o = options(0);
+    struct cq_err err = {0};
+    write_machine(ALL, ALL);
+    cr_assert_eq(bitset_parse("1,7", &o.system, NULL), 0);
+    cr_expect_eq(topology_load(&o, &t, &err), -1);
+    cr_expect_str_eq(err.text, "--system-cores names core 7; this machine has 0 to 3 (chipq nodes "
+                               "--topology shows them)");
+    cr_assert_eq(bitset_parse("0-3", &o.system, NULL), 0);
+    cr_expect_eq(topology_load(&o, &t, &err), -1);
+    cr_expect_str_eq(err.text,
+                     "--system-cores leaves no core for jobs; this worker may use no other");
+    bitset_fini(&o.system);
+    o.system_mem_mib = 8192;
+    cr_expect_eq(topology_load(&o, &t, &err), -1);
+    cr_expect_str_eq(err.text, "--system-mem leaves no memory for jobs");
+    o.system_mem_mib = 1000;
+    cr_assert_eq(topology_load(&o, &t, &err), 0, "%s", err.text);
+    cr_expect_eq(t.mem_mib, 7192u);
+    topology_fini(&t);
+}
+
 Test(numbers, second_threads_are_no_cores)
 {
     struct topology t;

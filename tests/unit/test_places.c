@@ -31,6 +31,22 @@ Test(places, tell_where_each_core_is)
     places_fini(&p);
 }
 
+/* A NUMA node of which jobs have no core is not counted: the scheduler does not either. */
+Test(places, of_the_system_are_where_they_are)
+{
+    struct places p;
+    cr_assert(places_read("pkg0(numa0:9(sys0 sys1) numa1:9(l3(sys2 3) 4)) sys5", &p));
+    cr_assert_eq(p.n, 6);
+    cr_expect_eq(p.n_numa, 1);
+    cr_expect(p.items[0].is_system && !p.items[3].is_system);
+    cr_expect_eq(p.items[0].numa_at, PLACE_NONE);
+    cr_expect_eq(p.items[2].numa_at, 0);
+    cr_expect_eq(p.items[3].numa_at, 0);
+    places_fini(&p);
+    cr_expect_not(places_read("sys", &p));
+    cr_expect_not(places_read("sysx", &p));
+}
+
 static void expect_numa(const struct places *p, const char *cores, const char *wanted)
 {
     struct bitset set = {0};

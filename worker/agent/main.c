@@ -25,6 +25,9 @@ static const struct argp_option option_list[] = {
     {"key", 'k', "FILE", 0, "the worker's key (default: DIR/keys/worker.key)", 0},
     {"cores", 'c', "N", 0, "offer only the N lowest cores", 0},
     {"mem", 'm', "SIZE", 0, "memory that jobs may use, such as 12G", 0},
+    {"system-cores", 's', "LIST", 0,
+     "cores that jobs never get, such as 0 or 0,8-9: for boot, agent and interrupts", 0},
+    {"system-mem", 'M', "SIZE", 0, "memory that jobs never get (default: 1G or 5 %)", 0},
     {"node", 'n', "NAME", 0, "this machine's name (default: the host's)", 0},
     {"topology", 't', "SOURCE", 0, "synthetic:DESCRIPTION or an hwloc XML file, for tests", 0},
     {"plugins", 'p', "DIR", 0, "where chipq-tool-NAME are (default: beside this program)", 0},
@@ -46,6 +49,13 @@ static void get_size(struct argp_state *state, const char *arg, uint64_t *to)
     struct cq_err err;
     if (parse_size_mib(arg, to, &err) != 0)
         argp_error(state, "%s", err.text);
+}
+
+static void get_cores(struct argp_state *state, const char *arg, struct bitset *to)
+{
+    struct cq_err err;
+    if (bitset_parse(arg, to, &err) != 0)
+        argp_error(state, "--system-cores: %s", err.text);
 }
 
 static error_t on_text_option(int key, const char *arg, struct argp_state *state)
@@ -81,6 +91,12 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
         return 0;
     case 'm':
         get_size(state, arg, &o->topology.mem_mib);
+        return 0;
+    case 's':
+        get_cores(state, arg, &o->topology.system);
+        return 0;
+    case 'M':
+        get_size(state, arg, &o->topology.system_mem_mib);
         return 0;
     case 'l':
         if (!log_set_level_by_name(arg))
@@ -224,6 +240,7 @@ static void tear_down(struct agent *a)
     cores_stop(a);
     loop_free(a->loop);
     topology_fini(&a->topology);
+    bitset_fini(&a->options.topology.system);
     free((char *)a->options.topology.numbers_path);
     tools_fini(&a->tools);
     free(a->log_waiters);

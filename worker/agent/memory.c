@@ -88,12 +88,17 @@ uint64_t memory_group_limit_bytes(void)
     return lowest;
 }
 
-uint64_t memory_offer_mib(uint64_t total_bytes, uint64_t limit_bytes)
+uint64_t memory_left_mib(uint64_t total_bytes, uint64_t limit_bytes, uint64_t reserve_mib)
 {
     uint64_t total = total_bytes >> 20, limit = limit_bytes >> 20;
-    uint64_t reserve = total / RESERVE_PART;
-    reserve = reserve > RESERVE_MIB_MIN ? reserve : RESERVE_MIB_MIN;
-    uint64_t offer = total - (reserve < total / 2 ? reserve : total / 2);
+    uint64_t offer = total > reserve_mib ? total - reserve_mib : 0;
     limit -= limit / RESERVE_PART;
     return limit < offer ? limit : offer;
+}
+
+uint64_t memory_offer_mib(uint64_t total_bytes, uint64_t limit_bytes)
+{
+    uint64_t total = total_bytes >> 20, reserve = total / RESERVE_PART;
+    reserve = reserve > RESERVE_MIB_MIN ? reserve : RESERVE_MIB_MIN;
+    return memory_left_mib(total_bytes, limit_bytes, reserve < total / 2 ? reserve : total / 2);
 }

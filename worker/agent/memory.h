@@ -21,4 +21,7 @@ uint64_t memory_group_limit_bytes(void);
  * the groups' limit less 5 %; the lower of the two. */
 uint64_t memory_offer_mib(uint64_t total_bytes, uint64_t limit_bytes);
 
+/* The same with a reserve that somebody chose. */
+uint64_t memory_left_mib(uint64_t total_bytes, uint64_t limit_bytes, uint64_t reserve_mib);
+
 #endif

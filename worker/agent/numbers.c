@@ -67,6 +67,7 @@ struct filter {
     struct cq_str out, far; /* far: GPUs near no core that is left */
     struct group open[DEPTH_MAX];
     size_t depth, n_cores;
+    const struct bitset *cores, *system;
 };
 
 static void add_text(struct cq_str *to, const char *text, size_t n)
@@ -98,12 +99,15 @@ static void close_group(struct filter *f)
 
 static void add_core(struct filter *f, size_t core)
 {
+    bool is_system = bitset_has(f->system, core);
+    if (!is_system && !bitset_has(f->cores, core))
+        return;
     numbers_separate(&f->out);
-    cq_str_printf(&f->out, "%zu", core);
+    cq_str_printf(&f->out, "%s%zu", is_system ? "sys" : "", core);
     f->n_cores++;
 }
 
-static const char *take_item(struct filter *f, const char *at, const struct bitset *cores)
+static const char *take_item(struct filter *f, const char *at)
 {
     char *end;
     if (cq_str_starts(at, "gpu")) {
@@ -114,20 +118,20 @@ static const char *take_item(struct filter *f, const char *at, const struct bits
     if (!isdigit((unsigned char)*at))
         return open_group(f, at);
     size_t core = strtoul(at, &end, 10);
-    if (bitset_has(cores, core))
-        add_core(f, core);
+    add_core(f, core);
     return end;
 }
 
-char *numbers_text(const struct core_numbers *n, const struct bitset *cores)
+char *numbers_text(const struct core_numbers *n, const struct bitset *cores,
+                   const struct bitset *system)
 {
-    struct filter f = {.depth = 0};
+    struct filter f = {.cores = cores, .system = system};
     for (const char *p = n->text ? n->text : ""; *p;) {
         if (*p == ')')
             close_group(&f);
-        p = *p == ')' || *p == ' ' ? p + 1 : take_item(&f, p, cores);
+        p = *p == ')' || *p == ' ' ? p + 1 : take_item(&f, p);
     }
-    for (size_t i = bitset_next(cores, 0); i != SIZE_MAX; i = bitset_next(cores, i + 1))
+    for (size_t i = 0; i < n->n; i++)
         if (!bitset_has(&n->placed, i))
             add_core(&f, i);
     if (f.far.len)

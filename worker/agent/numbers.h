@@ -24,9 +24,11 @@ size_t numbers_of(struct core_numbers *n, const struct bitset *cpus);
 /* Takes `text`, which has those cores, as the machine's form. */
 void numbers_place(struct core_numbers *n, char *text, const struct bitset *cores);
 
-/* The compact form with those cores alone; behind all others stand a core that was never seen in
- * its place, and GPUs that are near none of these cores. Caller frees. */
-char *numbers_text(const struct core_numbers *n, const struct bitset *cores);
+/* The compact form with those cores alone, and those of the system told as such; behind all others
+ * stand a core that was never seen in its place, and GPUs that are near none of these cores. Caller
+ * frees. */
+char *numbers_text(const struct core_numbers *n, const struct bitset *cores,
+                   const struct bitset *system);
 
 /* A blank before the next item of a compact form, unless it is the first of its group. */
 void numbers_separate(struct cq_str *out);

@@ -171,13 +171,14 @@ static void choose(const struct bitset *from, uint64_t cores_max, struct bitset 
     }
 }
 
-static void offer(const struct seen *s, uint64_t cores_max, struct topology *t)
+static void offer(const struct seen *s, const struct topology_options *o, struct topology *t)
 {
     struct bitset usable CQ_CLEANUP(bitset_fini) = {0}, could CQ_CLEANUP(bitset_fini) = {0};
     find_usable(s, t, &usable);
     bitset_copy(&could, &usable);
     find_offline(s, t, &could);
-    choose(&could, cores_max, &t->chosen);
+    bitset_and_not(&could, &o->system);
+    choose(&could, o->cores_max, &t->chosen);
     bitset_copy(&t->cores, &t->chosen);
     bitset_and(&t->cores, &usable);
     for (size_t i = 0; i < t->n_places; i++)
@@ -236,7 +237,7 @@ static void add_object(const struct seen *s, hwloc_obj_t o, struct cq_str *out)
 
 /* A core that is seen for the first time makes the form anew; else it stays, also where a whole
  * package is offline and hwloc counts the others differently. */
-static void tell_places(const struct seen *s, struct topology *t)
+static void tell_places(const struct seen *s, const struct bitset *system, struct topology *t)
 {
     struct bitset news CQ_CLEANUP(bitset_fini) = {0};
     bitset_copy(&news, &s->all);
@@ -247,7 +248,7 @@ static void tell_places(const struct seen *s, struct topology *t)
         numbers_place(&t->numbers, cq_str_take(&text), &s->all);
     }
     free(t->text);
-    t->text = numbers_text(&t->numbers, &t->chosen);
+    t->text = numbers_text(&t->numbers, &t->chosen, system);
 }
 
 /* ---- kinds of cores ---- */
@@ -343,10 +344,14 @@ static uint64_t settle_memory(hwloc_topology_t hw)
     return kernel;
 }
 
-static uint64_t default_memory_mib(hwloc_topology_t hw, uint64_t total)
+/* What jobs may use when nobody says; with a reserve that somebody says. 0: that is all there is.
+ */
+static uint64_t default_memory_mib(hwloc_topology_t hw, uint64_t total, uint64_t reserve_mib)
 {
     bool is_real = hwloc_topology_is_thissystem(hw) != 0;
-    return memory_offer_mib(total, is_real ? memory_group_limit_bytes() : MEMORY_NO_LIMIT);
+    uint64_t limit = is_real ? memory_group_limit_bytes() : MEMORY_NO_LIMIT;
+    return reserve_mib ? memory_left_mib(total, limit, reserve_mib)
+                       : memory_offer_mib(total, limit);
 }
 
 /* ---- the whole ---- */
@@ -380,6 +385,28 @@ static void keep_numbers(const struct topology_options *o, struct topology *t)
         log_warn("topology.numbers error=\"%s\"", err.text);
 }
 
+static int check_offer(const struct topology_options *o, const struct topology *t,
+                       struct cq_err *err)
+{
+    struct bitset strange CQ_CLEANUP(bitset_fini) = {0};
+    bitset_copy(&strange, &o->system);
+    for (size_t i = 0; i < t->numbers.n; i++)
+        bitset_clear(&strange, i);
+    if (bitset_count(&strange) > 0)
+        return cq_fail(err, CQ_E_INVALID,
+                       "--system-cores names core %zu; this machine has 0 to %zu (chipq nodes "
+                       "--topology shows them)",
+                       bitset_next(&strange, 0), t->numbers.n - 1);
+    if (bitset_count(&t->chosen) == 0 && bitset_count(&o->system) > 0)
+        return cq_fail(err, CQ_E_IMPOSSIBLE,
+                       "--system-cores leaves no core for jobs; this worker may use no other");
+    if (bitset_count(&t->chosen) == 0)
+        return cq_fail(err, CQ_E_IMPOSSIBLE, "this worker may not use any core");
+    if (t->mem_mib == 0)
+        return cq_fail(err, CQ_E_IMPOSSIBLE, "--system-mem leaves no memory for jobs");
+    return 0;
+}
+
 int topology_load(const struct topology_options *o, struct topology *out, struct cq_err *err)
 {
     hwloc_topology_t hw = NULL;
@@ -395,18 +422,18 @@ int topology_load(const struct topology_options *o, struct topology *out, struct
     if (o->numbers_path)
         (void)numbers_read(&t.numbers, o->numbers_path);
     seen_init(&seen, hw, &t.numbers);
-    offer(&seen, o->cores_max, &t);
+    offer(&seen, o, &t);
     uint64_t memory = settle_memory(hw);
-    tell_places(&seen, &t);
+    tell_places(&seen, &o->system, &t);
     t.kinds = kinds_text(&seen, &t);
     gpus_add_features(&seen.gpus, &gpus);
     t.gpus = gpus.data ? cq_str_take(&gpus) : NULL;
-    t.mem_mib = o->mem_mib ? o->mem_mib : default_memory_mib(hw, memory);
+    t.mem_mib = o->mem_mib ? o->mem_mib : default_memory_mib(hw, memory, o->system_mem_mib);
     seen_fini(&seen);
     hwloc_topology_destroy(hw);
-    if (bitset_count(&t.chosen) == 0) {
+    if (check_offer(o, &t, err) != 0) {
         topology_fini(&t);
-        return cq_fail(err, CQ_E_IMPOSSIBLE, "this worker may not use any core");
+        return -1;
     }
     keep_numbers(o, &t);
     *out = t;
@@ -420,9 +447,9 @@ int topology_renew(const struct topology_options *o, struct topology *t, struct 
     if (open_machine(o->source, t->affinity, &hw, err) != 0)
         return -1;
     seen_init(&seen, hw, &t->numbers);
-    offer(&seen, o->cores_max, t);
+    offer(&seen, o, t);
     (void)settle_memory(hw);
-    tell_places(&seen, t);
+    tell_places(&seen, &o->system, t);
     seen_fini(&seen);
     hwloc_topology_destroy(hw);
     keep_numbers(o, t);

@@ -15,7 +15,7 @@ struct core_place {
 
 struct topology {
     struct bitset cores;       /* offered: those of `chosen` that are online */
-    struct bitset chosen;      /* allowed by affinity and cpuset, the lowest N of them */
+    struct bitset chosen;      /* allowed by affinity and cpuset, the lowest N not the system's */
     char *text;                /* compact form of the chosen ones, docs/WORKER.md */
     char *kinds;               /* "performance:6,efficiency:8"; NULL: its cores are all alike */
     char *gpus;                /* features, one a line: "gpu=2"...; NULL: it has none */
@@ -30,12 +30,15 @@ struct topology {
 struct topology_options {
     const char *source;       /* NULL = this machine; "synthetic:pack:2 core:4"; or an XML file */
     uint64_t cores_max;       /* 0 = all; cores that are offline count */
+    struct bitset system;     /* cores that are kept for the system: never offered */
     uint64_t mem_mib;         /* 0 = what the machine has, less a reserve for itself */
+    uint64_t system_mem_mib;  /* that reserve; 0 = as memory.h says */
     const char *numbers_path; /* file that keeps the cores' numbers; NULL = none */
 };
 
-/* Blocks (some ms on this machine). Errors: CQ_E_INVALID for a bad source, CQ_E_IMPOSSIBLE when no
- * core is left. Caller calls fini. */
+/* Blocks (some ms on this machine). Errors: CQ_E_INVALID for a bad source and for cores of the
+ * system that the machine has not, CQ_E_IMPOSSIBLE when no core or memory is left. Caller calls
+ * fini. */
 int topology_load(const struct topology_options *o, struct topology *out,
                   struct cq_err *err) CQ_MUST_CHECK;
 

@@ -55,14 +55,16 @@ static bool open_group(struct walk *w)
     return takes(w, "(");
 }
 
-static bool add_core(struct walk *w)
+static bool add_core(struct walk *w, bool is_system)
 {
     struct places *p = w->places;
     struct place place = w->now;
+    bool has_number = isdigit((unsigned char)*w->at);
     place.core = number(w);
-    if (place.core >= BITSET_MAX || p->n == BITSET_MAX)
+    place.is_system = is_system;
+    if (!has_number || place.core >= BITSET_MAX || p->n == BITSET_MAX)
         return false;
-    if (place.numa != PLACE_NONE && !w->numa_has_core) {
+    if (place.numa != PLACE_NONE && !w->numa_has_core && !is_system) {
         w->numa_has_core = true;
         w->numa_seen++;
     }
@@ -94,7 +96,9 @@ static bool add_gpu(struct walk *w)
 static bool take_item(struct walk *w)
 {
     if (isdigit((unsigned char)*w->at))
-        return add_core(w);
+        return add_core(w, false);
+    if (takes(w, "sys"))
+        return add_core(w, true);
     if (takes(w, "gpu"))
         return add_gpu(w);
     if (*w->at != ')')
@@ -104,6 +108,22 @@ static bool take_item(struct walk *w)
     w->at++;
     w->now = w->open[--w->depth];
     return true;
+}
+
+/* The place of its NUMA node among those that jobs have cores of; none if it is not one of them. */
+static void find_numa_of_system(struct places *p)
+{
+    for (size_t i = 0; i < p->n; i++) {
+        struct place *at = &p->items[i];
+        if (!at->is_system || at->numa == PLACE_NONE)
+            continue;
+        at->numa_at = PLACE_NONE;
+        for (size_t k = 0; k < p->n; k++) {
+            const struct place *o = &p->items[k];
+            if (!o->is_system && o->numa == at->numa && o->package == at->package)
+                at->numa_at = o->numa_at;
+        }
+    }
 }
 
 bool places_read(const char *text, struct places *out)
@@ -126,6 +146,7 @@ bool places_read(const char *text, struct places *out)
     for (size_t i = 0; i < out->n; i++)
         if (out->items[i].numa == PLACE_NONE)
             out->items[i].numa_at = w.numa_seen;
+    find_numa_of_system(out);
     return true;
 }
 

@@ -12,6 +12,7 @@ struct place {
     uint32_t package, numa; /* their numbers; PLACE_NONE: in none that is known */
     uint32_t l3;            /* counted from 0 over the machine; PLACE_NONE: in none */
     uint32_t numa_at;       /* counted from 0 over the machine; cores without a NUMA node: n_numa */
+    bool is_system;         /* kept for the system; its NUMA node counts for others only */
 };
 
 struct place_gpu {
@@ -25,7 +26,7 @@ struct places {
     size_t n, cap;
     struct place_gpu *gpus;
     size_t n_gpus, cap_gpus;
-    size_t n_numa; /* that have cores */
+    size_t n_numa; /* that have cores for jobs */
 };
 
 /* False: it is not that form; nothing is to be released then. Caller calls fini. */

@@ -205,9 +205,11 @@ static int scan_item(const char **p, uint32_t max, struct item_list *out)
     return 0;
 }
 
-static int scan_items(const char *p, uint32_t max, struct item_list *out)
+/* -1: the item at *at cannot be read. */
+static int scan_items(const char *p, uint32_t max, struct item_list *out, const char **at)
 {
     for (;; p++) {
+        *at = p;
         int rc = scan_item(&p, max, out);
         if (rc != 0 || *p == '\0')
             return rc;
@@ -227,7 +229,8 @@ int ranges_parse(const char *text, uint32_t max_number, uint64_t max_count, stru
 {
     struct item_list list = {.max_count = max_count};
     struct ranges parsed = {0};
-    int rc = scan_items(text, max_number, &list);
+    const char *at = text;
+    int rc = scan_items(text, max_number, &list, &at);
     if (list.n > 1)
         qsort(list.items, list.n, sizeof *list.items, by_first);
     for (size_t i = 0; rc == 0 && i < list.n; i++)
@@ -242,8 +245,9 @@ int ranges_parse(const char *text, uint32_t max_number, uint64_t max_count, stru
     if (rc >= 0)
         return cq_fail(err, CQ_E_LIMIT, "'%.60s' has more than %" PRIu64 " numbers", text,
                        max_count);
-    return cq_fail(err, CQ_E_INVALID,
-                   "'%.60s' is not a range; write 1-200, 1,5,9 or 1-99:2 (numbers up to %" PRIu32
-                   ")",
-                   text, max_number);
+    return cq_fail(
+        err, CQ_E_INVALID,
+        "'%.60s' is not a range (character %zu); write 1-200, 1,5,9 or 1-99:2 (numbers up "
+        "to %" PRIu32 ")",
+        text, (size_t)(at - text) + 1, max_number);
 }
