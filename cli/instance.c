@@ -80,7 +80,19 @@ pid_t instance_pid(const char *dir, const char *role)
 
 /* ---- starting ---- */
 
-/* The last line of a log that is not empty, from `from` on; caller frees. */
+/* The last that names an error, else the last. Cuts the text behind it. */
+static const char *telling_line(char *text)
+{
+    char *error = NULL;
+    for (char *at = text; (at = strstr(at, "error=\"")) != NULL; at++)
+        error = at;
+    if (error)
+        error[strcspn(error, "\n")] = '\0';
+    char *newline = strrchr(text, '\n');
+    return newline ? newline + 1 : text;
+}
+
+/* The line of a log that tells most, from `from` on; caller frees. */
 static char *last_line(const char *path, off_t from)
 {
     char buf[LOG_TAIL_BYTES + 1];
@@ -97,8 +109,7 @@ static char *last_line(const char *path, off_t from)
     while (n > 0 && buf[n - 1] == '\n')
         n--;
     buf[n > 0 ? n : 0] = '\0';
-    char *newline = strrchr(buf, '\n');
-    return cq_strdup(newline ? newline + 1 : buf);
+    return cq_strdup(telling_line(buf));
 }
 
 /* `kept_fd` (-1: none) is the only one beside the standard ones that the program inherits. */
@@ -188,10 +199,15 @@ pid_t instance_start(const char *dir, const char *role, char *const *argv, size_
         return cq_fail_errno(err, CQ_E_IO, why, "fork");
     if (rc == 1)
         return pid;
+    int status = 0;
     kill(pid, rc == 0 ? SIGKILL : SIGTERM); /* a process that ended is not hurt */
-    waitpid(pid, NULL, 0);
+    waitpid(pid, &status, 0);
+    bool is_refused = WIFEXITED(status) && WEXITSTATUS(status) == cq_code_exit_status(CQ_E_INVALID);
     CQ_CLEANUP(cq_free_ptr) char *last = last_line(log, before);
-    return cq_fail(err, rc == 0 ? CQ_E_INTERNAL : CQ_E_TIMEOUT,
+    return cq_fail(err,
+                   is_refused ? CQ_E_INVALID
+                   : rc == 0  ? CQ_E_INTERNAL
+                              : CQ_E_TIMEOUT,
                    "%s did not get ready: %s (log: %s)", role, last, log);
 }
 

@@ -37,25 +37,32 @@ static const struct argp_option option_list[] = {
     {"version", 'V', NULL, 0, "print the version", 0},
     {0}};
 
-static void get_number(struct argp_state *state, const char *arg, uint64_t *to)
+/* In one line, for the log: execd does not start it again then. */
+static CQ_NORETURN void refuse(const char *option, const char *why)
+{
+    log_error("agent.start error=\"--%s: %s\"", option, why);
+    exit(cq_code_exit_status(CQ_E_INVALID));
+}
+
+static void get_number(const char *option, const char *arg, uint64_t *to)
 {
     struct cq_err err;
     if (parse_u64(arg, 1, BITSET_MAX, to, &err) != 0)
-        argp_error(state, "%s", err.text);
+        refuse(option, err.text);
 }
 
-static void get_size(struct argp_state *state, const char *arg, uint64_t *to)
+static void get_size(const char *option, const char *arg, uint64_t *to)
 {
     struct cq_err err;
     if (parse_size_mib(arg, to, &err) != 0)
-        argp_error(state, "%s", err.text);
+        refuse(option, err.text);
 }
 
-static void get_cores(struct argp_state *state, const char *arg, struct bitset *to)
+static void get_cores(const char *option, const char *arg, struct bitset *to)
 {
     struct cq_err err;
     if (bitset_parse(arg, to, &err) != 0)
-        argp_error(state, "--system-cores: %s", err.text);
+        refuse(option, err.text);
 }
 
 static error_t on_text_option(int key, const char *arg, struct argp_state *state)
@@ -87,20 +94,20 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
     struct agent_options *o = state->input;
     switch (key) {
     case 'c':
-        get_number(state, arg, &o->topology.cores_max);
+        get_number("cores", arg, &o->topology.cores_max);
         return 0;
     case 'm':
-        get_size(state, arg, &o->topology.mem_mib);
+        get_size("mem", arg, &o->topology.mem_mib);
         return 0;
     case 's':
-        get_cores(state, arg, &o->topology.system);
+        get_cores("system-cores", arg, &o->topology.system);
         return 0;
     case 'M':
-        get_size(state, arg, &o->topology.system_mem_mib);
+        get_size("system-mem", arg, &o->topology.system_mem_mib);
         return 0;
     case 'l':
         if (!log_set_level_by_name(arg))
-            argp_error(state, "'%s' is no log level", arg);
+            refuse("log-level", "it is error, warn, info or debug");
         return 0;
     case 'e':
         o->execd_fd = (int)strtol(arg, NULL, 10);
@@ -255,6 +262,7 @@ int main(int argc, char **argv)
     struct agent *a = &the_agent;
     struct cq_err err = {.code = CQ_OK};
     a->options.execd_fd = -1;
+    argp_err_exit_status = cq_code_exit_status(CQ_E_INVALID);
     (void)argp_parse(&parser, argc, argv, 0, NULL, &a->options);
     if (a->options.dir == NULL || a->options.dir[0] != '/' || a->options.execd_fd < 0) {
         fprintf(stderr, "chipq-worker: started by chipq-execd --dir DIR, an absolute path\n");

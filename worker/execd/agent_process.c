@@ -116,8 +116,21 @@ void agent_process_start(struct execd *x)
     } /* else its end is noticed like any other */
 }
 
+/* Options or a configuration that never worked will not work the next time either. One that was
+ * welcomed before is started again and again: jobs may run, and what it lacks may come back. */
+static bool is_refused(const struct execd *x, int status)
+{
+    static const enum cq_code codes[] = {CQ_E_INVALID, CQ_E_NOT_FOUND, CQ_E_DENIED,
+                                         CQ_E_IMPOSSIBLE};
+    for (size_t i = 0; i < CQ_COUNT(codes) && !x->was_ready && WIFEXITED(status); i++)
+        if (WEXITSTATUS(status) == cq_code_exit_status(codes[i]))
+            return true;
+    return false;
+}
+
 void agent_process_ended(struct execd *x, int status, int64_t now_us)
 {
+    x->refused_status = is_refused(x, status) ? WEXITSTATUS(status) : 0;
     if (WIFSIGNALED(status))
         log_warn("execd.agent pid=%ld signal=%d", (long)x->agent_pid, WTERMSIG(status));
     else
@@ -195,6 +208,7 @@ static void obey(struct execd *x, const struct execd_request *r, const int *fds,
         shepherds_kill(x, r->lease);
         break;
     case EXECD_READY:
+        x->was_ready = true;
         say_ready(x);
         break;
     }

@@ -32,6 +32,8 @@ struct execd {
     int64_t agent_restart_at_us; /* when none runs */
     int64_t backoff_us;
     bool is_restart_wanted; /* SIGHUP: at once */
+    bool was_ready;         /* the scheduler has welcomed one */
+    int refused_status;     /* exit status of one that cannot work as it is told; 0: none */
 
     struct shepherd_child *children;
     size_t n_children, children_cap;

@@ -238,9 +238,13 @@ int main(int argc, char **argv)
         fprintf(stderr, "chipq-execd: %s\n", err.text);
         return cq_code_exit_status(err.code);
     }
-    while (!x.is_stopping)
+    while (!x.is_stopping && x.refused_status == 0)
         turn(&x);
-    stop_all(&x);
+    if (x.refused_status == 0)
+        stop_all(&x);
+    else
+        log_warn("execd.stop why=\"chipq-worker cannot work with these options or this "
+                 "configuration: see above\"");
     slots_close(&x.slots);
-    return 0;
+    return x.refused_status;
 }
