@@ -109,7 +109,9 @@ const struct command cmd_nodes = {
             "on it, \"busy\" for others' jobs, \".\" when it is idle, \"off\" when it is\n"
             "offline, \"sys\" when it is kept for the system and jobs never get it;\n"
             " \"|\" stands between cores that share no L3 cache. Beside each NUMA\n"
-            "node stands its memory, used and all. GPUs follow, with the NUMA node that\n"
+            "node stands its memory, used and all; behind a row the kind of its cores,\n"
+            "where a machine has several (performance, efficiency). GPUs follow, with the NUMA "
+            "node that\n"
             "each is near; --node-has gpu, gpu-nvidia or 'gpu>=2' sends a job to one.",
     .examples = "chipq nodes\nchipq nodes --topology\nchipq nodes --format name,gpus,features\n"
                 "chipq nodes --json",

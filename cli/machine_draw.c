@@ -17,8 +17,14 @@ struct use {
     struct bitset cores;
 };
 
+/* Where the cores of a machine are of several kinds, as the worker's features say. */
+enum { KINDS = 3, KIND_COLUMNS = 13 };
+static const char *const kind_names[KINDS] = {"performance", "middle", "efficiency"};
+
 struct machine {
     const struct node_row *node;
+    struct bitset kinds[KINDS];
+    bool has_kinds;
     struct places places;
     struct bitset offline;
     struct use *uses;
@@ -55,6 +61,28 @@ static void read_use(const char *line, struct use *u)
     u->task = task;
 }
 
+/* "performance-cores=0-5". */
+static void read_kinds(struct machine *m)
+{
+    for (size_t i = 0; i < m->node->n_features; i++) {
+        const char *feature = m->node->features[i];
+        for (size_t k = 0; k < KINDS; k++) {
+            size_t n = strlen(kind_names[k]);
+            if (strncmp(feature, kind_names[k], n) == 0 && cq_str_starts(feature + n, "-cores="))
+                m->has_kinds |=
+                    bitset_parse(feature + n + strlen("-cores="), &m->kinds[k], NULL) == 0;
+        }
+    }
+}
+
+static const char *kind_of(const struct machine *m, uint32_t core)
+{
+    for (size_t k = 0; k < KINDS; k++)
+        if (bitset_has(&m->kinds[k], core))
+            return kind_names[k];
+    return "";
+}
+
 static struct machine *machine_new(const struct node_row *node)
 {
     struct machine *m = CQ_NEW(struct machine);
@@ -62,6 +90,7 @@ static struct machine *machine_new(const struct node_row *node)
     (void)places_read(node->topology, &m->places);
     if (node->offline && bitset_parse(node->offline, &m->offline, NULL) != 0)
         bitset_fini(&m->offline);
+    read_kinds(m);
     m->uses = cq_calloc(node->n_busy + 1, sizeof *m->uses);
     for (size_t i = 0; i < node->n_busy; i++) {
         struct use *u = &m->uses[i];
@@ -77,6 +106,8 @@ static void machine_free(struct machine *m)
     for (size_t i = 0; i < m->node->n_busy; i++)
         bitset_fini(&m->uses[i].cores);
     free(m->uses);
+    for (size_t k = 0; k < KINDS; k++)
+        bitset_fini(&m->kinds[k]);
     bitset_fini(&m->offline);
     places_fini(&m->places);
     free(m);
@@ -141,8 +172,9 @@ static struct grid grid_of(const struct machine *m)
             smallest = run < smallest && same_numa(&p[i], &p[i - 1]) ? run : smallest;
             run = 0;
         }
+    unsigned lead = LEAD_COLUMNS + (m->has_kinds ? KIND_COLUMNS : 0);
     while (g.per_row > 1
-           && LEAD_COLUMNS + g.per_row * g.width + 2 * ((g.per_row - 1) / smallest) > COLUMNS_MAX)
+           && lead + g.per_row * g.width + 2 * ((g.per_row - 1) / smallest) > COLUMNS_MAX)
         g.per_row /= 2;
     return g;
 }
@@ -160,17 +192,23 @@ static void draw_lead(const struct machine *m, const struct place *p, bool is_fi
     cq_str_printf(out, "  %-8s %-13s%5" PRIu32 " ", numa, memory, p->core);
 }
 
-/* Cores with one number after the other, at most a row of them. Returns how many. */
+static bool is_next(const struct machine *m, const struct place *a, const struct place *b)
+{
+    return b->core == a->core + 1 && kind_of(m, a->core) == kind_of(m, b->core);
+}
+
+/* Cores of one kind with one number after the other, at most a row of them. Returns how many. */
 static size_t draw_row(const struct machine *m, const struct grid *g, const struct place *row,
                        size_t n, struct cq_str *out)
 {
     size_t i = 0;
-    for (; i < n && i < g->per_row && (i == 0 || row[i].core == row[i - 1].core + 1); i++) {
+    for (; i < n && i < g->per_row && (i == 0 || is_next(m, &row[i - 1], &row[i])); i++) {
         char text[24];
         (void)use_text(m, &row[i], text, sizeof text);
         cq_str_printf(out, "%s%*s", has_bar(&row[i], row) ? " |" : "", (int)g->width, text);
     }
-    cq_str_add_char(out, '\n');
+    const char *kind = kind_of(m, row[0].core);
+    cq_str_printf(out, "%s%s\n", *kind ? "  " : "", kind);
     return i;
 }
 
@@ -274,6 +312,8 @@ static json_t *place_json(const struct machine *m, const struct place *p)
     set_number(o, "package", p->package);
     set_number(o, "numa", p->numa);
     set_number(o, "l3", p->l3);
+    if (m->has_kinds)
+        json_object_set_new(o, "kind", json_string(kind_of(m, p->core)));
     json_object_set_new(o, "offline", json_boolean(bitset_has(&m->offline, p->core)));
     json_object_set_new(o, "use",
                         json_string(p->is_system ? "system"

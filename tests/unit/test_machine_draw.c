@@ -59,6 +59,26 @@ Test(machine_draw, cores_of_the_system_stand_in_their_place)
     json_decref(o);
 }
 
+Test(machine_draw, kinds_of_cores_stand_behind_their_rows)
+{
+    static const char *const features[] = {"tool=x=1", "performance-cores=0-1",
+                                           "efficiency-cores=2-5"};
+    struct node_row node = small;
+    node.topology = "pkg0(numa0:8192(l3(0 1 2 3 4 5)))";
+    node.features = features;
+    node.n_features = 3;
+    expect_drawing(&node, "n1: up, 5 of 8 cores and 1.5G of 12G used\n"
+                          "package 0\n"
+                          "  numa 0   1G/8G            0    12   12  performance\n"
+                          "                            2  busy    .    .   13  efficiency\n"
+                          "acme/12: cores 0-1 (numa 0)\n"
+                          "acme/13[4]: core 5 (numa 0)\n");
+    json_t *o = machine_json(&node);
+    const json_t *last = json_array_get(json_object_get(o, "places"), 5);
+    cr_expect_str_eq(json_string_value(json_object_get(last, "kind")), "efficiency");
+    json_decref(o);
+}
+
 Test(machine_draw, of_a_machine_that_tells_less)
 {
     struct node_row node = small;

@@ -79,6 +79,7 @@ Test(shapes, two_kinds_of_cores)
     load("hybrid.xml", 0, &t);
     cr_expect_str_eq(t.text, "pkg0(numa0:32768(l3(0 1 2 3 4 5 6 7 8 9 10 11 12 13)))");
     cr_expect_str_eq(t.kinds, "performance:6,efficiency:8");
+    cr_expect_str_eq(t.kind_cores, "performance-cores=0-5\nefficiency-cores=6-13");
     topology_fini(&t);
     load("hybrid.xml", 8, &t);
     cr_expect_str_eq(t.kinds, "performance:6,efficiency:2", "of what is offered");

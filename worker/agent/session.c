@@ -13,7 +13,8 @@ enum {
     ATTEMPTS_MAX = 4096,
     LEASES_MAX = 4096,
     LINGER_US = 200 * 1000,
-    EXTRA_FEATURES = 4,
+    EXTRA_FEATURES = 5,
+    KIND_FEATURES = 3,
     GPU_FEATURES = 16
 };
 
@@ -85,7 +86,7 @@ static size_t split_lines(char *text, const char **lines, size_t most)
 
 /* What features point into. */
 struct feature_texts {
-    char keeper[64], kinds[128], limits[112], *gpus;
+    char keeper[64], kinds[128], limits[112], *gpus, *kind_cores;
 };
 
 static size_t fill_features(const struct agent *a, struct feature_texts *texts,
@@ -102,6 +103,12 @@ static size_t fill_features(const struct agent *a, struct feature_texts *texts,
     (void)snprintf(texts->kinds, sizeof texts->kinds, "cores=%s", t->kinds ? t->kinds : "");
     if (t->kinds)
         features[n++] = texts->kinds;
+    if (!t->is_real)
+        features[n++] = cq_str_starts(a->options.topology.source, "synthetic:")
+                            ? "topology=synthetic"
+                            : "topology=file";
+    texts->kind_cores = cq_strdup(t->kind_cores ? t->kind_cores : "");
+    n += split_lines(texts->kind_cores, features + n, KIND_FEATURES);
     texts->gpus = cq_strdup(t->gpus ? t->gpus : "");
     n += split_lines(texts->gpus, features + n, GPU_FEATURES);
     for (size_t i = 0; i < a->tools.n_features; i++)
@@ -112,7 +119,7 @@ static size_t fill_features(const struct agent *a, struct feature_texts *texts,
 static void say_hello(struct agent *a)
 {
     struct held_lease *leases = cq_calloc(a->leases.n + 1, sizeof *leases);
-    const char *features[TOOLS_MAX + EXTRA_FEATURES + GPU_FEATURES];
+    const char *features[TOOLS_MAX + EXTRA_FEATURES + KIND_FEATURES + GPU_FEATURES];
     struct feature_texts texts;
     struct cq_str cores = {0};
     size_t n_features = fill_features(a, &texts, features);
@@ -144,6 +151,7 @@ static void say_hello(struct agent *a)
         free((struct held_attempt *)leases[i].attempts);
     free(leases);
     free(texts.gpus);
+    free(texts.kind_cores);
     cq_str_fini(&cores);
     loop_timer_set(a->session_timer, loop_now(a->loop).mono_us + HELLO_AGAIN_US);
 }

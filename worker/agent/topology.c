@@ -257,9 +257,17 @@ enum { KINDS_MAX = 3 };
 
 struct kinds {
     const char *said[KINDS_MAX]; /* by the system, the least efficient for speed first */
-    uint64_t n_cores[KINDS_MAX];
+    struct bitset cores[KINDS_MAX], offered[KINDS_MAX];
     size_t n;
 };
+
+static void kinds_fini(struct kinds *k)
+{
+    for (size_t i = 0; i < KINDS_MAX; i++) {
+        bitset_fini(&k->cores[i]);
+        bitset_fini(&k->offered[i]);
+    }
+}
 
 /* What the system says of a kind. Clock rates alone are no difference: servers have a core or two
  * that may go faster. */
@@ -271,16 +279,21 @@ static const char *kind_said(const struct hwloc_info_s *infos, unsigned n)
     return NULL;
 }
 
-static uint64_t offered_in(const struct seen *s, const struct topology *t, hwloc_const_cpuset_t set)
+static void add_kind_cores(const struct seen *s, const struct topology *t, hwloc_const_cpuset_t set,
+                           struct bitset *cores, struct bitset *offered)
 {
-    uint64_t n = 0;
-    for (unsigned i = 0; i < s->n; i++)
-        n += s->numbers[i] != SIZE_MAX && bitset_has(&t->cores, s->numbers[i])
-             && hwloc_bitmap_intersects(core_at(s, i)->cpuset, set);
-    return n;
+    for (unsigned i = 0; i < s->n; i++) {
+        size_t number = s->numbers[i];
+        if (number == SIZE_MAX || !hwloc_bitmap_intersects(core_at(s, i)->cpuset, set))
+            continue;
+        bitset_set(cores, number);
+        if (bitset_has(&t->cores, number))
+            bitset_set(offered, number);
+    }
 }
 
-static bool add_kind(struct kinds *k, const char *said, uint64_t n_cores)
+static bool add_kind(struct kinds *k, const struct seen *s, const struct topology *t,
+                     const char *said, hwloc_const_cpuset_t set)
 {
     size_t i = 0;
     while (i < k->n && strcmp(k->said[i], said) != 0)
@@ -289,7 +302,7 @@ static bool add_kind(struct kinds *k, const char *said, uint64_t n_cores)
         return false;
     k->n += i == k->n;
     k->said[i] = said;
-    k->n_cores[i] += n_cores;
+    add_kind_cores(s, t, set, &k->cores[i], &k->offered[i]);
     return true;
 }
 
@@ -306,24 +319,29 @@ static bool read_kinds(const struct seen *s, const struct topology *t, struct ki
         ok = hwloc_cpukinds_get_info(s->hw, (unsigned)i, set, &efficiency, &n_infos, &infos, 0) == 0
              && efficiency >= 0;
         const char *said = ok ? kind_said(infos, n_infos) : NULL;
-        ok = said && add_kind(k, said, offered_in(s, t, set));
+        ok = said && add_kind(k, s, t, said, set);
     }
     hwloc_bitmap_free(set);
     return ok && k->n > 1;
 }
 
-/* Fast ones first. NULL: they are all alike, or it is not known. */
-static char *kinds_text(const struct seen *s, const struct topology *t)
+/* Fast ones first. Nothing: they are all alike, or it is not known. */
+static void tell_kinds(const struct seen *s, struct topology *t)
 {
     static const char *const names[KINDS_MAX] = {"efficiency", "middle", "performance"};
-    struct kinds k = {.n = 0};
-    struct cq_str out = {0};
+    struct kinds k CQ_CLEANUP(kinds_fini) = {.n = 0};
+    struct cq_str counts = {0}, cores = {0};
     if (!read_kinds(s, t, &k))
-        return NULL;
-    for (size_t i = k.n; i-- > 0;)
-        cq_str_printf(&out, "%s%s:%" PRIu64, out.len ? "," : "",
-                      i + 1 == k.n ? names[KINDS_MAX - 1] : names[i], k.n_cores[i]);
-    return cq_str_take(&out);
+        return;
+    for (size_t i = k.n; i-- > 0;) {
+        const char *name = i + 1 == k.n ? names[KINDS_MAX - 1] : names[i];
+        cq_str_printf(&counts, "%s%s:%zu", counts.len ? "," : "", name,
+                      (size_t)bitset_count(&k.offered[i]));
+        cq_str_printf(&cores, "%s%s-cores=", cores.len ? "\n" : "", name);
+        bitset_format(&k.cores[i], &cores);
+    }
+    t->kinds = cq_str_take(&counts);
+    t->kind_cores = cq_str_take(&cores);
 }
 
 /* ---- memory ---- */
@@ -425,7 +443,7 @@ int topology_load(const struct topology_options *o, struct topology *out, struct
     offer(&seen, o, &t);
     uint64_t memory = settle_memory(hw);
     tell_places(&seen, &o->system, &t);
-    t.kinds = kinds_text(&seen, &t);
+    tell_kinds(&seen, &t);
     gpus_add_features(&seen.gpus, &gpus);
     t.gpus = gpus.data ? cq_str_take(&gpus) : NULL;
     t.mem_mib = o->mem_mib ? o->mem_mib : default_memory_mib(hw, memory, o->system_mem_mib);
@@ -462,6 +480,7 @@ void topology_fini(struct topology *t)
     bitset_fini(&t->chosen);
     free(t->text);
     free(t->kinds);
+    free(t->kind_cores);
     free(t->gpus);
     forget_places(t);
     hwloc_bitmap_free(t->affinity);

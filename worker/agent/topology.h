@@ -18,6 +18,7 @@ struct topology {
     struct bitset chosen;      /* allowed by affinity and cpuset, the lowest N not the system's */
     char *text;                /* compact form of the chosen ones, docs/WORKER.md */
     char *kinds;               /* "performance:6,efficiency:8"; NULL: its cores are all alike */
+    char *kind_cores;          /* which: features, one a line, "performance-cores=0-5"...; or NULL */
     char *gpus;                /* features, one a line: "gpu=2"...; NULL: it has none */
     uint64_t mem_mib;          /* of the machine, or of the control group when that is less */
     struct core_place *places; /* by core number */
