@@ -111,11 +111,38 @@ static bool lists_limit(const char *limits, const char *word)
     return false;
 }
 
+/* execd that is root makes namespaces by itself. */
+static bool is_root(const struct node_row *n)
+{
+    const char *keeper = feature_of(n, "keeper=");
+    return geteuid() == 0 || (keeper && strcmp(keeper, "pid-namespace") == 0);
+}
+
+/* How the worker ends all processes of a job: what it does, not what the machine could. */
+static void add_keeper(struct doctor *d, const struct node_row *n)
+{
+    const char *keeper = feature_of(n, "keeper=");
+    if (keeper == NULL)
+        return;
+    bool walks = strcmp(keeper, "subreaper") == 0;
+    doctor_add(d, walks ? DOCTOR_WARN : DOCTOR_OK, "keeper",
+               walks ? is_root(n) ? "see \"namespaces\" above, and whether CHIPQ_KEEPER is set "
+                                    "where the worker was started; its log says what it chose: "
+                                    "execd.start"
+                                  : "allow user namespaces, or run the worker as root"
+                     : NULL,
+               walks ? "%s: %s; a job's processes are found by a walk of /proc"
+                     : "%s: %s; the kernel ends a job's whole process tree",
+               n->name, keeper);
+}
+
 /* What the worker found that it can enforce. */
 static void add_limits(struct doctor *d, const struct node_row *n)
 {
-    static const char advice[] = "run the worker as root, or as a service with Delegate=yes; its "
-                                 "log says why: execd.limits";
+    const char *advice = is_root(n) ? "give this container or service control groups that can be "
+                                      "written; the worker's log says why they cannot: execd.limits"
+                                    : "run the worker as root, or as a service with Delegate=yes; "
+                                      "its log says why: execd.limits";
     static const struct {
         const char *name, *loss;
     } rows[] = {{"memory", "memory is limited for each process, not for the whole job"},
@@ -135,18 +162,30 @@ static void add_limits(struct doctor *d, const struct node_row *n)
                "%s: control groups %s%s%s", n->name, limits, *lost ? "; " : "", lost);
 }
 
+/* Where its cores are told from. One that is made up is for tests. */
+static void add_worker(struct doctor *d, const struct node_row *n)
+{
+    bool is_up = strcmp(n->state, "up") == 0;
+    const char *made_up = feature_of(n, "topology=");
+    doctor_add(d, is_up && !made_up ? DOCTOR_OK : DOCTOR_WARN, "worker",
+               !is_up    ? "see the worker's log"
+               : made_up ? "for tests only: start the worker without --topology"
+                         : NULL,
+               "%s: %s, %" PRIu64 " cores (%s), %" PRIu64 " MiB", n->name, n->state, n->cores,
+               made_up == NULL                     ? "hwloc"
+               : strcmp(made_up, "synthetic") == 0 ? "a synthetic topology, not this machine's"
+                                                   : "a topology from a file, not this machine's",
+               n->mem_mib);
+}
+
 static void add_nodes(struct doctor *d, const struct msg_nodes *nodes)
 {
     if (nodes->n_nodes == 0)
         doctor_add(d, DOCTOR_FAIL, "workers", "run: chipq up", "none");
     for (size_t i = 0; i < nodes->n_nodes; i++) {
-        const struct node_row *n = &nodes->nodes[i];
-        bool is_up = strcmp(n->state, "up") == 0;
-        doctor_add(d, is_up ? DOCTOR_OK : DOCTOR_WARN, "worker",
-                   is_up ? NULL : "see the worker's log",
-                   "%s: %s, %" PRIu64 " cores (hwloc), %" PRIu64 " MiB", n->name, n->state,
-                   n->cores, n->mem_mib);
-        add_limits(d, n);
+        add_worker(d, &nodes->nodes[i]);
+        add_keeper(d, &nodes->nodes[i]);
+        add_limits(d, &nodes->nodes[i]);
     }
 }
 

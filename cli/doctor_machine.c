@@ -55,7 +55,7 @@ static void check_namespaces(struct doctor *d)
                works ? NULL
                      : "allow user namespaces (sysctl kernel.unprivileged_userns_clone=1, or the "
                        "container's seccomp profile)",
-               works ? "the kernel ends a job's whole process tree"
+               works ? "may be made here: a worker's \"keeper\" says whether it does"
                      : "no PID namespaces: a job's processes are found by a walk of /proc");
 }
 
