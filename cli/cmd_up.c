@@ -298,11 +298,9 @@ static int start(struct opts *o, const char *dir, bool *started, struct cq_err *
     bool runs = instance_pid(dir, "chipqd") && instance_pid(dir, "execd");
     if (runs && o->is_given)
         cli_talk("already running: what jobs may use changes after chipq down");
-    else if (o->is_given && write_conf(dir, o, err) != 0)
+    if (read_conf(dir, o, err) != 0 || start_missing(dir, o, started, err) != 0)
         return -1;
-    if (read_conf(dir, o, err) != 0)
-        return -1;
-    return start_missing(dir, o, started, err);
+    return !runs && o->is_given ? write_conf(dir, o, err) : 0; /* what works is kept */
 }
 
 /* Of a directory that somebody named only the last part is made: the rest of it may be misspelt. */

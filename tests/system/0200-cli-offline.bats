@@ -116,6 +116,10 @@ teardown() {
 @test "up: more than the machine has is refused with what it has" {
     run -2 chipq up --cores 4000
     [[ $output == *"--cores 4000: this machine has "[0-9]* ]]
+    run -2 chipq up --system-cores 0,x
+    [[ $output == *"--system-cores: '0,x' is not a range (character 3)"* ]]
+    run -2 chipq up --system-mem 0
+    [[ $output == *"--system-mem: '0' is out of range: a size is 1M to 1024T"* ]]
     run -2 chipq up --mem 900T
     [[ $output == *"--mem 900T: this machine has "[0-9]*G* ]]
     [ ! -e "$CHIPQ_DIR" ]

@@ -185,3 +185,20 @@ db = sqlite3.connect(sys.argv[1]); db.execute("create table t (x)"); db.commit()
     [ "$status" -ne 0 ]
     [[ $output == *"$CHIPQ_DIR/log"* ]]
 }
+
+@test "up keeps what is the system's, says what is wrong with it, and takes it back" {
+    [ "$(nproc)" -ge 2 ] || skip "this machine has one processor"
+    run -2 chipq up --system-cores 900
+    [[ $output == *"--system-cores names core 900; this machine has 0 to "* ]]
+    run -0 chipq up --system-cores 0 --cores 1 --system-mem 1G
+    run -0 chipq down
+    run -0 chipq up --mem 1G
+    [ "$(grep -vc '^#' "$CHIPQ_DIR/chipq.conf")" = 4 ]
+    [ "$(chipq nodes --topology --json | json nodes.0.places.0.use)" = system ]
+    job=$(chipq submit --cores 1 -- true)
+    chipq wait "$job"
+    [ "$(field "$job" core_ids)" = 1 ]
+    run -0 chipq down
+    run -0 chipq up --system-cores ''
+    [ "$(chipq nodes --topology --json | json nodes.0.places.0.use)" = idle ]
+}

@@ -106,6 +106,83 @@ print(len(n["numa"]), on(int(sys.argv[1])) == list(range(8, 24)), sum(p["use"] =
     run -0 chipq submit --cores 2 --mem 1G --wait -- true
 }
 
+synthetic() { # synthetic [OPTIONS...]: two sockets of two NUMA nodes of four caches of eight cores, 64G, 16G a node
+    worker_again chipq-execd --dir "$CHIPQ_DIR" --ready-fd 5 -- --mem 64G \
+        --topology "synthetic:package:2 numa:2 l3:4 core:8 pu:2" "$@"
+}
+
+@test "what insists on a place that no machine has is refused, with what could be instead" {
+    synthetic
+    run -4 chipq submit --cores 2 --mem 40G --topo 'pack:socket!' -- true
+    [[ $output == *"no machine can ever place 2 cores with 40960M as strictly as 'pack:socket!' (the largest socket has 64 cores and 32768M); write the same without '!'"* ]]
+    run -4 chipq submit --cores 2 --mem 20G --topo 'pack:l3!' -- true
+    [[ $output == *"(the largest L3 cache has 8 cores, and the memory beside it is 16384M); write --topo pack:socket! or the same without '!'"* ]]
+    run -4 chipq submit --cores 4 --mem 20G --exclusive numa -- true
+    [[ $output == *"(the largest has 32 cores and 16384M); write --cores 64, or --exclusive socket, or --exclusive node"* ]]
+    run -4 chipq submit --cores 65 --mem 1G --topo 'spread!' -- true
+    [[ $output == *"jobs that are spread have at most half of a machine; the largest has 128 cores"* ]]
+    held nine --cores 9 --mem 1G --topo 'pack:l3!' # one whole cache and a core of another
+    [ "$(field "$job" core_ids)" = 0-8 ]
+}
+
+@test "what insists on being spread is spread, or waits and says why" {
+    synthetic
+    held half --cores 60 --mem 1G --topo spread
+    job=$(chipq submit --cores 8 --mem 1G --topo 'spread!' -- true)
+    jobs+=("$job")
+    [ "$(field "$job" state)" = pending ]
+    run -0 chipq why "$job"
+    [[ $output == *"but not placed as --topo spread:numa! insists (spread jobs have at most half of a machine together)"* ]]
+    held four --cores 4 --mem 1G --topo 'spread!'
+    [ "$(field "$job" numa)" = 0-3 ]
+}
+
+@test "cores of the system are drawn in their place, and no job gets them" {
+    synthetic --system-cores 0,8-9
+    [ "$(chipq nodes --json | json nodes.0.cores)" = 125 ]
+    run -0 chipq nodes --topology
+    [[ $output == *"    0   sys    .    .    .    .    .    .    ."* ]]
+    [[ $output == *"    8   sys  sys    .    .    .    .    .    ."* ]]
+    [ "$(chipq nodes --topology --json | json nodes.0.places.0.use)" = system ]
+    held all --cores 30 --mem 1G --topo 'pack:numa!'
+    [ "$(field "$job" core_ids)" = 32-61 ] # the first node has but 29 for jobs
+    held whole --cores 1 --exclusive numa --mem 1G
+    [ "$(field "$job" core_ids)" = 64-95 ]
+    run -4 chipq submit --cores 126 --mem 1G --topo 'pack:node!' --exclusive socket -- true
+    [[ $output == *"no machine has whole sockets for 126 cores"* ]]
+}
+
+@test "a worker that cannot work as it is told stops, and says why in one line" {
+    for words in "--topology synthetic:bogus|hwloc does not understand the topology 'synthetic:bogus'" \
+        "--system-cores 0,x|--system-cores: '0,x' is not a range (character 3)" \
+        "--system-cores 999|--system-cores names core 999; this machine has 0 to " \
+        "--cores 4x|--cores: '4x' is not a whole number"; do
+        mkdir "$T/bad" && chmod 700 "$T/bad"
+        chipqd --dir "$T/bad" --init >/dev/null
+        # shellcheck disable=SC2086
+        run -2 timeout 20 chipq-execd --dir "$T/bad" -- ${words%|*}
+        [[ $output == *"agent.start error=\"${words#*|}"* ]]
+        [[ $output == *"execd.stop why="* ]]
+        [ "$(grep -c agent.start <<<"$output")" = 1 ]
+        rm -rf "$T/bad"
+    done
+}
+
+@test "doctor says that a topology is made up" {
+    synthetic
+    run chipq doctor
+    [[ $output == *"128 cores (a synthetic topology, not this machine's)"* ]]
+    [[ $output == *"for tests only: start the worker without --topology"* ]]
+}
+
+@test "doctor says what ends a job's processes, and asks nobody for what they are" {
+    worker_again env CHIPQ_KEEPER=subreaper CHIPQ_LIMITS=none chipq-execd --dir "$CHIPQ_DIR" --ready-fd 5 -- --mem 2G
+    run chipq doctor
+    [[ $output == *"subreaper; a job's processes are found by a walk of /proc"* ]]
+    [[ $output != *"ends a job's whole process tree"* ]]
+    [ "$(id -u)" != 0 ] || [[ $output != *"as root"* ]]
+}
+
 @test "each of the shapes can be a worker, and jobs run on it" {
     for shape in two-sockets:48 hybrid:14 snc:8 gpus:16; do
         machine "${shape%:*}.xml"
@@ -119,6 +196,8 @@ print(len(n["numa"]), on(int(sys.argv[1])) == list(range(8, 24)), sum(p["use"] =
     machine hybrid.xml
     run -0 chipq nodes --format features
     [[ $output == *"cores=performance:6,efficiency:8"* ]]
+    run -0 chipq nodes --topology
+    [[ $output == *" .  performance"*" .  efficiency"* ]]
 }
 
 @test "jobs that want a GPU go where one is, and wait where there are too few" {
