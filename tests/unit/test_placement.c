@@ -209,6 +209,25 @@ Test(placement, who_insists_on_being_spread_waits_for_its_half)
     EXPECT_CORES("acme", ASK(.topo = "spread!", .cores = 2), "3,11");
 }
 
+/* The machine was another one when the job came. */
+Test(placement, a_place_that_is_no_more_is_the_reason)
+{
+    static const char halves[] = "numa0:1(0 1 2 3 4 5 6 7) numa1:1(8 9 10 11 12 13 14 15)";
+    static struct reason r[4];
+    struct enterprise_id e = {0};
+    cr_assert(core_find_enterprise(world.core, "acme", &e));
+    hello_as("0-15", halves, 80000);
+    EXPECT_CORES("acme", ASK(.cores = 16), "0-15");
+    uint64_t job = ASK(.topo = "pack:numa!", .cores = 4, .mem_mib = 39936);
+    cr_assert_neq(job, 0u);
+    hello_as("0-15", halves, 60000);
+    size_t n = core_explain(world.core, core_find_job(world.core, e, job), world.now, r, 4);
+    cr_assert(n > 0);
+    cr_expect(strstr(r[0].text, "asks 4 cores and 39G as strictly as --topo pack:numa!; no worker "
+                                "has such a place"),
+              "%s: %s", r[0].code, r[0].text);
+}
+
 Test(placement, whole_units_without_memory_enough_are_refused_with_what_has_it)
 {
     hello_sockets();
