@@ -99,7 +99,7 @@ void explain_capacity(const struct core *c, const struct shape *s, struct reason
     }
     format_request(s, &asks);
     if (s->wish.is_strict && most >= s->cores && most_mem >= s->mem_mib) {
-        cq_str_add(&place, ", but not placed as ");
+        cq_str_add(&place, ", but not as ");
         add_place(s, &place);
         cq_str_add(&place, placement_is_spread(s)
                                ? " insists (spread jobs have at most half of a machine together)"

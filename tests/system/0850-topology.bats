@@ -132,7 +132,7 @@ synthetic() { # synthetic [OPTIONS...]: two sockets of two NUMA nodes of four ca
     jobs+=("$job")
     [ "$(field "$job" state)" = pending ]
     run -0 chipq why "$job"
-    [[ $output == *"but not placed as --topo spread:numa! insists (spread jobs have at most half of a machine together)"* ]]
+    [[ $output == *"but not as --topo spread:numa! insists (spread jobs have at most half of a machine together)"* ]]
     held four --cores 4 --mem 1G --topo 'spread!'
     [ "$(field "$job" numa)" = 0-3 ]
 }
