@@ -150,8 +150,9 @@ bool kept_take_out(const struct core *c, const struct shape *s, const struct wor
 }
 
 /* With so many cores more that are spread at its time the job of `h`, which insists on being
- * spread, would not be there. */
-static bool takes_half(const struct core *c, const struct hold *h, uint64_t cores)
+ * spread, would not be there. `own`: the hold that they were kept by, or NULL. */
+static bool takes_half(const struct core *c, const struct hold *h, const struct hold *own,
+                       uint64_t cores)
 {
     const struct shape *s = h->job->class->shape;
     struct there t CQ_CLEANUP(there_fini) = {.spread = cores};
@@ -159,6 +160,8 @@ static bool takes_half(const struct core *c, const struct hold *h, uint64_t core
         return false;
     fill_there(c, h->worker, h->at_us, &t);
     take_out_kept(c, s, h->worker, h, h->at_us, &t);
+    if (own && own->worker == h->worker && is_beside(own, s, h->at_us))
+        t.spread -= cores_spread(own);
     return !placement_may_spread(s, h->worker, t.spread);
 }
 
@@ -170,7 +173,7 @@ bool kept_lets_spread(const struct core *c, const struct shape *s, const struct 
         const struct hold *h = &c->holds.items[i];
         bool is_over = plan_over_us(c->policy_us, s) <= h->at_us;
         if (h != own && h->worker == w && h->job->ready > 0 && !is_over
-            && takes_half(c, h, s->cores))
+            && takes_half(c, h, own, s->cores))
             return false;
     }
     return true;
@@ -180,7 +183,7 @@ bool kept_lets_spread(const struct core *c, const struct shape *s, const struct 
 static bool takes_kept_half(const struct core *c, const struct hold *h, const struct lease *l)
 {
     bool is_spread = l->class && placement_is_spread(l->class->shape);
-    return is_spread && takes_half(c, h, plan_end_of(c, l) > h->at_us ? 0 : l->n_cores);
+    return is_spread && takes_half(c, h, NULL, plan_end_of(c, l) > h->at_us ? 0 : l->n_cores);
 }
 
 /* With its memory of NUMA nodes taken then too, there is too little of what `h` keeps. */
