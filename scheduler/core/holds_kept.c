@@ -43,7 +43,6 @@ static void fill_there(const struct core *c, const struct worker *w, int64_t at_
         if (plan_end_of(c, l) <= at_us)
             continue;
         bitset_and_not(&t->cores, &l->cores);
-        t->spread += l->class && placement_is_spread(l->class->shape) ? l->n_cores : 0;
         for (size_t k = 0; k < n; k++) {
             uint64_t used = n > 1 ? l->numa_mem.mib[k] : l->mem_mib;
             t->mem_mib[k] -= used < t->mem_mib[k] ? used : t->mem_mib[k];
@@ -67,8 +66,52 @@ static void take_out_kept(const struct core *c, const struct shape *s, const str
         if (h == own || h->worker != w || !keeps_any(h) || !is_beside(h, s, at_us))
             continue;
         take_out(&h->kept, &t->cores, t->mem_mib);
-        t->spread += cores_spread(h);
     }
+}
+
+/* ---- half of a machine for those that are spread ---- */
+
+/* Cores that are spread on `w` at that time, by leases and by those that holds keep a place from
+ * then or before; `own` and `but` (may be NULL) are left out. */
+static uint64_t spread_at(const struct core *c, const struct worker *w, int64_t at_us,
+                          const struct hold *own, const struct hold *but)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < w->n_leases; i++) {
+        const struct lease *l = w->leases[i];
+        bool is_spread = l->class && placement_is_spread(l->class->shape);
+        n += is_spread && plan_end_of(c, l) > at_us ? l->n_cores : 0;
+    }
+    for (size_t i = 0; i < c->holds.n; i++) {
+        const struct hold *h = &c->holds.items[i];
+        bool is_there = h->at_us <= at_us && at_us < plan_over_us(h->at_us, h->job->class->shape);
+        n += h != own && h != but && h->worker == w && is_there ? cores_spread(h) : 0;
+    }
+    return n;
+}
+
+/* With so many cores more that are spread at its time the job of `h` would not be there. */
+static bool takes_half(const struct core *c, const struct hold *h, const struct hold *own,
+                       uint64_t cores)
+{
+    uint64_t n = spread_at(c, h->worker, h->at_us, own, h) + cores;
+    return cores_spread(h) > 0 && !placement_may_spread(h->job->class->shape, h->worker, n);
+}
+
+/* A start of `s` at that time leaves their part to those that insist on being spread and come
+ * while it is there. */
+static bool leaves_half(const struct core *c, const struct shape *s, const struct worker *w,
+                        const struct hold *own, int64_t at_us)
+{
+    for (size_t i = 0; placement_is_spread(s) && i < c->holds.n; i++) {
+        const struct hold *h = &c->holds.items[i];
+        bool is_late = h->at_us < at_us && at_us <= c->policy_us; /* it starts any moment */
+        bool comes = (h->at_us >= at_us || is_late) && h->at_us < plan_over_us(at_us, s);
+        if (h != own && h->worker == w && h->job->ready > 0 && comes
+            && takes_half(c, h, own, s->cores))
+            return false;
+    }
+    return true;
 }
 
 /* ---- a hold is planned ---- */
@@ -101,12 +144,13 @@ bool kept_fits_at(const struct core *c, const struct shape *s, const struct work
     struct bitset cores = {0};
     fill_there(c, w, at_us, &t);
     take_out_kept(c, s, w, own, at_us, &t);
+    t.spread = spread_at(c, w, at_us, own, NULL);
     struct kept_place kept = {.n_mem = w->layout.n[LEVEL_NUMA]};
     bool ok = placement_strict(s, w, &t, &cores, kept.mem_mib);
     kept.n = cores.n;
     if (ok)
         memcpy(kept.words, cores.words, cores.n * sizeof kept.words[0]);
-    ok = ok && leaves_sums(c, s, w, own, at_us);
+    ok = ok && leaves_sums(c, s, w, own, at_us) && leaves_half(c, s, w, own, at_us);
     if (ok && out)
         *out = kept;
     bitset_fini(&cores);
@@ -126,7 +170,7 @@ bool kept_is_good(const struct core *c, const struct hold *h)
         ok = ok && bitset_has(&t.cores, i);
     for (size_t i = 0; i < h->kept.n_mem; i++)
         ok = ok && t.mem_mib[i] >= h->kept.mem_mib[i];
-    ok = ok && (cores_spread(h) == 0 || placement_may_spread(s, h->worker, t.spread));
+    ok = ok && !takes_half(c, h, NULL, 0);
     there_fini(&t);
     return ok && leaves_sums(c, s, h->worker, h, h->at_us);
 }
@@ -149,34 +193,11 @@ bool kept_take_out(const struct core *c, const struct shape *s, const struct wor
     return some;
 }
 
-/* With so many cores more that are spread at its time the job of `h`, which insists on being
- * spread, would not be there. `own`: the hold that they were kept by, or NULL. */
-static bool takes_half(const struct core *c, const struct hold *h, const struct hold *own,
-                       uint64_t cores)
-{
-    const struct shape *s = h->job->class->shape;
-    struct there t CQ_CLEANUP(there_fini) = {.spread = cores};
-    if (cores_spread(h) == 0)
-        return false;
-    fill_there(c, h->worker, h->at_us, &t);
-    take_out_kept(c, s, h->worker, h, h->at_us, &t);
-    if (own && own->worker == h->worker && is_beside(own, s, h->at_us))
-        t.spread -= cores_spread(own);
-    return !placement_may_spread(s, h->worker, t.spread);
-}
-
 bool kept_lets_spread(const struct core *c, const struct shape *s, const struct worker *w,
                       const struct job *job)
 {
     const struct hold *own = job ? holds_of((struct core *)c, job) : NULL;
-    for (size_t i = 0; placement_is_spread(s) && i < c->holds.n; i++) {
-        const struct hold *h = &c->holds.items[i];
-        bool is_over = plan_over_us(c->policy_us, s) <= h->at_us;
-        if (h != own && h->worker == w && h->job->ready > 0 && !is_over
-            && takes_half(c, h, own, s->cores))
-            return false;
-    }
-    return true;
+    return leaves_half(c, s, w, own, c->policy_us);
 }
 
 /* One that is over by then is not counted yet. */
