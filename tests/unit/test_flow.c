@@ -224,9 +224,10 @@ Test(flow, tools_and_parameters)
         "flow.yaml:8:12: ratio must be a number, not 'big'\n"
         "flow.yaml:9:11: mode must be one of fast, full, not 'slow'\n"
         "flow.yaml:10:14: defines must be a map, as in {WIDTH: 8}, not '3'\n");
-    expect_messages("jobs:\n  a: {tool: verilator.sim, sources: [rtl/*.sv], seeds: 5-1}\n",
-                    "flow.yaml:2:56: seeds: '5-1' is not a range (character 1); write 1-200, 1,5,9 or 1-99:2 "
-                    "(numbers up to 4294967294)\n");
+    expect_messages(
+        "jobs:\n  a: {tool: verilator.sim, sources: [rtl/*.sv], seeds: 5-1}\n",
+        "flow.yaml:2:56: seeds: '5-1' is not a range (character 1); write 1-200, 1,5,9 or 1-99:2 "
+        "(numbers up to 4294967294)\n");
     expect_messages(
         "jobs:\n  a: {tool: verilator.sim, sources: [rtl/*.sv], array: 1-3}\n",
         "flow.yaml:2:56: job 'a': verilator.sim makes its own array; leave 'array' out\n");
