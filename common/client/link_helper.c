@@ -26,8 +26,6 @@ enum {
     SILENCE_US = 1000 * 1000, /* of a helper that was there: it may be stopped */
 };
 
-extern char **environ;
-
 struct link {
     struct link_options options;
     struct curve_key key; /* wiped at the end */
@@ -73,11 +71,31 @@ static char *helper_program(void)
     return path_format("%.*s/chipq-helper", slash ? (int)(slash - path) : 0, path);
 }
 
+/* What it may want of our environment; the rest may be secrets, and it goes on after us. */
+static size_t fill_environment(char *to[8], struct cq_str texts[8])
+{
+    static const char *const names[] = {"CHIPQ_HELPER_IDLE", "LD_LIBRARY_PATH", "ASAN_OPTIONS",
+                                        "LSAN_OPTIONS",      "UBSAN_OPTIONS",   "TSAN_OPTIONS"};
+    size_t n = 0;
+    for (size_t i = 0; i < CQ_COUNT(names); i++) {
+        const char *value = getenv(names[i]);
+        if (value == NULL)
+            continue;
+        cq_str_printf(&texts[n], "%s=%s", names[i], value);
+        to[n] = texts[n].data;
+        n++;
+    }
+    to[n] = NULL;
+    return n;
+}
+
 /* Nothing of ours is left to it but its end of the pair: who reads our output sees its end. */
 static int spawn_helper(int its_fd, const char *listen_at, struct cq_err *err)
 {
     char *program CQ_CLEANUP(cq_free_ptr) = helper_program();
-    char *argv[] = {program, (char *)listen_at, NULL};
+    char *argv[] = {program, (char *)listen_at, NULL}, *environment[8];
+    struct cq_str texts[8] = {0};
+    size_t n = fill_environment(environment, texts);
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attr;
     sigset_t none;
@@ -91,7 +109,9 @@ static int spawn_helper(int its_fd, const char *listen_at, struct cq_err *err)
     posix_spawnattr_init(&attr);
     posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK);
     posix_spawnattr_setsigmask(&attr, &none);
-    int rc = posix_spawn(&pid, program, &actions, &attr, argv, environ);
+    int rc = posix_spawn(&pid, program, &actions, &attr, argv, environment);
+    for (size_t i = 0; i < n; i++)
+        cq_str_fini(&texts[i]);
     posix_spawnattr_destroy(&attr);
     posix_spawn_file_actions_destroy(&actions);
     return rc == 0 ? 0
