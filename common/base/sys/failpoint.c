@@ -17,10 +17,11 @@ enum { ACTIONS_MAX = 32, NAME_MAX_BYTES = 64 };
 
 static struct action {
     char name[NAME_MAX_BYTES], what[24];
-    unsigned long nth, hits;
+    unsigned long nth, percent, hits;
 } actions[ACTIONS_MAX];
 static size_t action_count;
 static bool is_parsed;
+static unsigned chance; /* state of the generator behind %P */
 
 static void parse_one(const char *text, size_t len)
 {
@@ -28,20 +29,24 @@ static void parse_one(const char *text, size_t len)
     const char *eq = memchr(text, '=', len);
     if (eq == NULL || action_count == ACTIONS_MAX || (size_t)(eq - text) >= sizeof a->name)
         return;
-    const char *end = text + len, *at = memchr(eq, '@', (size_t)(end - eq));
-    size_t what_len = (size_t)((at ? at : end) - eq - 1);
+    const char *end = text + len, *at = memchr(eq, '@', (size_t)(end - eq)),
+               *percent = memchr(eq, '%', (size_t)(end - eq));
+    const char *what_end = at && (percent == NULL || at < percent) ? at : percent ? percent : end;
+    size_t what_len = (size_t)(what_end - eq - 1);
     if (what_len >= sizeof a->what)
         return;
     memcpy(a->name, text, (size_t)(eq - text));
     memcpy(a->what, eq + 1, what_len);
     a->nth = at ? strtoul(at + 1, NULL, 10) : 0;
+    a->percent = percent ? strtoul(percent + 1, NULL, 10) : 100;
     action_count++;
 }
 
 static void parse_environment(void)
 {
     is_parsed = true;
-    const char *p = getenv("CQ_FAILPOINTS");
+    const char *p = getenv("CQ_FAILPOINTS"), *seed = getenv("CQ_FAILPOINTS_SEED");
+    chance = seed ? (unsigned)strtoul(seed, NULL, 10) : (unsigned)getpid();
     while (p && *p) {
         size_t len = strcspn(p, ";");
         parse_one(p, len);
@@ -58,6 +63,9 @@ static int act(const char *what)
         (void)kill(getpid(), SIGSTOP);
     } else if (cq_str_starts(what, "delay(")) {
         (void)usleep((useconds_t)strtoul(what + 6, NULL, 10) * 1000);
+    } else if (strcmp(what, "drop") == 0) {
+        errno = EPIPE;
+        return -1;
     } else if (cq_str_starts(what, "err(")) {
         errno = cq_str_starts(what + 4, "ENOSPC") ? ENOSPC : EIO;
         return -1;
@@ -77,13 +85,22 @@ static void note(const char *name)
     (void)close(fd);
 }
 
+/* The C standard's own example of rand: enough for a chance in a hundred. */
+static bool is_due(const struct action *a)
+{
+    if (a->percent >= 100)
+        return true;
+    chance = chance * 1103515245U + 12345U;
+    return chance / 65536U % 100 < a->percent;
+}
+
 int failpoint_hit(const char *name)
 {
     if (!is_parsed)
         parse_environment();
     for (size_t i = 0; i < action_count; i++) {
         struct action *a = &actions[i];
-        if (strcmp(a->name, name) == 0 && (++a->hits == a->nth || a->nth == 0)) {
+        if (strcmp(a->name, name) == 0 && (++a->hits == a->nth || a->nth == 0) && is_due(a)) {
             note(name);
             return act(a->what);
         }

@@ -3,7 +3,8 @@
  *
  * Set by the environment:
  * CQ_FAILPOINTS="chipqd.submit.after_commit=kill@2;store.vfs.sync=err(EIO)". Actions: kill (SIGKILL
- * self), stop (SIGSTOP), err(ERRNO), delay(ms), off; @N fires at the Nth hit only.
+ * self), stop (SIGSTOP), err(ERRNO), drop (a message: it is lost), delay(ms), off; @N fires at the
+ * Nth hit only, %P at P hits of a hundred, by chance (CQ_FAILPOINTS_SEED).
  * CQ_FAILPOINTS_LOG=FILE: each point that acts is named there first, for the crash tests. */
 #ifndef CQ_FAILPOINT_H
 #define CQ_FAILPOINT_H
