@@ -2,7 +2,6 @@
 #include "scheduler/daemon/requests.h"
 
 #include "common/base/pure/mem.h"
-#include "common/base/sys/failpoint.h"
 
 enum { TASKS_MAX = 500000 }; /* of all jobs in one request */
 
@@ -115,7 +114,6 @@ static void act_live(struct daemon *d, struct action_batch *b, size_t index, enu
         free(map_remove(&d->replies, handle));
         fail_result(d, b, index, &err);
     }
-    (void)CQ_FP("chipqd.cancel.before_commit");
 }
 
 /* A few bytes may name 100,000 tasks, each of which is looked at. */

@@ -15,6 +15,7 @@
 #include "scheduler/daemon/authz.h"
 #include "scheduler/daemon/feed.h"
 #include "scheduler/daemon/options.h"
+#include "scheduler/daemon/points.h"
 #include "scheduler/store/store.h"
 
 /* For texts of wire structs, which are const there, but ours. */
@@ -47,6 +48,7 @@ struct daemon {
     int64_t start_mono_us;
     bool is_stopping;
     /* the turn */
+    struct points points;
     struct effects effects;
     bool must_plan;
     uint64_t n_since_trim; /* records since free memory was last given back */

@@ -3,7 +3,6 @@
 #include "scheduler/daemon/daemon.h"
 
 #include "common/base/pure/mem.h"
-#include "common/base/sys/failpoint.h"
 #include "common/base/sys/log.h"
 
 enum {
@@ -62,7 +61,6 @@ static void answer_accepted(struct daemon *d, const struct reply_to *to, const s
     (void)cq_copy_text(warning, sizeof warning, o->text ? o->text : "");
     m.u.accepted.warning = cq_is_utf8(warning, strlen(warning)) ? warning : "";
     m.u.accepted.note = o->changes;
-    (void)CQ_FP("chipqd.submit.before_reply");
     reply(d, &to->asker, &m);
 }
 

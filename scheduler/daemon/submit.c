@@ -3,7 +3,6 @@
 #include "scheduler/daemon/requests.h"
 
 #include "common/base/pure/mem.h"
-#include "common/base/sys/failpoint.h"
 #include "common/wire/run_spec.h"
 
 #include <sodium.h>
@@ -320,7 +319,6 @@ static bool step_submit(struct daemon *d, struct submit *s)
     struct cq_err err = {0};
     int rc = turn_step(d, &input, &err);
     inputs_fini(&in);
-    (void)CQ_FP("chipqd.submit.before_commit");
     if (rc == 0) {
         submit_free(s);
         return true;

@@ -44,8 +44,10 @@ void turn_take_effects(struct daemon *d)
 {
     struct effects *e = &d->effects;
     int64_t wall_us = loop_now(d->loop).wall_us;
-    for (size_t i = 0; i < e->n_records; i++)
+    for (size_t i = 0; i < e->n_records; i++) {
+        points_note(&d->points, e->records[i]);
         store_batch_add_record(d->filling, e->records[i], wall_us);
+    }
     d->n_since_trim += e->n_records;
     e->n_records = 0;
     for (size_t i = 0; i < e->n_dirty_jobs; i++)
@@ -127,6 +129,7 @@ static void hand_over(struct daemon *d)
     struct store_batch *b = d->filling;
     d->filling = store_batch_new(d->store);
     (void)CQ_FP("chipqd.dispatch.before_commit");
+    points_hand_over(&d->points);
     store_commit(d->store, b);
     ask_release_held(d);
     for (size_t i = 0; i < n; i++)
@@ -170,7 +173,9 @@ void turn_end(void *daemon)
         follow_feed(d);
     }
     seal(d);
+    points_reply(&d->points, POINT_BEFORE_REPLY);
     outbox_flush(d);
+    points_reply(&d->points, POINT_AFTER_REPLY);
     trim_when_idle(d);
 }
 
@@ -183,8 +188,10 @@ void turn_on_store(void *daemon, int fd, unsigned events)
     struct store_query *q;
     while ((q = store_collect(d->store)) != NULL)
         ask_answered(d, q);
-    if (was_busy && !store_is_busy(d->store))
+    if (was_busy && !store_is_busy(d->store)) {
         (void)CQ_FP("chipqd.dispatch.after_commit");
+        points_durable(&d->points);
+    }
 }
 
 /* Commits what is there and sends what became durable; the loop does not run any more. */

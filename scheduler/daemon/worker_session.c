@@ -262,7 +262,6 @@ static void on_events(struct daemon *d, struct worker_session *s, const struct m
     in.u.events.ends = ends;
     in.u.events.n_ends = e->n_ends;
     feed(d, s, &in);
-    (void)CQ_FP("chipqd.result.before_commit");
 }
 
 static void on_refuse(struct daemon *d, struct worker_session *s, const struct msg *m)
