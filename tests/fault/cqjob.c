@@ -1,7 +1,7 @@
 /* The test job: tells the truth about itself. It appends start, beats and end to a file of its own
  * (O_APPEND, synced), so that what really ran can be compared with what the scheduler believes.
  *
- *   cqjob DIR MARK MS [--exit N] [--fail-first N] [--linger MS] [--ignore-term]
+ *   cqjob DIR MARK MS [--exit N] [--fail-first N] [--linger MS] [--shout BYTES] [--ignore-term]
  *
  * Runs for MS milliseconds. DIR/JOB.TASK.jsonl is shared by all attempts of a task. --fail-first:
  * the first N attempts end with status 1. --linger: leaves a double-forked child in its own session
@@ -24,7 +24,7 @@ enum { EXIT_NO_TRUTH = 99, EXIT_USAGE = 98 };
 
 struct options {
     const char *dir, *mark;
-    int64_t run_us, linger_us;
+    int64_t run_us, linger_us, shout_bytes;
     long exit_code, fail_first;
     bool ignore_term;
 };
@@ -97,11 +97,21 @@ static void leave_child(const struct self *s, int64_t linger_us)
     _exit(0);
 }
 
+/* Lines on standard output, as a simulator that is asked for too much. */
+static void shout(int64_t bytes)
+{
+    static const char line[] = "a line of output, forty bytes of it, so\n";
+    for (; bytes > 0; bytes -= (int64_t)sizeof line - 1)
+        if (fwrite(line, 1, sizeof line - 1, stdout) == 0)
+            return;
+    (void)fflush(stdout);
+}
+
 static void parse(int argc, char **argv, struct options *o)
 {
     if (argc < 4) {
         fprintf(stderr, "usage: cqjob DIR MARK MS [--exit N] [--fail-first N] [--linger MS] "
-                        "[--ignore-term]\n");
+                        "[--shout BYTES] [--ignore-term]\n");
         exit(EXIT_USAGE);
     }
     *o = (struct options){.dir = argv[1], .mark = argv[2], .run_us = number(argv[3]) * 1000};
@@ -115,6 +125,8 @@ static void parse(int argc, char **argv, struct options *o)
             o->exit_code = number(value);
         else if (strcmp(argv[i], "--fail-first") == 0)
             o->fail_first = number(value);
+        else if (strcmp(argv[i], "--shout") == 0)
+            o->shout_bytes = number(value);
         else if (strcmp(argv[i], "--linger") == 0)
             o->linger_us = number(value) * 1000;
         else
@@ -142,6 +154,7 @@ int main(int argc, char **argv)
     tell(&s, "start", "");
     if (o.linger_us > 0)
         leave_child(&s, o.linger_us);
+    shout(o.shout_bytes);
     live(&s, boot_us() + o.run_us);
     long code = s.attempt <= o.fail_first ? 1 : o.exit_code;
     char more[32];

@@ -69,14 +69,15 @@ class Client(threading.Thread):
             argv += ["--ignore-term"]
         return argv
 
-    def submit(self, *options, **spec):
+    def submit(self, *options, shout=0, ms=None, flags=(), env=None, **spec):
         self.made += 1
         name = f"{self.name}-{self.made}"
-        argv = self.command(name)
+        argv = self.command(name) if ms is None else [self.cqjob, self.truth, name, str(ms)]
+        argv += [*(["--shout", str(shout)] if shout else []), *flags]
         call = self.journal.invoke(op="submit", name=name, key="", spec={**spec, "argv": argv})
         mark, _, value = self.pool.mark.partition("=")
         status, out, _ = self.pool.chipq("submit", "--name", name, "--grace", "200ms", *options,
-                                         "--", *argv, env={mark: value})
+                                         "--", *argv, env={**(env or {}), mark: value})
         if status != OK:
             self.outcome(call, status)
             return 0
@@ -123,6 +124,58 @@ class Client(threading.Thread):
     def requeue(self):
         if self.recent:
             self.pool.chipq("requeue", str(self.rng.choice(self.recent)))
+
+    def submit_loud(self):
+        """More output than it may keep: the middle of it is dropped."""
+        self.submit("--output-max", "1M", "--output-full", "drop", restart=0, array="", cores=1,
+                    shout=4 << 20)
+
+    def submit_deaf(self):
+        """It ignores TERM, so its time limit ends in a kill."""
+        self.submit("--time", "300ms", restart=0, array="", cores=1, flags=["--ignore-term"], ms=5000)
+
+    def run_flow(self):
+        """A flow of one plain command: it has outputs, which are published."""
+        self.made += 1
+        name = f"{self.name}-{self.made}"
+        argv = [self.cqjob, self.truth, name, "20"]
+        path = os.path.join(os.path.dirname(self.truth), f"{name}.yaml")
+        with open(path, "w", encoding="utf-8") as f:
+            json.dump({"flow": f"flow-{name}", "jobs": {name: {"run": argv}}}, f)
+        call = self.journal.invoke(op="submit", name=name, key="",
+                                   spec={"restart": 0, "cores": 1, "argv": argv})
+        mark, _, value = self.pool.mark.partition("=")
+        status, out, _ = self.pool.chipq("run", path, "--no-follow", "--json", env={mark: value})
+        number = json.loads(out)["jobs"][0]["number"] if status == OK else 0
+        self.outcome(call, status, **({"number": number} if number else {}))
+
+    def await_state(self, number, wanted, seconds=15):
+        """True when it is so within that time; it gives up when the job is over."""
+        deadline = time.monotonic() + seconds
+        while number and time.monotonic() < deadline:
+            status, out, _ = self.pool.chipq("job", str(number), "--json")
+            state = json.loads(out)["state"] if status == OK else ""
+            if state == wanted or state not in ("", "pending", "held", "running"):
+                return state == wanted
+        return False
+
+    def requeue_running(self):
+        """One that certainly runs, as long as the pool is there to run it."""
+        number = self.submit(restart=0, array="", cores=1, ms=1000)
+        if self.await_state(number, "running"):
+            self.pool.chipq("requeue", str(number))
+
+    def configure(self):
+        """What an admin does: a company of its own with a person, limits, a licence, a booking."""
+        name = f"co-{self.name}-{self.made}"
+        admin = ("--key", os.path.join(self.pool.dir, "keys", "admin.key"))
+        for words in (("admin", "enterprise", "add", name, "--weight", "2"),
+                      ("admin", "enterprise", "set", name, "--max-cores", "2"),
+                      ("admin", "user", "add", f"{name}/ann", "--key-out",
+                       os.path.join(self.pool.dir, f"{name}.key")),
+                      ("admin", "user", "revoke", f"{name}/ann"),
+                      ("licence", "set", f"f-{self.name}", "3")):
+            self.pool.chipq(*admin, *words)
 
     def wait_oldest(self):
         """Back pressure: the number of jobs in flight stays bounded."""
