@@ -26,3 +26,10 @@ load pool.bash
     echo "outside: $outside"
     [ -z "$outside" ]
 }
+
+@test "each promise has a test, and each tag names a promise" {
+    run "$CHIPQ_ROOT/scripts/promises"
+    echo "$output"
+    [ "$status" -eq 0 ]
+    [[ ${lines[-1]} == "14 promises, "*", 0 without one" ]]
+}

@@ -42,6 +42,7 @@ start_chipqd() {
     [[ $output == *"has a database already"* ]]
 }
 
+# bats test_tags=P1
 @test "a database that went missing is not made anew" {
     chipqd --init
     start_chipqd
@@ -70,6 +71,7 @@ start_chipqd() {
     DAEMON=
 }
 
+# bats test_tags=P1,P14
 @test "a killed chipqd starts again, one epoch later" {
     chipqd --init
     start_chipqd

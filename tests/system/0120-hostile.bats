@@ -38,6 +38,7 @@ pool_is_well() {
     pool_is_well
 }
 
+# bats test_tags=P12
 @test "garbage on the clients' port: answered where a request id shows, never harmful" {
     run -0 "$RAW" "$CHIPQ_DIR/keys/user.key" - garbage
     [[ $output != *" 1001"* ]] # cut off: no request id can be trusted
@@ -49,6 +50,7 @@ pool_is_well() {
     pool_is_well
 }
 
+# bats test_tags=P12
 @test "garbage on the workers' port" {
     run -0 "$RAW" "$CHIPQ_DIR/keys/worker.key" - garbage
     [[ $output == *"ERROR 1002"* ]]

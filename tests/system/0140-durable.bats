@@ -23,6 +23,7 @@ resend() { # resend KEY NAME
     "$RAW" "$CHIPQ_DIR/keys/user.key" - submit "$1" "$2"
 }
 
+# bats test_tags=P1,P2,P3
 @test "the same key gives the same job: live, ended, and after kill -9; other content is refused" {
     pool_up
     [ "$(resend k1 first)" = "1 new" ]
@@ -41,6 +42,7 @@ resend() { # resend KEY NAME
     [ "$("$RAW" "$user2" - submit k1 first)" = "4 new" ] # a key is its owner's alone
 }
 
+# bats test_tags=P1,P8
 @test "jobs that waited and ran when chipqd was killed go on" {
     pool_up
     held=$(chipq submit --hold -- true)
@@ -58,6 +60,7 @@ resend() { # resend KEY NAME
     run -0 chipq wait "$held"
 }
 
+# bats test_tags=P1,P11
 @test "a failed sync ends chipqd with 70; nothing acknowledged is lost" {
     pool_dir
     chipqd --init

@@ -14,6 +14,7 @@ teardown() {
     rm -rf "$T"
 }
 
+# bats test_tags=P4,P6
 @test "a job is started again after each of four stops, and what never ran starts once" {
     local job behind n
     job=$(chipq submit --cores 2 -- sh -c 'echo "up $CHIPQ_ATTEMPT" >"$1"; exec sleep 1000' sh "$T/said")
@@ -30,6 +31,7 @@ teardown() {
     chipq wait "$behind" --timeout 20s
 }
 
+# bats test_tags=P6
 @test "restart=never ends as lost, with the cause" {
     local job
     job=$(chipq submit --restart never -- sh -c 'echo up >"$1"; exec sleep 1000' sh "$T/said")

@@ -89,6 +89,7 @@ print(*[t["verdict"] for t in json.load(sys.stdin)["task_list"]])' <<<"$output")
     [ "$verdicts" = "pass oom pass pass" ]
 }
 
+# bats test_tags=P12
 @test "a neighbour of a hog goes on undisturbed" {
     needs memory
     job=$(chipq submit --mem 256M -- sh -c 'python3 -c "$1
@@ -140,6 +141,7 @@ if len(sys.argv) > 2:
     [ "$(chipq logs "$job")" = counted ]
 }
 
+# bats test_tags=P9
 @test "processes without end: the limit holds, is told, and nothing stays" {
     needs pids
     cat >"$T/many.py" <<'PY'
@@ -161,6 +163,7 @@ PY
     [[ $(field "$job" cause) == "limit of 4096 processes and threads reached" ]]
 }
 
+# bats test_tags=P9
 @test "a fork bomb: its limits hold it, its end takes all of it along" {
     exec 8<>"$T/said"
     job=$(chipq submit --mem 256M --time 2s --grace 100ms -- sh -c \
@@ -229,6 +232,7 @@ print("%x-%x" % (s.st_dev, s.st_ino))' "$CHIPQ_DIR/run/leases")
     rm -rf "$CHIPQ_DIR"
 }
 
+# bats test_tags=P11
 @test "a job that fills the disk under its directory fails alone; the pool goes on" {
     [ "$(id -u)" = 0 ] || skip "needs root, for a small file system"
     own_pool env

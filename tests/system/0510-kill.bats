@@ -50,6 +50,7 @@ all_dead_within() {
     timeout "$1" cat <&9
 }
 
+# bats test_tags=P9
 @test "cancel kills the whole tree within 5 s: sessions, double forks, deaf to signals" {
     start_hiders 'while :; do sleep 1000; done' --grace 500ms
     run -0 chipq cancel "$job"
@@ -58,12 +59,14 @@ all_dead_within() {
     [ "$(field "$job" state)" = killed ]
 }
 
+# bats test_tags=P9
 @test "a job that ends well leaves nothing behind, and its status counts" {
     start_hiders 'exit 0'
     all_dead_within 5
     run -0 chipq wait "$job" --timeout 5s
 }
 
+# bats test_tags=P9
 @test "a job that is killed from outside leaves nothing behind" {
     start_hiders 'kill -KILL $$'
     all_dead_within 5
@@ -71,6 +74,7 @@ all_dead_within() {
     [ "$(field "$job" signal)" = 9 ]
 }
 
+# bats test_tags=P9
 @test "the keeper killed: its whole tree dies with it" {
     start_hiders 'while :; do sleep 1000; done' --on-lost fail
     keeper=$(pgrep -P "$(pool_pid execd)" -f chipq-shepherd | head -n 1)
@@ -140,6 +144,7 @@ all_dead_within() {
     [ "$(field "$job" verdict)" = timeout ]
 }
 
+# bats test_tags=P9
 @test "wall limit: a job deaf to TERM is killed after its grace, with all it started" {
     start_hiders 'while :; do sleep 1000; done' --time 300ms --grace 300ms
     all_dead_within 5

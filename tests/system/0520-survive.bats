@@ -52,12 +52,14 @@ keepers() {
     pgrep -P "$(pool_pid execd)" -f chipq-shepherd || true
 }
 
+# bats test_tags=P8
 @test "the agent killed: the job goes on, its true status arrives" {
     start_job
     kill_9 worker
     ends_with 7
 }
 
+# bats test_tags=P8
 @test "the agent killed while the job ends: its status is kept" {
     start_job
     pid=$(pool_pid worker)
@@ -71,6 +73,7 @@ keepers() {
     [ -n "$all_gone" ]
 }
 
+# bats test_tags=P8
 @test "chipqd killed, up again: the job goes on, its true status arrives" {
     start_job
     kill_9 chipqd
@@ -79,6 +82,7 @@ keepers() {
     ends_with 6
 }
 
+# bats test_tags=P8,P5
 @test "chipqd killed, the job ends meanwhile, up again: its status is there" {
     start_job
     kill_9 chipqd
@@ -96,6 +100,7 @@ keepers() {
     [ "$(field "$job" attempt)" = 1 ]
 }
 
+# bats test_tags=P8
 @test "chipqd and the agent killed at once: the job goes on" {
     start_job
     kill_9 chipqd
@@ -104,6 +109,7 @@ keepers() {
     ends_with 3
 }
 
+# bats test_tags=P13
 @test "chipq logs -f and chipq wait live through a restart of chipqd" {
     start_job
     chipq wait "$job" &
@@ -126,6 +132,7 @@ keepers() {
     exec 8<&-
 }
 
+# bats test_tags=P7,P8
 @test "execd killed: up again; the job either lived or ran again, never both at once" {
     start_job --max-attempts 5
     exec 8<>"$T/said"
@@ -139,6 +146,7 @@ keepers() {
     exec 8<&-
 }
 
+# bats test_tags=P6
 @test "restart=never: its keeper killed, it ends lost and was started once" {
     job=$(chipq submit --restart never -- sh -c 'echo start >>"$1/starts"; echo up >"$1/said"; read -r _ <"$1/go"' sh "$T")
     [ "$(heard "$T/said")" = up ]
@@ -150,6 +158,7 @@ keepers() {
     [ "$(wc -l <"$T/starts")" = 1 ]
 }
 
+# bats test_tags=P4,P14
 @test "on-lost requeue: its keeper killed, it runs again, the loss is told" {
     start_job --on-lost requeue
     kill -9 $(keepers)
@@ -202,6 +211,7 @@ keepers() {
     run -0 chipq wait "$job" --timeout 20s
 }
 
+# bats test_tags=P7,P14
 @test "a lease shorter than the outage: the job is stopped by its keeper, then runs again" {
     chipq down
     sed -i 's/^lease.*/lease = 2s/' "$CHIPQ_DIR/chipq.conf"
@@ -217,6 +227,7 @@ keepers() {
     run -0 chipq wait "$job" --timeout 20s
 }
 
+# bats test_tags=P7
 @test "an agent that was away for longer than anybody waits begins anew" {
     chipq down
     sed -i 's/^lease.*/lease = 2s/' "$CHIPQ_DIR/chipq.conf"
@@ -234,6 +245,7 @@ keepers() {
 }
 
 # The last one: execd starts an agent that dies often later and later.
+# bats test_tags=P4,P7
 @test "the agent killed at the moment of a grant: each job runs, at once or again, none ends as an error" {
     for _ in 1 2 3; do
         job=$(chipq submit --array 1-4 -- sh -c 'exit 4')

@@ -106,6 +106,7 @@ key() { # key NAME [USER]
     [ "$(json nodes.0.state <<<"$output")" != drained ]
 }
 
+# bats test_tags=P13
 @test "a revoked key stops at once, also for those who follow; its jobs go on" {
     T=$(mktemp -d)
     mkfifo "$T/said" "$T/go"

@@ -16,6 +16,7 @@ watches() { # watches KEY JOB N
     "$RAW" "$1" - watch "$2" "$3"
 }
 
+# bats test_tags=P12
 @test "watches of clients that went away lock nobody out" {
     pool_up
     user=$CHIPQ_DIR/keys/user.key
@@ -30,6 +31,7 @@ watches() { # watches KEY JOB N
     run -0 chipq submit --wait -- true
 }
 
+# bats test_tags=P13
 @test "a wait that lost its place takes it again" {
     pool_up
     job=$(chipq submit --hold -- true)
@@ -43,6 +45,7 @@ watches() { # watches KEY JOB N
     wait "$waiting"
 }
 
+# bats test_tags=P12
 @test "eleven users cannot use up everyone's watches" {
     pool_up
     admin=$CHIPQ_DIR/keys/admin.key
@@ -60,6 +63,7 @@ watches() { # watches KEY JOB N
     run -0 chipq --key "$admin" status
 }
 
+# bats test_tags=P12
 @test "questions while the disk stands still are refused before memory runs out" {
     pool_dir
     chipqd --init

@@ -40,6 +40,7 @@ kill_all() {
     run -0 chipq submit --wait -- true
 }
 
+# bats test_tags=P1
 @test "stale: all killed, pid files and sockets left behind: up again works, the job is there" {
     pool_up
     job=$(chipq submit --hold -- true)
@@ -68,6 +69,7 @@ kill_all() {
     kill "$stranger"
 }
 
+# bats test_tags=P1
 @test "up, down, up, down: waiting jobs are kept, in their order, with their numbers" {
     pool_up
     a=$(chipq submit --hold -- true)
@@ -96,6 +98,7 @@ kill_all() {
     run -0 chipq submit --wait -- true
 }
 
+# bats test_tags=P1
 @test "the database is gone: refused, never an empty queue" {
     pool_up
     chipq submit --hold -- true

@@ -52,6 +52,7 @@ as_user() {
     [ "$output" = "$(as_user id -u)" ]
 }
 
+# bats test_tags=P9
 @test "the keeper kills the whole tree without root as well" {
     mkfifo -m 666 "$PLACE/home/alive"
     exec 8<>"$PLACE/home/alive"
@@ -66,6 +67,7 @@ as_user() {
     exec 9<&-
 }
 
+# bats test_tags=P8
 @test "kill -9 of the agent: the job goes on" {
     job=$(as_user chipq submit -- sh -c 'mkfifo go; read -r code <go; rm go; exit "$code"')
     log=$PLACE/home/i/log/worker.log

@@ -75,6 +75,7 @@ processors_of() { # processors_of NAME
     heard "$T/$1.said"
 }
 
+# bats test_tags=P10
 @test "a core goes offline and comes back: jobs go on, nobody is placed on it meanwhile" {
     held first
     first=$job

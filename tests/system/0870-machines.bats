@@ -55,6 +55,7 @@ says() { # says TEXT: the second machine's log has it, at the latest in 15 s
     [[ ${lines[2]} == "farm2 "*yes* ]]
 }
 
+# bats test_tags=P7
 @test "a copied key: the second machine waits, says why, and nothing runs twice" {
     mkfifo "$T/said" "$T/go"
     job=$(chipq submit -- sh -c 'echo "up $CHIPQ_ATTEMPT" >"$1"; read -r code <"$2"; exit "$code"' sh "$T/said" "$T/go")

@@ -6,6 +6,7 @@ setup() {
     : "${CHIPQ_BUILD:=$CHIPQ_ROOT/build/debug}"
 }
 
+# bats test_tags=P1,P2,P3,P4,P5,P6,P7,P8,P9,P10
 @test "ten rounds of kill -9 under load lose nothing and double nothing" {
     [ -z "${CHIPQ_QUICK-}" ] || skip "left out by --quick"
     run timeout 150 "$CHIPQ_ROOT/tests/fault/chaos" --rounds 10 --build "$CHIPQ_BUILD"

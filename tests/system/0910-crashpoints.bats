@@ -6,6 +6,7 @@ setup() {
     : "${CHIPQ_BUILD:=$CHIPQ_ROOT/build/debug}"
 }
 
+# bats test_tags=P1,P2,P3,P4,P5,P6,P7,P8,P9,P10
 @test "dying at a failpoint breaks no promise" {
     [ -z "${CHIPQ_QUICK-}" ] || skip "left out by --quick"
     "$CHIPQ_BUILD/bin/chipqd" --list-failpoints | grep -q '^chipqd\.' || skip "built without failpoints"

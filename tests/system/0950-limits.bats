@@ -233,6 +233,7 @@ ends() { # ends ENTERPRISE/USER JOB...: well
     run -0 ends acme/dan "$one"
 }
 
+# bats test_tags=P10
 @test "one token, two jobs: one after the other, also across companies; a lowered count holds back" {
     run -0 admin licence set vcs 1
     one=$(stay acme/dan --licence vcs:1)

@@ -4,7 +4,8 @@
  * twice or never. After each step the books are checked against the model; now and then the state
  * is rebuilt from the journal and from the views, and must be the same and decide the same.
  *
- * A failing seed prints itself; CHIPQ_SEED=N CHIPQ_ROUNDS=1 replays it. */
+ * A failing seed prints itself; CHIPQ_SEED=N CHIPQ_ROUNDS=1 replays it.
+ * promises: P4 P5 P6 P8 P10 */
 #include <criterion/criterion.h>
 
 #include "scheduler/core/core_state.h"

@@ -8,7 +8,7 @@
  * in debug builds.
  *
  * A failing seed prints how to replay it. CHIPQ_SEED is the first seed, CHIPQ_ROUNDS how many;
- * without them the first fifty, and those that once failed. */
+ * without them the first fifty, and those that once failed. promises: P10 */
 #include <criterion/criterion.h>
 
 #include "scheduler/core/oracle.h"
