@@ -21,6 +21,11 @@ static void print_status(const struct msg_status *st, const struct msg_welcome *
            st->jobs_waiting, is_all ? ", of all" : ", of ", is_all ? "" : w->enterprise);
     printf("tasks      %" PRIu64 " running, %" PRIu64 " waiting\n", st->tasks_running,
            st->tasks_waiting);
+    if (st->disk && *st->disk && strcmp(st->disk, "fine") != 0)
+        printf("disk       %" PRIu64 " MiB free on %s: submits are refused%s until %" PRIu64
+               " MiB are free\n",
+               st->disk_free_mib, st->disk_mount,
+               strcmp(st->disk, "low") == 0 ? "" : " and nothing starts", st->disk_needed_mib);
 }
 
 static int run(struct cli *c, void *opts, size_t n_args, char **args, struct cq_err *err)

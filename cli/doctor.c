@@ -189,6 +189,26 @@ static void add_nodes(struct doctor *d, const struct msg_nodes *nodes)
     }
 }
 
+/* The disk of chipqd, which may be another machine's. */
+static void check_scheduler_disk(struct doctor *d, struct net_client *s)
+{
+    struct cq_err err = {0};
+    struct msg ask = {.code = MSG_STATUS_QUERY}, reply = {0};
+    if (session_call(s, &ask, MSG_STATUS, &reply, &err) != 0) {
+        doctor_add(d, DOCTOR_FAIL, "scheduler", NULL, "%s", err.text);
+        return;
+    }
+    const struct msg_status *st = &reply.u.status;
+    if (st->disk && *st->disk) {
+        bool is_fine = strcmp(st->disk, "fine") == 0;
+        doctor_add(d, is_fine ? DOCTOR_OK : DOCTOR_FAIL, "database",
+                   is_fine ? NULL : "make room there, or lower low-water in chipq.conf",
+                   "%" PRIu64 " MiB free on %s%s", st->disk_free_mib, st->disk_mount,
+                   is_fine ? "" : ": submits are refused");
+    }
+    msg_fini(&reply);
+}
+
 void doctor_check_pool(struct doctor *d)
 {
     struct cq_err err = {0};
@@ -203,6 +223,7 @@ void doctor_check_pool(struct doctor *d)
                w->enterprise, w->user, w->role);
     doctor_add(d, DOCTOR_OK, "accounts", NULL,
                "all jobs of a worker run as the worker's own account");
+    check_scheduler_disk(d, s);
     if (session_call(s, &ask, MSG_NODES, &reply, &err) == 0) {
         add_nodes(d, &reply.u.nodes);
         msg_fini(&reply);

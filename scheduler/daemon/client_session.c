@@ -75,7 +75,11 @@ static void on_hello(struct daemon *d, const struct asker *a, struct msg *m)
         .user = a->who.name,
         .role = role_name(a->who.role),
         .pid = (uint64_t)getpid()};
-    reply(d, a, &answer);
+    answer.request = a->request;
+    if (space_is_none(d))
+        send_now(d, PORT_CLIENT, &a->peer, &answer);
+    else
+        reply(d, a, &answer);
 }
 
 static client_handler handler_of(enum msg_code code)
@@ -156,7 +160,9 @@ void client_on_message(void *daemon, const struct zpeer *peer, const char *user_
     }
     a.request = m.request;
     client_handler handler = handler_of(m.code);
-    if (outbox_is_behind(d, only_asks(m.code))) {
+    if (space_is_none(d) && m.code != MSG_HELLO) {
+        space_refuse(d, &a);
+    } else if (outbox_is_behind(d, only_asks(m.code))) {
         reply_behind(d, &a);
     } else if (handler != NULL) {
         handler(d, &a, &m);

@@ -47,6 +47,7 @@ struct daemon {
     struct feed *feed; /* asks the licence server */
     int64_t start_mono_us;
     bool is_stopping;
+    enum store_room room; /* as it was told last */
     /* the turn */
     struct points points;
     struct effects effects;

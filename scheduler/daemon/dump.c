@@ -67,7 +67,7 @@ int daemon_dump(const struct daemon_options *o, struct cq_err *err)
     if (holder != 0)
         return cq_fail(err, CQ_E_CONFLICT, "chipqd runs there (pid %d); stop it first",
                        (int)holder);
-    struct store_options so = {.path = path};
+    struct store_options so = {.path = path, .low_water_bytes = o->low_water_mib << 20};
     struct store *s = store_open(&so, err);
     if (s == NULL)
         return -1;

@@ -230,6 +230,7 @@ void on_status_query(struct daemon *d, const struct asker *a, struct msg *m)
     struct counts c = {0}, pool = {0};
     core_counts(d->core, only, &c);
     core_counts(d->core, (struct enterprise_id){0}, &pool);
+    struct store_space disk = store_space(d->store);
     struct msg answer = {.code = MSG_STATUS};
     answer.u.status =
         (struct msg_status){.epoch = core_epoch(d->core),
@@ -241,6 +242,10 @@ void on_status_query(struct daemon *d, const struct asker *a, struct msg *m)
                             .workers_up = c.workers_up,
                             .cores = c.cores,
                             .cores_used = pool.cores_used,
-                            .journal_seq = store_durable_seq(d->store)};
+                            .journal_seq = store_durable_seq(d->store),
+                            .disk = space_word(d),
+                            .disk_free_mib = disk.free_bytes >> 20,
+                            .disk_needed_mib = disk.low_water_bytes >> 20,
+                            .disk_mount = disk.mount};
     reply(d, a, &answer);
 }

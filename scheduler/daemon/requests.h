@@ -47,6 +47,15 @@ int enterprise_of_path(struct daemon *d, const struct asker *a, const char *path
                        struct enterprise_id *e, struct cq_err *err) CQ_MUST_CHECK;
 int no_such_job(const char *enterprise, uint64_t number, struct cq_err *err);
 
+/* ---- space.c ---- */
+
+void space_note(struct daemon *d); /* logs when it changed */
+const char *space_word(const struct daemon *d);
+int space_check_submit(const struct daemon *d, struct cq_err *err) CQ_MUST_CHECK; /* CQ_E_FULL */
+/* A batch waits for room, and with it every answer: so clients are told at once. */
+bool space_is_none(const struct daemon *d);
+void space_refuse(struct daemon *d, const struct asker *a);
+
 /* ---- watch.c, logs.c ---- */
 
 struct watches *watches_new(void);

@@ -69,8 +69,8 @@ static int check_submit(struct daemon *d, const struct submit *s, struct cq_err 
         return cq_fail(err, CQ_E_INVALID, "the key has %zu bytes, not 16", m->key.len);
     if (m->n_jobs == 0)
         return cq_fail(err, CQ_E_INVALID, "a submit without jobs");
-    if (store_is_low(d->store))
-        return cq_fail(err, CQ_E_FULL, "the scheduler's disk is nearly full; running jobs go on");
+    if (space_check_submit(d, err) != 0)
+        return -1;
     if (turn_is_congested(d))
         return cq_fail(err, CQ_E_FULL, "the scheduler's disk is far behind; try again in a moment");
     for (size_t i = 0; i < m->n_jobs; i++)

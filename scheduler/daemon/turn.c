@@ -15,6 +15,7 @@
 enum {
     CONGESTED_RECORDS = 20000, /* in the filling batch: the disk is seconds behind */
     DRAIN_US = 10 * 1000000,
+    TIGHT_WAKE_US = 100000,
     TRIM_AFTER_RECORDS = 20000,
     TRIM_RECORDS_OF_JOB =
         64, /* a pool is idle with that many records behind it for each live job */
@@ -161,16 +162,29 @@ static void trim_when_idle(struct daemon *d)
     (void)malloc_trim(0);
 }
 
-void turn_end(void *daemon)
+/* What little room is left belongs to the ends of what runs: nothing new starts. */
+static void plan(struct daemon *d)
 {
-    struct daemon *d = daemon;
-    if (d->must_plan) {
-        d->must_plan = false;
+    int64_t wake_at_us, now_us = loop_now(d->loop).mono_us;
+    if (d->room < ROOM_TIGHT) {
         core_plan(d->core, loop_now(d->loop), &d->effects);
         (void)CQ_FP("chipqd.dispatch.after_choose");
         turn_take_effects(d);
-        loop_timer_set(d->timer, core_wake_at_us(d->core));
-        follow_feed(d);
+    }
+    wake_at_us = core_wake_at_us(d->core);
+    if (d->room >= ROOM_TIGHT && wake_at_us < now_us + TIGHT_WAKE_US)
+        wake_at_us = now_us + TIGHT_WAKE_US; /* plans that are due stay due */
+    loop_timer_set(d->timer, wake_at_us);
+    follow_feed(d);
+}
+
+void turn_end(void *daemon)
+{
+    struct daemon *d = daemon;
+    space_note(d);
+    if (d->must_plan) {
+        d->must_plan = false;
+        plan(d);
     }
     seal(d);
     points_reply(&d->points, POINT_BEFORE_REPLY);

@@ -271,7 +271,14 @@ int batch_begin(struct store *s, struct cq_err *err)
     return sql_run(s, sql_use(s, ST_BEGIN), "begin", err) != 0 ? -1 : check_epoch(s, err);
 }
 
-int batch_write(struct store *s, const struct store_batch *b, struct cq_err *err)
+/* SQLite undoes by itself what found no room in the middle; not always the whole transaction. */
+int batch_undo(struct store *s, struct cq_err *err)
+{
+    sql_reset_all(s);
+    return sqlite3_get_autocommit(s->db) ? 0 : sql_exec(s, "ROLLBACK", err);
+}
+
+static int write_all_of(struct store *s, const struct store_batch *b, struct cq_err *err)
 {
     if (batch_begin(s, err) != 0 || write_records(s, b, err) != 0)
         return -1;
@@ -279,8 +286,19 @@ int batch_write(struct store *s, const struct store_batch *b, struct cq_err *err
         return -1;
     if (CQ_FP("store.batch.before_commit") != 0)
         return cq_fail(err, CQ_E_IO, "failpoint before the commit");
-    if (sql_run(s, sql_use(s, ST_COMMIT), "commit", err) != 0)
-        return -1;
-    (void)CQ_FP("store.batch.after_commit");
-    return 0;
+    return sql_run(s, sql_use(s, ST_COMMIT), "commit", err);
+}
+
+int batch_write(struct store *s, const struct store_batch *b, struct cq_err *err)
+{
+    uint64_t epoch = s->epoch;
+    if (write_all_of(s, b, err) == 0) {
+        (void)CQ_FP("store.batch.after_commit");
+        return 0;
+    }
+    struct cq_err why = {0};
+    if (err->code == CQ_E_FULL && batch_undo(s, &why) != 0)
+        return cq_fail(err, CQ_E_IO, "%s", why.text);
+    s->epoch = epoch; /* a reign that began in this batch has not */
+    return -1;
 }

@@ -146,7 +146,7 @@ static int fill(struct store *s, struct efficiency_report *r, struct cq_err *err
     int rc = efficiency_is_filled(s, err);
     if (rc != 0)
         return rc;
-    if (!atomic_load(&s->is_low))
+    if (!store_is_low(s))
         return efficiency_fill(s, err);
     r->is_cut = true;
     return 1;

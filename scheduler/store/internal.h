@@ -71,16 +71,25 @@ struct work_queue {
     struct work *first, **last;
 };
 
+/* Room on the disk (space.c). The store thread's, but what is atomic. */
+struct space {
+    char *ballast_path, *wal_path, *mount;
+    uint64_t low_water_bytes, ballast_bytes;
+    bool has_ballast;
+    bool is_given;   /* its bytes went to the WAL and the database */
+    atomic_int room; /* enum store_room */
+    atomic_uint_fast64_t free_bytes;
+};
+
 struct store {
     sqlite3 *db;
     sqlite3_stmt *statements[STATEMENT_COUNT];
-    char *path, *ballast_path;
-    uint64_t low_water_bytes, ballast_bytes;
+    char *path;
     void (*fatal)(const char *text);
     uint64_t epoch; /* the store thread's: what the reign row must say */
     unsigned wal_pages;
-    bool has_ballast;
-    atomic_bool is_low;
+    struct space space;
+    struct work *waiting;                    /* the thread's: a batch for which there is no room */
     struct bloom keys;                       /* the caller's */
     struct efficiency_jobs *efficiency_jobs; /* the thread's, too: */
     bool is_efficiency_filled;
@@ -156,6 +165,7 @@ int sql_fail(struct store *s, int rc, const char *what, struct cq_err *err);
 int sql_exec(struct store *s, const char *sql, struct cq_err *err) CQ_MUST_CHECK;
 int sql_prepare_all(struct store *s, struct cq_err *err) CQ_MUST_CHECK;
 void sql_finalize_all(struct store *s);
+void sql_reset_all(struct store *s);
 sqlite3_stmt *sql_use(struct store *s, enum statement which); /* reset, bindings cleared */
 int sql_run(struct store *s, sqlite3_stmt *st, const char *what,
             struct cq_err *err) CQ_MUST_CHECK; /* steps to the end */
@@ -168,13 +178,19 @@ int sql_bind_job_fixed(sqlite3_stmt *st, int at, const struct stored_job *j); /*
 int sql_bind_job_live(sqlite3_stmt *st, int at, const struct stored_job *j);
 void sql_read_job(sqlite3_stmt *st, struct stored_job *out);
 
-/* open.c */
-int store_check_space(struct store *s, struct cq_err *err); /* keeps is_low and the ballast */
+/* space.c */
+void space_init(struct store *s, const struct store_options *o);
+void space_fini(struct store *s);
+void space_check(struct store *s);        /* looks, and keeps the ballast; between transactions */
+bool space_give_ballast(struct store *s); /* a write found no room; false: it was given before */
 
 /* batch.c: begins a transaction of this reign. */
 int batch_begin(struct store *s, struct cq_err *err) CQ_MUST_CHECK;
-/* One transaction. On failure nothing is on disk, and the store is dead. */
+/* One transaction. On failure nothing is on disk. CQ_E_FULL: a write found no room, and the store
+ * is as it was before; of anything else the store is dead. */
 int batch_write(struct store *s, const struct store_batch *b, struct cq_err *err) CQ_MUST_CHECK;
+/* After CQ_E_FULL inside a transaction that another began with batch_begin. */
+int batch_undo(struct store *s, struct cq_err *err) CQ_MUST_CHECK;
 
 /* passes.c: tasks of arrays that passed at once and without a word. */
 void batch_add_pass(struct store_batch *b, uint64_t job, const struct stored_task *t);

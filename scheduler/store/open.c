@@ -10,14 +10,11 @@
 #include <fcntl.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 _Static_assert(CQ_COUNT(store_schema) == SCHEMA_VERSION + 1,
                "schema.sql has the steps 1 to SCHEMA_VERSION");
-
-enum { DEFAULT_LOW_WATER_BYTES = 64 << 20, DEFAULT_BALLAST_BYTES = 16 << 20 };
 
 /* Locks and fsync of these cannot be trusted with a database (statfs(2), linux/magic.h). */
 static const struct {
@@ -163,55 +160,21 @@ static int open_file(struct store *s, bool create, struct cq_err *err)
     return -1;
 }
 
-static int make_ballast(struct store *s, struct cq_err *err)
-{
-    int fd = open(s->ballast_path, O_CREAT | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0)
-        return cq_fail_errno(err, CQ_E_IO, errno, "%s", s->ballast_path);
-    int failed = posix_fallocate(fd, 0, (off_t)s->ballast_bytes);
-    (void)close(fd);
-    if (failed != 0) {
-        (void)unlink(s->ballast_path);
-        return cq_fail_errno(err, CQ_E_FULL, failed, "%s", s->ballast_path);
-    }
-    s->has_ballast = true;
-    return 0;
-}
-
-/* Free space, seen after every commit. Under the mark submits are refused; under half of it the
- * ballast goes, so that the ends of what runs can still be written. It comes back when there is
- * room for it above the mark. */
-int store_check_space(struct store *s, struct cq_err *err)
-{
-    struct statvfs fs;
-    if (statvfs(s->path, &fs) != 0)
-        return cq_fail_errno(err, CQ_E_IO, errno, "%s", s->path);
-    uint64_t free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
-    if (CQ_FP("store.space.low") != 0)
-        free_bytes = s->low_water_bytes / 4;
-    atomic_store(&s->is_low, free_bytes < s->low_water_bytes);
-    if (s->has_ballast && free_bytes < s->low_water_bytes / 2) {
-        (void)unlink(s->ballast_path);
-        s->has_ballast = false;
-    } else if (!s->has_ballast && free_bytes > s->low_water_bytes + 2 * s->ballast_bytes) {
-        return make_ballast(s, err);
-    }
-    return 0;
-}
-
 static struct store *new_store(const struct store_options *o)
 {
     struct store *s = CQ_NEW(struct store);
     s->path = cq_strdup(o->path);
-    s->ballast_path = path_format("%s-ballast", o->path);
-    s->low_water_bytes = o->low_water_bytes ? o->low_water_bytes : DEFAULT_LOW_WATER_BYTES;
-    s->ballast_bytes = o->ballast_bytes ? o->ballast_bytes : DEFAULT_BALLAST_BYTES;
+    space_init(s, o);
     s->fatal = o->fatal;
     s->todo.last = &s->todo.first;
     s->done.last = &s->done.first;
     s->event_fd = -1;
     (void)pthread_mutex_init(&s->lock, NULL);
-    (void)pthread_cond_init(&s->wake, NULL);
+    pthread_condattr_t by_mono;
+    (void)pthread_condattr_init(&by_mono);
+    (void)pthread_condattr_setclock(&by_mono, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&s->wake, &by_mono);
+    (void)pthread_condattr_destroy(&by_mono);
     bloom_init(&s->keys);
     s->efficiency_jobs = CQ_NEW(struct efficiency_jobs);
     return s;
@@ -234,16 +197,16 @@ static int open_all(struct store *s, bool create, struct cq_err *err)
     if (check_file_system(s->path, err) != 0 || check_presence(s->path, create, err) != 0)
         return -1;
     (void)CQ_FP("chipqd.start.before_open");
-    if (open_file(s, create, err) != 0 || check_schema(s, create, err) != 0
-        || (!create && check_damage(s, err) != 0) || sql_prepare_all(s, err) != 0
-        || read_counters(s, err) != 0)
+    if (open_file(s, create, err) != 0)
+        return -1;
+    space_check(s); /* first: an upgrade needs room */
+    if (check_schema(s, create, err) != 0 || (!create && check_damage(s, err) != 0)
+        || sql_prepare_all(s, err) != 0 || read_counters(s, err) != 0)
         return -1;
     (void)CQ_FP("chipqd.start.after_open");
     s->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (s->event_fd < 0)
         return cq_fail_errno(err, CQ_E_IO, errno, "eventfd");
-    s->has_ballast = access(s->ballast_path, F_OK) == 0;
-    (void)store_check_space(s, NULL); /* no room for the ballast is told by is_low */
     return 0;
 }
 
@@ -259,7 +222,7 @@ static void free_store(struct store *s)
     efficiency_jobs_fini(s->efficiency_jobs);
     free(s->efficiency_jobs);
     free(s->path);
-    free(s->ballast_path);
+    space_fini(s);
     free(s);
 }
 
@@ -293,6 +256,10 @@ void store_close(struct store *s)
         (void)pthread_cond_signal(&s->wake);
         (void)pthread_mutex_unlock(&s->lock);
         (void)pthread_join(s->thread, NULL);
+    }
+    if (s->waiting != NULL) { /* never written, never acknowledged */
+        store_batch_free(s->waiting->batch);
+        free(s->waiting);
     }
     free_work(&s->todo);
     free_work(&s->done);

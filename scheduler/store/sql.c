@@ -116,6 +116,12 @@ void sql_finalize_all(struct store *s)
     }
 }
 
+void sql_reset_all(struct store *s)
+{
+    for (size_t i = 0; i < STATEMENT_COUNT; i++)
+        (void)sqlite3_reset(s->statements[i]);
+}
+
 sqlite3_stmt *sql_use(struct store *s, enum statement which)
 {
     sqlite3_stmt *st = s->statements[which];

@@ -7,7 +7,8 @@
  *
  * A failed commit, sync or read is the end: `fatal` is called on the store thread and must not
  * return (chipqd logs and calls _exit(70)). There is no retry: memory is ahead of the disk, the
- * restart loads what is true. All functions but `fatal` belong to one thread, the caller's. */
+ * restart loads what is true. The one exception is a write for which the disk has no room. All
+ * functions but `fatal` belong to one thread, the caller's. */
 #ifndef CHIPQ_STORE_H
 #define CHIPQ_STORE_H
 
@@ -21,7 +22,7 @@ struct store_options {
     const char *path;         /* of the database file, on a local disk */
     bool create;              /* make one (refuses one that is there); else it must exist */
     uint64_t low_water_bytes; /* free space under which submits are refused; 0 = 64 MiB */
-    uint64_t ballast_bytes;   /* file freed at half that mark, so that ends fit; 0 = 16 MiB */
+    uint64_t ballast_bytes;   /* kept for ends of jobs; 0 = a quarter of that, at most 16 MiB */
     void (*fatal)(const char *text); /* never returns; NULL = _exit(70) */
 };
 
@@ -74,8 +75,22 @@ uint64_t store_next_seq(const struct store *s);    /* the number the next record
 uint64_t store_durable_seq(const struct store *s); /* newest record known to be on disk */
 uint64_t store_epoch(const struct store *s);       /* as loaded, before this reign */
 
-/* Is a submit refused for want of disk space? Kept by the thread after each commit. */
-bool store_is_low(const struct store *s);
+/* Room on the database's disk, looked at after each commit and every second. The descriptor of
+ * store_fd becomes readable when it changes. Without room a batch is not lost and the process does
+ * not end: it waits, while queries are answered. */
+enum store_room {
+    ROOM_FINE,
+    ROOM_LOW,   /* under the low-water mark: no new work */
+    ROOM_TIGHT, /* under half of it: the ballast is given to what must be written */
+    ROOM_NONE   /* a batch waits for room */
+};
+struct store_space {
+    enum store_room room;
+    uint64_t free_bytes, low_water_bytes;
+    const char *mount; /* where that file system begins; the store's */
+};
+struct store_space store_space(const struct store *s);
+bool store_is_low(const struct store *s); /* not ROOM_FINE */
 
 /* True: no submit with this key is in the database or in a batch, filling ones too. False:
  * perhaps (ask QUERY_KEY). A Bloom filter of fixed size, so that a first submit needs no look-up.

@@ -4,16 +4,20 @@
 #include "scheduler/store/internal.h"
 
 #include "common/base/pure/mem.h"
+#include "common/base/sys/clock.h"
 #include "common/base/sys/failpoint.h"
 
 #include <errno.h>
 #include <signal.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
     QUERY_BUDGET_US = 5000,       /* then the next in the queue has its turn */
     CHECKPOINT_IDLE_PAGES = 4096, /* 16 MiB: when nobody waits */
     CHECKPOINT_PAGES = 32768,     /* 128 MiB: at once */
+    CHECKPOINT_LOW_PAGES = 256,   /* 1 MiB: when nobody waits and the disk is nearly full */
+    LOOK_US = 1000000,            /* the disk fills and empties without us */
 };
 
 static void push(struct work_queue *q, struct work *w)
@@ -49,15 +53,26 @@ static void die(struct store *s, const struct cq_err *err)
     _exit(70); /* no retry on this connection: the restart loads what is true */
 }
 
-/* The next thing to do; NULL when the store is being closed and nothing is left. */
-static struct work *wait_for_work(struct store *s)
+static struct timespec in_us(int64_t us)
 {
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    int64_t ns = t.tv_nsec + (us > 0 ? us : 0) * 1000;
+    return (struct timespec){.tv_sec = t.tv_sec + ns / 1000000000, .tv_nsec = ns % 1000000000};
+}
+
+/* The next thing to do; *w NULL: it is time to look at the disk. False when the store is being
+ * closed and nothing is left. */
+static bool wait_for_work(struct store *s, int64_t look_us, struct work **w)
+{
+    struct timespec until = in_us(look_us - clock_mono_us());
     (void)pthread_mutex_lock(&s->lock);
-    while (s->todo.first == NULL && !s->is_stopping)
-        (void)pthread_cond_wait(&s->wake, &s->lock);
-    struct work *w = pop(&s->todo);
+    while (s->todo.first == NULL && !s->is_stopping && clock_mono_us() < look_us)
+        (void)pthread_cond_timedwait(&s->wake, &s->lock, &until);
+    *w = s->is_stopping || clock_mono_us() < look_us ? pop(&s->todo) : NULL;
+    bool goes_on = *w != NULL || !s->is_stopping;
     (void)pthread_mutex_unlock(&s->lock);
-    return w;
+    return goes_on;
 }
 
 static void put_back(struct store *s, struct work *w)
@@ -67,14 +82,19 @@ static void put_back(struct store *s, struct work *w)
     (void)pthread_mutex_unlock(&s->lock);
 }
 
+static void wake_caller(struct store *s)
+{
+    uint64_t one = 1;
+    ssize_t n = write(s->event_fd, &one, sizeof one);
+    (void)n; /* only a full counter fails, and then it is readable already */
+}
+
 static void finish(struct store *s, struct work *w)
 {
     (void)pthread_mutex_lock(&s->lock);
     push(&s->done, w);
     (void)pthread_mutex_unlock(&s->lock);
-    uint64_t one = 1;
-    ssize_t n = write(s->event_fd, &one, sizeof one);
-    (void)n; /* only a full counter fails, and then it is readable already */
+    wake_caller(s);
 }
 
 static bool is_idle(struct store *s)
@@ -93,13 +113,21 @@ static int on_wal(void *arg, sqlite3 *db, const char *name, int pages)
     return SQLITE_OK;
 }
 
-/* Between transactions only. */
+static bool checkpoint_is_due(struct store *s)
+{
+    unsigned idle_pages = store_is_low(s) ? CHECKPOINT_LOW_PAGES : CHECKPOINT_IDLE_PAGES;
+    return s->wal_pages >= CHECKPOINT_PAGES || (s->wal_pages >= idle_pages && is_idle(s));
+}
+
+/* Between transactions only. A WAL that was given the ballast stays as large as it is: it is
+ * written from its beginning again. 1 = there is no room for it: the WAL is still all there. */
 static int checkpoint(struct store *s, struct cq_err *err)
 {
-    if (s->wal_pages < CHECKPOINT_IDLE_PAGES || (s->wal_pages < CHECKPOINT_PAGES && !is_idle(s)))
-        return 0;
     (void)CQ_FP("chipqd.checkpoint.before");
-    int rc = sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    int mode = s->space.is_given ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_TRUNCATE;
+    int rc = sqlite3_wal_checkpoint_v2(s->db, NULL, mode, NULL, NULL);
+    if (rc == SQLITE_FULL)
+        return 1;
     if (rc != SQLITE_OK)
         return sql_fail(s, rc, "checkpoint", err);
     s->wal_pages = 0;
@@ -107,15 +135,39 @@ static int checkpoint(struct store *s, struct cq_err *err)
     return 0;
 }
 
+/* A write found no room. First the ballast goes; after that a checkpoint lets the WAL begin anew in
+ * the bytes that it has. */
+static int write_in_little_room(struct store *s, const struct store_batch *b, struct cq_err *err)
+{
+    bool is_full = true;
+    if (space_give_ballast(s)) {
+        *err = (struct cq_err){0};
+        if (batch_write(s, b, err) == 0)
+            return 0;
+        is_full = err->code == CQ_E_FULL;
+    }
+    if (!is_full)
+        return -1;
+    int rc = checkpoint(s, err);
+    return rc != 0 ? -1 : batch_write(s, b, err);
+}
+
 static void do_batch(struct store *s, struct work *w)
 {
     struct cq_err err = {0};
-    if (batch_write(s, w->batch, &err) != 0)
+    int rc = batch_write(s, w->batch, &err);
+    if (rc != 0 && err.code == CQ_E_FULL)
+        rc = write_in_little_room(s, w->batch, &err);
+    if (rc != 0 && err.code != CQ_E_FULL)
         die(s, &err);
-    if (store_check_space(s, &err) != 0)
-        atomic_store(&s->is_low, true);
+    s->waiting = rc != 0 ? w : NULL;
+    space_check(s);
+    if (rc != 0) {
+        wake_caller(s);
+        return;
+    }
     finish(s, w);
-    if (checkpoint(s, &err) != 0)
+    if (checkpoint_is_due(s) && checkpoint(s, &err) < 0)
         die(s, &err);
 }
 
@@ -123,6 +175,8 @@ static void do_query(struct store *s, struct work *w)
 {
     struct cq_err err = {0};
     int rc = query_step(s, w->query, QUERY_BUDGET_US, &err);
+    if (rc < 0 && err.code == CQ_E_FULL && space_give_ballast(s))
+        rc = batch_undo(s, &err); /* it is asked again, and now knows that it may not write */
     if (rc < 0)
         die(s, &err);
     (void)CQ_FP("chipqd.query.after_read");
@@ -132,15 +186,31 @@ static void do_query(struct store *s, struct work *w)
         finish(s, w);
 }
 
+static void look_at_disk(struct store *s)
+{
+    enum store_room before = store_space(s).room;
+    if (s->waiting != NULL)
+        do_batch(s, s->waiting);
+    else
+        space_check(s);
+    if (store_space(s).room != before)
+        wake_caller(s);
+}
+
 static void *run(void *arg)
 {
     struct store *s = arg;
     struct work *w;
-    while ((w = wait_for_work(s)) != NULL) {
-        if (w->batch != NULL)
+    int64_t look_us = clock_mono_us() + LOOK_US;
+    while (wait_for_work(s, look_us, &w)) {
+        if (w == NULL) {
+            look_at_disk(s);
+            look_us = clock_mono_us() + LOOK_US;
+        } else if (w->batch != NULL) {
             do_batch(s, w);
-        else
+        } else {
             do_query(s, w);
+        }
     }
     return NULL;
 }
@@ -250,11 +320,6 @@ uint64_t store_epoch(const struct store *s)
 int store_fd(const struct store *s)
 {
     return s->event_fd;
-}
-
-bool store_is_low(const struct store *s)
-{
-    return atomic_load(&s->is_low);
 }
 
 bool store_key_is_new(const struct store *s, const struct cq_uuid *key)

@@ -6,6 +6,8 @@
 
 #ifdef CQ_FAILPOINTS
 
+#include <errno.h>
+
 struct shim_file {
     sqlite3_file base;
     sqlite3_file *real; /* lies behind this struct */
@@ -31,7 +33,7 @@ static int shim_read(sqlite3_file *f, void *to, int bytes, sqlite3_int64 at)
 static int shim_write(sqlite3_file *f, const void *from, int bytes, sqlite3_int64 at)
 {
     if (CQ_FP("store.vfs.write") != 0)
-        return SQLITE_IOERR_WRITE;
+        return errno == ENOSPC ? SQLITE_FULL : SQLITE_IOERR_WRITE; /* as the system's VFS says it */
     return real_of(f)->pMethods->xWrite(real_of(f), from, bytes, at);
 }
 

@@ -154,7 +154,8 @@ int file_lock_pid(const char *path, struct cq_err *err)
                        strtol(text, NULL, 10), path);
     }
     int n = snprintf(text, sizeof text, "%ld\n", (long)getpid());
-    if (ftruncate(fd, 0) != 0 || write_all(fd, text, (size_t)n) != 0) {
+    /* Over the old one, cut afterwards: so a full disk has room for it. */
+    if (write_all(fd, text, (size_t)n) != 0 || ftruncate(fd, n) != 0) {
         close(fd);
         return cq_fail_errno(err, CQ_E_IO, errno, "cannot write %s", path);
     }
