@@ -63,10 +63,21 @@ static int check_fresh(const struct daemon_options *o, struct cq_err *err)
         return cq_fail(err, CQ_E_CONFLICT, "%s has a database already", o->dir);
     if (exists(o->dir, "run/chipqd.pid"))
         return cq_fail(err, CQ_E_CONFLICT,
-                       "%s has served before, but its database db/chipq.db is missing: restore it, "
-                       "or remove the directory to start anew",
+                       "%s has served before, but its database db/chipq.db is missing: restore a "
+                       "backup with chipqd --restore FILE, or remove the directory to start anew",
                        o->dir);
     return 0;
+}
+
+int daemon_no_database(const struct daemon_options *o, struct cq_err *err)
+{
+    if (exists(o->dir, "run/chipqd.pid"))
+        return cq_fail(err, CQ_E_NOT_FOUND,
+                       "the database %s/db/chipq.db is missing; put it back, or restore a backup: "
+                       "chipqd --restore FILE",
+                       o->dir);
+    return cq_fail(err, CQ_E_NOT_FOUND,
+                   "no database in %s; make one with chipqd --init or chipq up", o->dir);
 }
 
 /* Reads the key if it is there, else makes one; the file is written by write_key. */
@@ -192,7 +203,8 @@ static void remove_leftovers(const char *made)
     }
 }
 
-static int fill_database(const char *path, const struct init_key *keys, size_t n,
+static int fill_database(const struct daemon_options *o, const char *path,
+                         const struct init_key *keys, size_t n,
                          char public_keys[][CURVE_Z85_CHARS + 1], struct cq_err *err)
 {
     struct store_options so = {.path = path, .create = true};
@@ -205,6 +217,8 @@ static int fill_database(const char *path, const struct init_key *keys, size_t n
     int rc = fill_core(c, keys, n, public_keys, &e, err);
     if (rc == 0)
         rc = write_genesis(s, c, &e, err);
+    if (rc == 0)
+        rc = instance_write(o, s, err);
     effects_fini(&e);
     core_free(c);
     store_close(s);
@@ -218,7 +232,7 @@ static int make_database(const struct daemon_options *o, const struct init_key *
     char *made CQ_CLEANUP(cq_free_ptr) = path_format("%s.new", path);
     char *dir CQ_CLEANUP(cq_free_ptr) = path_format("%s/db", o->dir);
     remove_leftovers(made);
-    if (fill_database(made, keys, n, public_keys, err) != 0)
+    if (fill_database(o, made, keys, n, public_keys, err) != 0)
         return -1;
     char *ballast CQ_CLEANUP(cq_free_ptr) = path_format("%s-ballast", made);
     (void)unlink(ballast); /* made anew beside the real name */

@@ -53,17 +53,24 @@ static void raise_descriptor_limit(void)
 static int open_store(struct daemon *d, struct cq_err *err)
 {
     char *path CQ_CLEANUP(cq_free_ptr) = daemon_database_path(d->options);
-    struct store_options so = {
-        .path = path, .low_water_bytes = d->options->low_water_mib << 20, .fatal = on_fatal};
+    char id[STORE_ID_CHARS + 1];
+    if (instance_read(d->options, id, err) != 0)
+        return -1;
+    struct store_options so = {.path = path,
+                               .id = id[0] ? id : NULL,
+                               .low_water_bytes = d->options->low_water_mib << 20,
+                               .fatal = on_fatal};
     struct cq_err why = {0};
     d->store = store_open(&so, &why);
-    if (d->store != NULL)
-        return 0;
-    if (why.code == CQ_E_NOT_FOUND)
-        return cq_fail(err, CQ_E_NOT_FOUND,
-                       "no database in %s; make one with chipqd --init or chipq up",
-                       d->options->dir);
-    return cq_fail(err, why.code, "%s", why.text);
+    if (d->store == NULL)
+        return why.code == CQ_E_NOT_FOUND ? daemon_no_database(d->options, err)
+                                          : cq_fail(err, why.code, "%s", why.text);
+    if (store_dropped_bytes(d->store) > 0)
+        log_warn("store.dropped bytes=%" PRIu64
+                 " why=\"the last transaction is not complete, as after a crash or a loss of "
+                 "power\"",
+                 store_dropped_bytes(d->store));
+    return id[0] ? 0 : instance_write(d->options, d->store, err);
 }
 
 static int apply(void *core, const struct record *r, struct cq_err *err)
@@ -262,8 +269,7 @@ int daemon_serve(const struct daemon_options *o, struct cq_err *err)
     char *db CQ_CLEANUP(cq_free_ptr) = daemon_database_path(o);
     struct stat st;
     if (stat(db, &st) != 0) /* before anything is made there */
-        return cq_fail(err, CQ_E_NOT_FOUND,
-                       "no database in %s; make one with chipqd --init or chipq up", o->dir);
+        return daemon_no_database(o, err);
     if (dir_make(run_dir, 0700, err) != 0)
         return -1;
     int lock = file_lock_pid(pid_path, err);

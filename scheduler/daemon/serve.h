@@ -3,6 +3,7 @@
 #define CHIPQ_DAEMON_SERVE_H
 
 #include "scheduler/daemon/options.h"
+#include "scheduler/store/store.h"
 
 /* Runs chipqd until SIGTERM or SIGINT. Blocks. */
 int daemon_serve(const struct daemon_options *o, struct cq_err *err) CQ_MUST_CHECK;
@@ -14,6 +15,14 @@ int daemon_init(const struct daemon_options *o, struct cq_err *err) CQ_MUST_CHEC
 /* Prints the journal and the job rows as JSON lines. chipqd must be stopped. */
 int daemon_dump(const struct daemon_options *o, struct cq_err *err) CQ_MUST_CHECK;
 
+/* instance.c: what store_id must say of the database; "" when nothing is written yet. */
+int instance_read(const struct daemon_options *o, char id[STORE_ID_CHARS + 1],
+                  struct cq_err *err) CQ_MUST_CHECK;
+int instance_write(const struct daemon_options *o, struct store *s,
+                   struct cq_err *err) CQ_MUST_CHECK;
+
+/* Why there is none, and what to do: fills `err`, returns -1. */
+int daemon_no_database(const struct daemon_options *o, struct cq_err *err);
 char *daemon_database_path(const struct daemon_options *o); /* caller frees */
 
 #endif

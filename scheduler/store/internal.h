@@ -88,6 +88,7 @@ struct store {
     void (*fatal)(const char *text);
     uint64_t epoch; /* the store thread's: what the reign row must say */
     unsigned wal_pages;
+    uint64_t dropped_bytes;
     struct space space;
     struct work *waiting;                    /* the thread's: a batch for which there is no room */
     struct bloom keys;                       /* the caller's */
@@ -97,11 +98,14 @@ struct store {
     uint64_t loaded_epoch, next_seq, durable_seq, flying_seq;
     bool is_busy, is_started;
     struct store_query *answered;
+    pthread_t checker; /* the thread's: the second thread of a backup */
+    bool has_checker;
     /* between the threads, under `lock` */
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t wake;
     struct work_queue todo, done;
+    struct store_backup *checked; /* by the second thread of a backup, while its copy is open */
     bool is_stopping;
     int event_fd;
 };
@@ -184,6 +188,10 @@ void space_fini(struct store *s);
 void space_check(struct store *s);        /* looks, and keeps the ballast; between transactions */
 bool space_give_ballast(struct store *s); /* a write found no room; false: it was given before */
 
+/* wal_check.c: refuses a WAL that is damaged in what was committed; sets dropped_bytes. The
+ * database is locked. */
+int wal_check(struct store *s, struct cq_err *err) CQ_MUST_CHECK;
+
 /* batch.c: begins a transaction of this reign. */
 int batch_begin(struct store *s, struct cq_err *err) CQ_MUST_CHECK;
 /* One transaction. On failure nothing is on disk. CQ_E_FULL: a write found no room, and the store
@@ -200,7 +208,9 @@ int pass_write(struct store *s, const struct batch_pass *p, struct cq_err *err) 
 int passes_read(struct store *s, struct store_query *q, uint64_t job, struct range wanted,
                 struct cq_err *err) CQ_MUST_CHECK;
 
-/* query.c: works on `q` for at most `budget_us`; 1 = finished, 0 = call again, -1 = error. */
+/* query.c: works on `q` for at most `budget_us`; 1 = finished, 0 = call again, -1 = error,
+ * QUERY_ELSEWHERE = another thread goes on with it (backup_go_on_elsewhere). */
+#define QUERY_ELSEWHERE 2
 int query_step(struct store *s, struct store_query *q, int64_t budget_us,
                struct cq_err *err) CQ_MUST_CHECK;
 
@@ -228,6 +238,16 @@ int audit_write(struct store *s, const struct store_batch *b, size_t i,
                 struct cq_err *err) CQ_MUST_CHECK;
 int audit_step(struct store *s, struct store_query *q, int64_t until_us,
                struct cq_err *err) CQ_MUST_CHECK; /* as query_step */
+
+/* thread.c: store_collect has something to take note of. */
+void store_wake_caller(struct store *s);
+void store_finish(struct store *s, struct work *w); /* from any thread */
+
+/* backup.c */
+int backup_step(struct store *s, struct store_query *q, int64_t until_us); /* as query_step */
+void backup_go_on_elsewhere(struct store *s, struct work *w);              /* takes w */
+void backup_wait(struct store *s);
+void backup_interrupt(struct store *s); /* the store is being closed */
 
 /* history.c */
 int history_step(struct store *s, struct store_query *q, int64_t until_us,

@@ -4,6 +4,8 @@
 #include "common/base/pure/mem.h"
 #include "common/base/sys/failpoint.h"
 
+#include <sodium.h>
+
 static void finalize(sqlite3_stmt **st)
 {
     (void)sqlite3_finalize(*st);
@@ -217,5 +219,29 @@ int store_each_job(struct store *s, store_job_fn fn, void *arg, struct cq_err *e
         if (failed != 0)
             return -1;
     }
+    return rc;
+}
+
+/* Of --init's records, whose keys and times no other instance has. They are never taken away. */
+int store_id(struct store *s, char id[STORE_ID_CHARS + 1], struct cq_err *err)
+{
+    enum { FIRST_RECORDS = 4 };
+    uint8_t hash[STORE_ID_CHARS / 2];
+    crypto_generichash_state state;
+    (void)crypto_generichash_init(&state, NULL, 0, sizeof hash);
+    sqlite3_stmt *st CQ_CLEANUP(finalize) =
+        prepare(s, "SELECT at_us,payload FROM journal WHERE seq<=? ORDER BY seq", err);
+    if (st == NULL)
+        return -1;
+    sql_bind_u64(st, 1, FIRST_RECORDS);
+    int rc;
+    while ((rc = sql_row(s, st, "read the first records", err)) > 0) {
+        int64_t at_us = sqlite3_column_int64(st, 0);
+        (void)crypto_generichash_update(&state, (const unsigned char *)&at_us, sizeof at_us);
+        (void)crypto_generichash_update(&state, sqlite3_column_blob(st, 1),
+                                        (unsigned long long)sqlite3_column_bytes(st, 1));
+    }
+    (void)crypto_generichash_final(&state, hash, sizeof hash);
+    (void)sodium_bin2hex(id, STORE_ID_CHARS + 1, hash, sizeof hash);
     return rc;
 }

@@ -16,6 +16,8 @@
 _Static_assert(CQ_COUNT(store_schema) == SCHEMA_VERSION + 1,
                "schema.sql has the steps 1 to SCHEMA_VERSION");
 
+#define RESTORE "restore a backup: chipqd --restore FILE"
+
 /* Locks and fsync of these cannot be trusted with a database (statfs(2), linux/magic.h). */
 static const struct {
     unsigned long magic;
@@ -133,7 +135,7 @@ static int check_damage(struct store *s, struct cq_err *err)
         const char *what = said ? said : sqlite3_errmsg(s->db);
         if (cq_str_starts(what, "***")) /* a heading; one line is enough for the log */
             what += strcspn(what, "\n") + (strchr(what, '\n') != NULL);
-        (void)cq_fail(err, CQ_E_IO, "database %s is damaged: %.*s; restore a backup of it", s->path,
+        (void)cq_fail(err, CQ_E_IO, "database %s is damaged: %.*s; " RESTORE, s->path,
                       (int)strcspn(what, "\n"), what);
     }
     (void)sqlite3_finalize(st);
@@ -149,13 +151,15 @@ static int open_file(struct store *s, bool create, struct cq_err *err)
     (void)umask(mask);
     if (rc != SQLITE_OK)
         return sql_fail(s, rc, "open", err);
+    /* Until we know that it is sound: closing must not write a WAL into it. */
+    (void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     if (configure(s, err) == 0)
         return 0;
     int code = sqlite3_errcode(s->db) & 0xff;
     if (code == SQLITE_BUSY || code == SQLITE_LOCKED)
         return cq_fail(err, CQ_E_CONFLICT, "database %s is in use by another process", s->path);
     if (code == SQLITE_NOTADB || code == SQLITE_CORRUPT)
-        return cq_fail(err, CQ_E_IO, "database %s is damaged: %s; restore a backup of it", s->path,
+        return cq_fail(err, CQ_E_IO, "database %s is damaged: %s; " RESTORE, s->path,
                        sqlite3_errmsg(s->db));
     return -1;
 }
@@ -192,21 +196,39 @@ static int read_counters(struct store *s, struct cq_err *err)
     return 0;
 }
 
-static int open_all(struct store *s, bool create, struct cq_err *err)
+/* Also of a good database under the WAL of another. */
+static int check_id(struct store *s, const char *wanted, struct cq_err *err)
+{
+    char id[STORE_ID_CHARS + 1];
+    if (wanted == NULL)
+        return 0;
+    if (store_id(s, id, err) != 0)
+        return -1;
+    if (strcmp(id, wanted) == 0)
+        return 0;
+    return cq_fail(
+        err, CQ_E_CONFLICT,
+        "%s, or the WAL beside it, is of another instance (%s, not %s); put its own back, "
+        "or " RESTORE,
+        s->path, id, wanted);
+}
+
+static int open_all(struct store *s, bool create, const char *id, struct cq_err *err)
 {
     if (check_file_system(s->path, err) != 0 || check_presence(s->path, create, err) != 0)
         return -1;
     (void)CQ_FP("chipqd.start.before_open");
-    if (open_file(s, create, err) != 0)
+    if (open_file(s, create, err) != 0 || wal_check(s, err) != 0)
         return -1;
     space_check(s); /* first: an upgrade needs room */
     if (check_schema(s, create, err) != 0 || (!create && check_damage(s, err) != 0)
-        || sql_prepare_all(s, err) != 0 || read_counters(s, err) != 0)
+        || sql_prepare_all(s, err) != 0 || check_id(s, id, err) != 0 || read_counters(s, err) != 0)
         return -1;
     (void)CQ_FP("chipqd.start.after_open");
     s->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (s->event_fd < 0)
         return cq_fail_errno(err, CQ_E_IO, errno, "eventfd");
+    (void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
     return 0;
 }
 
@@ -229,7 +251,7 @@ static void free_store(struct store *s)
 struct store *store_open(const struct store_options *options, struct cq_err *err)
 {
     struct store *s = new_store(options);
-    if (open_all(s, options->create, err) == 0)
+    if (open_all(s, options->create, options->id, err) == 0)
         return s;
     free_store(s);
     return NULL;

@@ -15,21 +15,31 @@
 #include "scheduler/store/report.h"
 #include "scheduler/store/stored.h"
 
+#include <stdatomic.h>
+
 struct store;
 struct store_batch;
 
 struct store_options {
     const char *path;         /* of the database file, on a local disk */
     bool create;              /* make one (refuses one that is there); else it must exist */
+    const char *id;           /* what store_id says of it; NULL = any */
     uint64_t low_water_bytes; /* free space under which submits are refused; 0 = 64 MiB */
     uint64_t ballast_bytes;   /* kept for ends of jobs; 0 = a quarter of that, at most 16 MiB */
     void (*fatal)(const char *text); /* never returns; NULL = _exit(70) */
 };
 
-/* Opens, checks (quick_check, schema version, file system) and upgrades the database. Errors:
+/* Opens, checks (WAL, quick_check, schema version, file system) and upgrades the database; one that
+ * is refused is left as it is. Errors:
  * CQ_E_NOT_FOUND none there, CQ_E_CONFLICT one there already or in use, CQ_E_VERSION made by a
  * newer chipqd, CQ_E_IO damaged or unreadable, CQ_E_INVALID on a network file system. Blocks. */
 struct store *store_open(const struct store_options *options, struct cq_err *err) CQ_MUST_CHECK;
+/* Of an incomplete last transaction in the WAL, as a crash leaves it: dropped when it was opened.
+ */
+uint64_t store_dropped_bytes(const struct store *s);
+/* What tells this database from those of other instances: a hash of its first records. */
+#define STORE_ID_CHARS 32
+int store_id(struct store *s, char id[STORE_ID_CHARS + 1], struct cq_err *err) CQ_MUST_CHECK;
 void store_close(struct store *s); /* stops the thread after what it was given; accepts NULL */
 
 /* Gives every record that the core needs to go on, in the order that core_apply wants. `fn` returns
@@ -100,17 +110,46 @@ bool store_key_is_new(const struct store *s, const struct cq_uuid *key);
 /* ---- queries: answered in order with batches, so that a reader sees its own writes ---- */
 
 enum query_kind {
-    QUERY_JOBS,      /* a list by filter, newest first */
-    QUERY_NUMBERS,   /* rows of these numbers (found ones, in the order asked) */
-    QUERY_JOB,       /* one job with its tasks, earlier attempts and request */
-    QUERY_KEY,       /* the jobs of an earlier submit */
-    QUERY_USAGE,     /* sums of what was used: `usage` */
-    QUERY_AUDIT,     /* who changed what: `audit` */
-    QUERY_HISTORY,   /* what ran: `history` */
-    QUERY_EFFICIENCY /* used against asked: `efficiency` */
+    QUERY_JOBS,       /* a list by filter, newest first */
+    QUERY_NUMBERS,    /* rows of these numbers (found ones, in the order asked) */
+    QUERY_JOB,        /* one job with its tasks, earlier attempts and request */
+    QUERY_KEY,        /* the jobs of an earlier submit */
+    QUERY_USAGE,      /* sums of what was used: `usage` */
+    QUERY_AUDIT,      /* who changed what: `audit` */
+    QUERY_HISTORY,    /* what ran: `history` */
+    QUERY_EFFICIENCY, /* used against asked: `efficiency` */
+    QUERY_BACKUP      /* makes one: `backup` */
 };
 
 #define QUERY_ROWS_MAX 1000
+
+/* BACKUP: where it goes, how far it is (to be read while the query is with the store: the
+ * descriptor becomes readable now and then), and at the end why it failed or how large it is. */
+struct store_backup {
+    char *path; /* absolute; nothing may be there. Owned, as all here */
+    atomic_uint done_pages, total_pages;
+    struct cq_err err; /* CQ_OK: it is there, sound and synced */
+    uint64_t bytes;
+    /* the store's */
+    char *part;
+    struct sqlite3 *to;
+    struct sqlite3_backup *job;
+    int64_t tell_at_us;
+    struct store *store;
+    struct work *work;
+};
+struct store_backup *store_backup_new(const char *path);
+void store_backup_free(struct store_backup *b); /* accepts NULL */
+
+/* What a closed database file holds, a backup mostly. Reads all of it, changes nothing, takes no
+ * lock. Errors: CQ_E_NOT_FOUND, CQ_E_VERSION made by a newer chipqd, CQ_E_IO damaged or no database
+ * of chipq, CQ_E_CONFLICT a WAL lies beside it: it is in use, or was when it was copied. */
+struct store_file {
+    char id[STORE_ID_CHARS + 1];
+    uint64_t epoch, jobs, live_jobs, last_seq;
+    int64_t last_us; /* wall time of the newest record */
+};
+int store_look(const char *path, struct store_file *out, struct cq_err *err) CQ_MUST_CHECK;
 
 struct store_query {
     enum query_kind kind;
@@ -138,6 +177,7 @@ struct store_query {
     struct audit_page *audit;             /* AUDIT: the same */
     struct history_page *history;         /* HISTORY: the same */
     struct efficiency_report *efficiency; /* EFFICIENCY: the same */
+    struct store_backup *backup;          /* BACKUP: the same */
     /* the store's */
     uint64_t cursor;
     struct store_query *next;

@@ -120,9 +120,10 @@ static void fault_lose(struct disk_file *f)
         fault_mix_sector(now + at, was + at,
                          longer - at < FAULT_SECTOR ? longer - at : FAULT_SECTOR);
     size_t left = fault_dice(2) ? n : f->n_synced; /* its length is news of its own */
-    int fd = open(f->path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    int fd = open(f->path, O_WRONLY | O_CREAT, 0600);
     cr_assert_geq(fd, 0);
     cr_assert_eq(write(fd, now, left), (ssize_t)left);
+    cr_assert_eq(ftruncate(fd, (off_t)left), 0);
     (void)close(fd);
     free(now);
     free(was);
