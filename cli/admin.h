@@ -67,4 +67,7 @@ int admin_user_set(struct cli *c, const struct admin_opts *o, const char *name, 
 int admin_apply(struct cli *c, const struct admin_opts *o, const char *name, struct cq_err *err);
 int admin_export(struct cli *c, const struct admin_opts *o, const char *name, struct cq_err *err);
 
+/* admin_backup.c: name may be NULL */
+int admin_backup(struct cli *c, const struct admin_opts *o, const char *name, struct cq_err *err);
+
 #endif

@@ -135,6 +135,7 @@ static const struct action {
     {"apply", NULL, 1, 1, "FILE", TAKES_FILE, admin_apply},
     {"export", NULL, 0, 0, "", TAKES_NOTHING, admin_export},
     {"audit", NULL, 0, 0, "", TAKES_TIMES, admin_audit},
+    {"backup", NULL, 0, 1, "[FILE]", TAKES_NOTHING, admin_backup},
 };
 
 /* The first option that only actions of this kind take, NULL when none is given. */
@@ -217,7 +218,7 @@ static int run(struct cli *c, void *opts, size_t n_args, char **args, struct cq_
 
 const struct command cmd_admin = {
     .name = "admin",
-    .args = "enterprise|project|user|worker|apply|export|audit [ACTION] [NAME]",
+    .args = "enterprise|project|user|worker|apply|export|audit|backup [ACTION] [NAME]",
     .summary = "Set up enterprises, projects, users, workers, their shares and limits",
     .text =
         "  enterprise add|set|remove NAME, enterprise list\n"
@@ -226,7 +227,8 @@ const struct command cmd_admin = {
         "  user set ENTERPRISE/PROJECT/USER      settings of this user in this project\n"
         "  worker add|revoke NAME, worker list   keys of the pool's machines\n"
         "  apply FILE, export                    the whole configuration as YAML\n"
-        "  audit                                 who changed configuration or people\n\n"
+        "  audit                                 who changed configuration or people\n"
+        "  backup [FILE]                         copy the database while it is in use\n\n"
         "Settings take effect at once. 'none' as a value takes a setting back. A new\n"
         "enterprise gets --max-pending 100000 and --max-submit-rate 200 unless they are given.\n"
         "A new key pair is made on this machine; the scheduler gets the public half only. A\n"
@@ -234,7 +236,10 @@ const struct command cmd_admin = {
         "given.\n\n"
         "audit lists the newest last. Each row vouches for those before it: --verify finds the\n"
         "first that is not as it was written. Keep the head that it prints to see later that\n"
-        "none was taken away at the end.",
+        "none was taken away at the end.\n\n"
+        "backup writes DIR/backup/FILE on the scheduler's machine (without FILE a name with the\n"
+        "time), checks it, and then gives it its name. Keep keys/ of the instance with it: it\n"
+        "holds no secret keys. To restore: chipqd --restore FILE.",
     .examples = "chipq admin enterprise add acme --weight 2 --max-cores 64 --min-cores 8 "
                 "--budget 5000core-hours/month\n"
                 "chipq admin project add acme/uart --weight 3\n"
@@ -245,7 +250,8 @@ const struct command cmd_admin = {
                 "chipq admin apply pool.yaml --dry-run\n"
                 "chipq admin user revoke acme/ann\n"
                 "chipq admin worker add farm2 --endpoint tcp://10.0.0.1:7078 --key-out farm2.key\n"
-                "chipq admin audit --from -7d\nchipq admin audit --verify",
+                "chipq admin audit --from -7d\nchipq admin audit --verify\n"
+                "chipq admin backup\nchipq admin backup before-upgrade.db",
     .options = options,
     .flags = COMMAND_HAS_ROWS,
     .min_args = 1,

@@ -97,7 +97,8 @@ static void on_message(void *arg, const void *data, size_t bytes)
     struct msg m = {0};
     if (msg_decode(data, bytes, &m, &c->failure) != 0)
         return;
-    if (m.code == MSG_JOB_EVENT) { /* it carries WATCH's request id, so it comes first here */
+    if (m.code == MSG_JOB_EVENT || m.code == MSG_BACKUP_STATE) {
+        /* With the request id of what they follow: so they come first here. */
         enqueue(c, &m);
     } else if (m.request == c->hello_request) {
         on_welcome(c, &m);

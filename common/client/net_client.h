@@ -35,10 +35,10 @@ const struct msg_welcome *net_client_welcome(const struct net_client *c); /* liv
 int net_client_call(struct net_client *c, const struct msg *req, struct msg *reply,
                     int64_t timeout_us, struct cq_err *err) CQ_MUST_CHECK;
 
-/* The next message that is no answer to a call: JOB_EVENTs after a WATCH, or the ERROR that
- * ends it (CQ_E_DENIED: the key was revoked). Waits as net_client_call (0 = do not wait). Errors:
- * CQ_E_TIMEOUT nothing came; CQ_E_STALE the connection was lost and is back (send WATCH again);
- * CQ_E_NO_SCHEDULER it is lost and the time is over. */
+/* The next message that is no answer to a call: JOB_EVENTs after a WATCH, BACKUP_STATEs
+ * after a BACKUP, or the ERROR that ends them (CQ_E_DENIED: the key was revoked). Waits as
+ * net_client_call (0 = do not wait). Errors: CQ_E_TIMEOUT nothing came; CQ_E_STALE the connection
+ * was lost and is back (send WATCH again); CQ_E_NO_SCHEDULER it is lost and the time is over. */
 int net_client_next(struct net_client *c, struct msg *out, int64_t timeout_us,
                     struct cq_err *err) CQ_MUST_CHECK;
 

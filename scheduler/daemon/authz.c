@@ -49,7 +49,8 @@ static const enum scope table[ROLE_COUNT][VERB_COUNT] = {
                              [VERB_SHARE_SEE] = ANY,
                              [VERB_CONFIG_SEE] = ANY,
                              [VERB_SHARE_CHANGE] = ANY,
-                             [VERB_CONFIG_CHANGE] = ANY},
+                             [VERB_CONFIG_CHANGE] = ANY,
+                             [VERB_BACKUP] = ANY},
     [ROLE_WORKER] = {[VERB_WORK] = ANY},
 };
 

@@ -26,6 +26,7 @@
     X(CONFIG_SEE)    /* what is configured below this enterprise */              \
     X(SHARE_CHANGE)  /* settings of its projects and users; bookings for them */ \
     X(CONFIG_CHANGE) /* enterprises and their settings, licences, the feed */    \
+    X(BACKUP)        /* copy the whole database to a file on chipqd's machine */ \
     X(WORK)          /* speak the worker protocol */
 
 enum verb {

@@ -117,6 +117,7 @@ static client_handler handler_of(enum msg_code code)
         {MSG_RESERVATION_ADD, on_reservation_add},
         {MSG_RESERVATION_REMOVE, on_reservation_remove},
         {MSG_RESERVATIONS_QUERY, on_reservations_query},
+        {MSG_BACKUP, on_backup},
     };
     for (size_t i = 0; i < CQ_COUNT(handlers); i++)
         if (handlers[i].code == code)
@@ -129,7 +130,7 @@ static bool only_asks(enum msg_code code)
     return code != MSG_SUBMIT && code != MSG_JOB_ACTION && code != MSG_NODE_ACTION
            && code != MSG_ENTERPRISE_ADD && code != MSG_USER_ADD && code != MSG_USER_REVOKE
            && code != MSG_CONFIG_APPLY && code != MSG_RESERVATION_ADD
-           && code != MSG_RESERVATION_REMOVE;
+           && code != MSG_RESERVATION_REMOVE && code != MSG_BACKUP;
 }
 
 /* ZeroMQ cannot hang up: who goes on asking with a key that is no more is told so. */

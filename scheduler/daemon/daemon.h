@@ -32,6 +32,7 @@ struct watches;
 struct logs;
 struct outbox;
 struct ask;
+struct backup;
 
 enum port { PORT_CLIENT, PORT_WORKER };
 
@@ -67,6 +68,7 @@ struct daemon {
     struct map worker_sessions; /* principal -> struct worker_session */
     struct watches *watches;
     struct logs *logs;
+    struct backup *backup; /* that is being made; NULL = none */
     struct map progress;   /* job id -> char *, of running single tasks */
     uint64_t bad_messages; /* malformed ones, refused */
 };

@@ -181,19 +181,6 @@ static int fill_core(struct core *c, const struct init_key *keys, size_t n,
     return 0;
 }
 
-static int sync_dir(const char *path, struct cq_err *err)
-{
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 || fsync(fd) != 0) {
-        int failed = errno;
-        if (fd >= 0)
-            (void)close(fd);
-        return cq_fail_errno(err, CQ_E_IO, failed, "%s", path);
-    }
-    (void)close(fd);
-    return 0;
-}
-
 static void remove_leftovers(const char *made)
 {
     static const char *const tails[] = {"", "-wal", "-journal", "-ballast"};
@@ -238,7 +225,7 @@ static int make_database(const struct daemon_options *o, const struct init_key *
     (void)unlink(ballast); /* made anew beside the real name */
     if (rename(made, path) != 0)
         return cq_fail_errno(err, CQ_E_IO, errno, "%s", path);
-    return sync_dir(dir, err);
+    return dir_sync(dir, err);
 }
 
 int daemon_init(const struct daemon_options *o, struct cq_err *err)

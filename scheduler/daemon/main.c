@@ -15,6 +15,8 @@ static int run(const struct daemon_options *o, struct cq_err *err)
         return daemon_init(o, err);
     case MODE_DUMP:
         return daemon_dump(o, err);
+    case MODE_RESTORE:
+        return daemon_restore(o, err);
     case MODE_LIST_FAILPOINTS:
         failpoint_list(stdout);
         return 0;

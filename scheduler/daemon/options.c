@@ -188,7 +188,16 @@ static int read_file(struct daemon_options *o, struct cq_err *err)
 
 /* ---- the command line ---- */
 
-enum { KEY_DIR = 'd', KEY_KNOWN = 0x200, KEY_INIT = 0x300, KEY_DUMP, KEY_FAILPOINTS, KEY_READY };
+enum {
+    KEY_DIR = 'd',
+    KEY_KNOWN = 0x200,
+    KEY_INIT = 0x300,
+    KEY_DUMP,
+    KEY_RESTORE,
+    KEY_REPLACE,
+    KEY_FAILPOINTS,
+    KEY_READY
+};
 
 struct parsing {
     struct daemon_options *o;
@@ -223,6 +232,14 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
     case KEY_DUMP:
         p->o->mode = MODE_DUMP;
         return 0;
+    case KEY_RESTORE:
+        p->o->mode = MODE_RESTORE;
+        free(p->o->restore_file);
+        p->o->restore_file = cq_strdup(arg);
+        return 0;
+    case KEY_REPLACE:
+        p->o->replace = true;
+        return 0;
     case KEY_FAILPOINTS:
         p->o->mode = MODE_LIST_FAILPOINTS;
         return 0;
@@ -245,6 +262,9 @@ static const struct argp_option fixed_options[] = {
     {"init", KEY_INIT, NULL, 0, "make a fresh instance: directories, keys, database; then exit", 0},
     {"dump", KEY_DUMP, NULL, 0, "print the journal and the job rows as JSON lines (chipqd stopped)",
      0},
+    {"restore", KEY_RESTORE, "FILE", 0,
+     "make this backup the instance's database (chipqd stopped); then exit", 0},
+    {"replace", KEY_REPLACE, NULL, 0, "restore: put the database that is there aside", 0},
     {"list-failpoints", KEY_FAILPOINTS, NULL, 0, "print the failpoints of a test build", 0},
     {"ready-fd", KEY_READY, "N", 0, "write 'ready' to this descriptor when serving", 0},
 };
@@ -348,5 +368,6 @@ void daemon_options_fini(struct daemon_options *o)
         free(o->listen_worker[i]);
     free(o->dir);
     free(o->log_level);
+    free(o->restore_file);
     *o = (struct daemon_options){0};
 }

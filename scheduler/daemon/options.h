@@ -7,7 +7,7 @@
 
 enum { LISTEN_MAX = 8 };
 
-enum daemon_mode { MODE_RUN, MODE_INIT, MODE_DUMP, MODE_LIST_FAILPOINTS };
+enum daemon_mode { MODE_RUN, MODE_INIT, MODE_DUMP, MODE_RESTORE, MODE_LIST_FAILPOINTS };
 
 struct daemon_options {
     enum daemon_mode mode;
@@ -16,6 +16,8 @@ struct daemon_options {
     size_t n_listen_client, n_listen_worker;
     int64_t heartbeat_us, lease_us, grace_us, suspect_us, reclaim_grace_us, default_time_us;
     uint64_t default_mem_mib, low_water_mib;
+    char *restore_file; /* of MODE_RESTORE */
+    bool replace;
     int ready_fd; /* -1 = none */
     char *log_level;
 };

@@ -38,6 +38,9 @@ void on_watch(struct daemon *d, const struct asker *a, struct msg *m);
 void on_unwatch(struct daemon *d, const struct asker *a, struct msg *m);
 void on_log_query(struct daemon *d, const struct asker *a, struct msg *m);
 
+void on_backup(struct daemon *d, const struct asker *a, struct msg *m);
+void backup_tell(struct daemon *d); /* its asker hears how far it is */
+
 /* The enterprise that a request names ("" = one's own), if the asker may `verb` there; else
  * NOT_FOUND, in the same words as for a job that does not exist. */
 int scope_find(struct daemon *d, const struct asker *a, const char *enterprise, uint64_t number,

@@ -240,6 +240,7 @@ static void tear_down(struct daemon *d)
     map_fini(&d->is_dirty);
     free_values(&d->asks_of);
     free(d->dirty);
+    free(d->backup);
     loop_free(d->loop);
 }
 

@@ -15,6 +15,10 @@ int daemon_init(const struct daemon_options *o, struct cq_err *err) CQ_MUST_CHEC
 /* Prints the journal and the job rows as JSON lines. chipqd must be stopped. */
 int daemon_dump(const struct daemon_options *o, struct cq_err *err) CQ_MUST_CHECK;
 
+/* Makes the backup o->restore_file the database. CQ_E_CONFLICT when chipqd runs, or when there is
+ * one and not o->replace. */
+int daemon_restore(const struct daemon_options *o, struct cq_err *err) CQ_MUST_CHECK;
+
 /* instance.c: what store_id must say of the database; "" when nothing is written yet. */
 int instance_read(const struct daemon_options *o, char id[STORE_ID_CHARS + 1],
                   struct cq_err *err) CQ_MUST_CHECK;

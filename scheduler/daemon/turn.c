@@ -202,6 +202,7 @@ void turn_on_store(void *daemon, int fd, unsigned events)
     struct store_query *q;
     while ((q = store_collect(d->store)) != NULL)
         ask_answered(d, q);
+    backup_tell(d);
     if (was_busy && !store_is_busy(d->store)) {
         (void)CQ_FP("chipqd.dispatch.after_commit");
         points_durable(&d->points);

@@ -23,6 +23,7 @@ bool audit_is_due(const struct record *r)
     case RECORD_FEATURE_SET:
     case RECORD_FEED_SET:
     case RECORD_RESERVATION_ADD:
+    case RECORD_BACKUP:
         return true;
     case RECORD_RESERVATION_REMOVE:
         return r->u.reservation_remove.principal != 0; /* else it was over */
@@ -317,6 +318,14 @@ static int say_feed(const struct feed_set *f, struct said *out)
     return 0;
 }
 
+static int say_backup(const struct backup_rec *b, struct said *out)
+{
+    out->verb = b->restored ? "restore" : "backup";
+    out->who = b->principal;
+    cq_str_add(&out->object, text(b->name));
+    return 0;
+}
+
 static int say(const struct words *w, const struct record *r, struct said *out, struct cq_err *err)
 {
     switch ((unsigned)r->type) {
@@ -335,6 +344,8 @@ static int say(const struct words *w, const struct record *r, struct said *out, 
         return say_feature(w, &r->u.feature_set, out, err);
     case RECORD_FEED_SET:
         return say_feed(&r->u.feed_set, out);
+    case RECORD_BACKUP:
+        return say_backup(&r->u.backup_rec, out);
     case RECORD_RESERVATION_ADD:
         out->who = r->u.reservation_add.principal;
         return say_reservation(w, r, "reservation add", out, err);

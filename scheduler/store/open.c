@@ -278,6 +278,7 @@ void store_close(struct store *s)
         (void)pthread_cond_signal(&s->wake);
         (void)pthread_mutex_unlock(&s->lock);
         (void)pthread_join(s->thread, NULL);
+        backup_interrupt(s);
     }
     if (s->waiting != NULL) { /* never written, never acknowledged */
         store_batch_free(s->waiting->batch);

@@ -40,6 +40,7 @@ void store_query_free(struct store_query *q)
     audit_page_free(q->audit);
     history_page_free(q->history);
     efficiency_report_free(q->efficiency);
+    store_backup_free(q->backup);
     free(q);
 }
 
@@ -303,6 +304,8 @@ int query_step(struct store *s, struct store_query *q, int64_t budget_us, struct
         return history_step(s, q, until_us, err);
     case QUERY_EFFICIENCY:
         return efficiency_step(s, q, until_us, err);
+    case QUERY_BACKUP:
+        return backup_step(s, q, until_us);
     }
     return cq_fail(err, CQ_E_INTERNAL, "unknown query %d", (int)q->kind);
 }

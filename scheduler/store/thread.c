@@ -82,19 +82,19 @@ static void put_back(struct store *s, struct work *w)
     (void)pthread_mutex_unlock(&s->lock);
 }
 
-static void wake_caller(struct store *s)
+void store_wake_caller(struct store *s)
 {
     uint64_t one = 1;
     ssize_t n = write(s->event_fd, &one, sizeof one);
     (void)n; /* only a full counter fails, and then it is readable already */
 }
 
-static void finish(struct store *s, struct work *w)
+void store_finish(struct store *s, struct work *w)
 {
     (void)pthread_mutex_lock(&s->lock);
     push(&s->done, w);
     (void)pthread_mutex_unlock(&s->lock);
-    wake_caller(s);
+    store_wake_caller(s);
 }
 
 static bool is_idle(struct store *s)
@@ -163,10 +163,10 @@ static void do_batch(struct store *s, struct work *w)
     s->waiting = rc != 0 ? w : NULL;
     space_check(s);
     if (rc != 0) {
-        wake_caller(s);
+        store_wake_caller(s);
         return;
     }
-    finish(s, w);
+    store_finish(s, w);
     if (checkpoint_is_due(s) && checkpoint(s, &err) < 0)
         die(s, &err);
 }
@@ -182,8 +182,10 @@ static void do_query(struct store *s, struct work *w)
     (void)CQ_FP("chipqd.query.after_read");
     if (rc == 0)
         put_back(s, w);
+    else if (rc == QUERY_ELSEWHERE)
+        backup_go_on_elsewhere(s, w);
     else
-        finish(s, w);
+        store_finish(s, w);
 }
 
 static void look_at_disk(struct store *s)
@@ -194,7 +196,7 @@ static void look_at_disk(struct store *s)
     else
         space_check(s);
     if (store_space(s).room != before)
-        wake_caller(s);
+        store_wake_caller(s);
 }
 
 static void *run(void *arg)

@@ -330,5 +330,5 @@ teardown() {
     [ "${COMPREPLY[*]}" = set ]
     COMP_WORDS=(chipq admin "") COMP_CWORD=2 COMPREPLY=()
     _chipq
-    [ "${COMPREPLY[*]}" = "enterprise project user worker apply export audit" ]
+    [ "${COMPREPLY[*]}" = "enterprise project user worker apply export audit backup" ]
 }

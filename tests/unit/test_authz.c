@@ -15,7 +15,8 @@ static const struct {
     {VERB_USERS_SEE, "-ta-"},     {VERB_USERS_CHANGE, "-ta-"}, {VERB_KEYS_CHANGE, "--a-"},
     {VERB_SHARE_SEE, "tta-"},     {VERB_CONFIG_SEE, "-ta-"},   {VERB_SHARE_CHANGE, "-ta-"},
     {VERB_CONFIG_CHANGE, "--a-"}, {VERB_WORK, "---a"},         {VERB_USAGE_SEE, "tta-"},
-    {VERB_AUDIT_SEE, "-ta-"},     {VERB_AUDIT_CHECK, "--a-"},  {VERB_HISTORY_SEE, "-ta-"},
+    {VERB_BACKUP, "--a-"},        {VERB_AUDIT_SEE, "-ta-"},    {VERB_AUDIT_CHECK, "--a-"},
+    {VERB_HISTORY_SEE, "-ta-"},
 };
 
 static struct principal_view ann(enum role role)

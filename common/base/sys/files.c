@@ -140,6 +140,14 @@ int dir_remove(const char *path, struct cq_err *err)
     return cq_fail_errno(err, CQ_E_IO, errno, "cannot remove %s", path);
 }
 
+int dir_sync(const char *path, struct cq_err *err)
+{
+    CQ_CLEANUP(close_fd) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || fsync(fd) != 0)
+        return cq_fail_errno(err, CQ_E_IO, errno, "%s", path);
+    return 0;
+}
+
 int file_lock_pid(const char *path, struct cq_err *err)
 {
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);

@@ -25,6 +25,9 @@ int file_write_atomic(const char *path, const void *data, size_t bytes, mode_t m
 /* mkdir -p. Existing directories are fine; their mode is left alone. */
 int dir_make(const char *path, mode_t mode, struct cq_err *err) CQ_MUST_CHECK;
 
+/* Renames and new files in it are on disk. */
+int dir_sync(const char *path, struct cq_err *err) CQ_MUST_CHECK;
+
 /* Removes a tree below `path`, itself too; never follows links, never crosses a mount. Missing is
  * fine. */
 int dir_remove(const char *path, struct cq_err *err) CQ_MUST_CHECK;
