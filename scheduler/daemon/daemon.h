@@ -49,6 +49,8 @@ struct daemon {
     int64_t start_mono_us;
     bool is_stopping;
     enum store_room room; /* as it was told last */
+    bool is_short_of_descriptors;
+    int64_t look_at_descriptors_us;
     /* the turn */
     struct points points;
     struct effects effects;
@@ -93,6 +95,11 @@ void turn_on_store(void *daemon, int fd, unsigned events);
 void turn_on_timer(void *daemon);
 void turn_on_feed(void *daemon, const struct in_licence_feed *result);
 void turn_drain(struct daemon *d); /* at the end: everything to disk, everything sent. Blocks */
+
+/* ---- descriptors.c ---- */
+
+void descriptors_raise(void); /* to what the hard limit allows; tells when that is little */
+void descriptors_note(struct daemon *d); /* logs when few are left, and when that is over */
 
 /* ---- outbox.c: the FIFO between deciding and telling ---- */
 

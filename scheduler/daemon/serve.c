@@ -10,13 +10,11 @@
 
 #include <inttypes.h>
 #include <signal.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 enum {
     SELF_TEST_US = 10 * 1000000,
-    DESCRIPTORS_WANTED = 65536,
     CLIENT_BYTES_MAX = WIRE_FRAME_MAX,
     CLIENT_RECEIVE_HWM = 32, /* frames of up to 1 MiB that one connection may have us keep unread */
     CLIENT_SEND_HWM = 128,   /* behind it the outbox keeps a bounded number of bytes */
@@ -31,23 +29,6 @@ static void on_fatal(const char *text)
 {
     log_error("store.fatal error=\"%s\"", text);
     _exit(70);
-}
-
-/* Out of descriptors, ZeroMQ stalls connections without a word: so raise the limit first. */
-static void raise_descriptor_limit(void)
-{
-    struct rlimit r;
-    if (getrlimit(RLIMIT_NOFILE, &r) != 0)
-        return;
-    rlim_t want = r.rlim_max == RLIM_INFINITY || r.rlim_max > DESCRIPTORS_WANTED
-                      ? DESCRIPTORS_WANTED
-                      : r.rlim_max;
-    if (r.rlim_cur < want)
-        r.rlim_cur = want;
-    (void)setrlimit(RLIMIT_NOFILE, &r);
-    if (r.rlim_cur < 1024)
-        log_warn("start.descriptors limit=%llu why=\"one is needed for each connection\"",
-                 (unsigned long long)r.rlim_cur);
 }
 
 static int open_store(struct daemon *d, struct cq_err *err)
@@ -279,7 +260,7 @@ int daemon_serve(const struct daemon_options *o, struct cq_err *err)
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGCHLD,
                  SIG_DFL); /* ignored, as some parents leave it, it would hide how the feed ended */
-    raise_descriptor_limit();
+    descriptors_raise();
     struct daemon d = {.options = o};
     int rc = set_up(&d, err);
     if (rc == 0)

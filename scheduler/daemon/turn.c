@@ -182,6 +182,7 @@ void turn_end(void *daemon)
 {
     struct daemon *d = daemon;
     space_note(d);
+    descriptors_note(d);
     if (d->must_plan) {
         d->must_plan = false;
         plan(d);
