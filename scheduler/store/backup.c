@@ -69,11 +69,13 @@ static bool open_copy(struct store *s, struct store_backup *b)
 {
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
     remove_part(b);
-    if (sqlite3_open_v2(b->part, &b->to, flags, NULL) != SQLITE_OK
+    if (sqlite3_open_v2(b->part, &b->to, flags, store_vfs_name()) != SQLITE_OK
         || sqlite3_exec(b->to, "PRAGMA synchronous=OFF; PRAGMA locking_mode=EXCLUSIVE", NULL, NULL,
                         NULL)
                != SQLITE_OK)
         return false; /* it is synced in one go at the end */
+    if (sums_are_kept(s->db) && sums_begin(b->to) != SQLITE_OK)
+        return false;
     b->job = sqlite3_backup_init(b->to, "main", s->db, "main");
     return b->job != NULL;
 }

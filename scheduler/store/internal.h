@@ -271,6 +271,11 @@ bool bloom_has(const struct bloom *b, uint64_t key64);
 uint64_t key64_of(const struct cq_uuid *key);
 
 /* vfs.c: a VFS whose calls pass through the failpoints store.vfs.*; NULL without failpoints. */
+const char *failpoint_vfs_name(void);
+
+/* vfs_sums.c: what every database is opened with; it is on top of that. */
 const char *store_vfs_name(void);
+int sums_begin(sqlite3 *db);     /* a new database is to have them; SQLite's code */
+bool sums_are_kept(sqlite3 *db); /* not in one from before them */
 
 #endif

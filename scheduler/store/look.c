@@ -107,7 +107,7 @@ int store_look(const char *path, struct store_file *out, struct cq_err *err)
     char *uri CQ_CLEANUP(cq_free_ptr) = uri_of(path);
     struct store s = {.path = cq_strdup(path)};
     int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX;
-    int rc = sqlite3_open_v2(uri, &s.db, flags, NULL);
+    int rc = sqlite3_open_v2(uri, &s.db, flags, store_vfs_name());
     int failed = rc == SQLITE_OK ? 0 : sql_fail(&s, rc, "open", err);
     if (failed == 0)
         failed = check_kind(&s, err);

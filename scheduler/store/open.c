@@ -149,6 +149,8 @@ static int open_file(struct store *s, bool create, struct cq_err *err)
     mode_t mask = umask(0077);
     int rc = sqlite3_open_v2(s->path, &s->db, flags, store_vfs_name());
     (void)umask(mask);
+    if (rc == SQLITE_OK && create)
+        rc = sums_begin(s->db);
     if (rc != SQLITE_OK)
         return sql_fail(s, rc, "open", err);
     /* Until we know that it is sound: closing must not write a WAL into it. */
@@ -158,7 +160,8 @@ static int open_file(struct store *s, bool create, struct cq_err *err)
     int code = sqlite3_errcode(s->db) & 0xff;
     if (code == SQLITE_BUSY || code == SQLITE_LOCKED)
         return cq_fail(err, CQ_E_CONFLICT, "database %s is in use by another process", s->path);
-    if (code == SQLITE_NOTADB || code == SQLITE_CORRUPT)
+    bool is_bad_page = sqlite3_extended_errcode(s->db) == SQLITE_IOERR_DATA;
+    if (code == SQLITE_NOTADB || code == SQLITE_CORRUPT || is_bad_page)
         return cq_fail(err, CQ_E_IO, "database %s is damaged: %s; " RESTORE, s->path,
                        sqlite3_errmsg(s->db));
     return -1;

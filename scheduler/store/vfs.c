@@ -117,7 +117,7 @@ static int shim_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *f, int fl
     return rc;
 }
 
-const char *store_vfs_name(void)
+const char *failpoint_vfs_name(void)
 {
     static sqlite3_vfs shim;
     sqlite3_vfs *under = sqlite3_vfs_find(NULL);
@@ -133,7 +133,7 @@ const char *store_vfs_name(void)
 
 #else
 
-const char *store_vfs_name(void)
+const char *failpoint_vfs_name(void)
 {
     return NULL;
 }

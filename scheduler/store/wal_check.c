@@ -22,6 +22,7 @@ enum {
     FRAME_SUM = 16,
     SUMMED_OF_FRAME = 8,
     SALT_BYTES = 8,
+    SUM_BYTES = 8, /* at the end of a page: made only on the way to the database (vfs_sums.c) */
     PAGE_MIN = 512,
     PAGE_MAX = 65536
 };
@@ -215,7 +216,7 @@ static bool is_in_database(const struct store *s, const struct wal *w, const str
         (void)read_frame(w, *(uint64_t *)index);
         read_database(s, page, (int)w->page_bytes,
                       ((sqlite3_int64)big(w->frame) - 1) * w->page_bytes);
-        is_there = memcmp(page, w->frame + FRAME_HEADER_BYTES, w->page_bytes) == 0;
+        is_there = memcmp(page, w->frame + FRAME_HEADER_BYTES, w->page_bytes - SUM_BYTES) == 0;
     }
     return is_there;
 }

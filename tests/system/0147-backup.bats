@@ -181,11 +181,11 @@ for line in sys.stdin:
     run ! chipqd
     [[ $output == *"is of another instance"* ]]
 
-    # Of a newer chipq.
+    # A changed byte inside a record of the database file.
     cp "$CHIPQ_DIR/whole.db" "$D"
-    printf '\x7f' | dd of="$D" bs=1 seek=63 conv=notrunc 2>/dev/null
+    printf '\x5a' | dd of="$D" bs=1 seek=8190 conv=notrunc 2>/dev/null
     run ! chipqd
-    [[ $output == *"made by a newer chipq"* ]]
+    [[ $output == *"$D is damaged: "*"restore a backup: chipqd --restore FILE"* ]]
 
     rm "$D"
     run -3 chipqd

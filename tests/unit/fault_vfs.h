@@ -65,13 +65,12 @@ CQ_UNUSED static void fault_none(void)
 
 static size_t fault_read_file(const char *path, uint8_t **data)
 {
-    struct stat st;
-    *data = NULL;
+    struct stat st = {0};
     int fd = open(path, O_RDONLY);
+    cr_assert(fd < 0 || fstat(fd, &st) == 0);
+    *data = cq_malloc((size_t)st.st_size + 1);
     if (fd < 0)
         return 0;
-    cr_assert_eq(fstat(fd, &st), 0);
-    *data = cq_malloc((size_t)st.st_size + 1);
     cr_assert_eq(read(fd, *data, (size_t)st.st_size), st.st_size);
     (void)close(fd);
     return (size_t)st.st_size;

@@ -45,7 +45,9 @@ CQ_UNUSED static void write_now(struct store *s, struct store_batch *b)
 CQ_UNUSED static void raw_exec(const char *sql)
 {
     sqlite3 *db;
-    cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+    cr_assert_eq(sqlite3_open_v2(path, &db, flags, store_vfs_name()), SQLITE_OK);
+    cr_assert_eq(sqlite3_exec(db, "PRAGMA locking_mode=EXCLUSIVE", NULL, NULL, NULL), SQLITE_OK);
     cr_assert_eq(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK, "%s", sqlite3_errmsg(db));
     cr_assert_eq(sqlite3_close(db), SQLITE_OK);
 }

@@ -124,10 +124,16 @@ Test(store_backup, what_is_no_backup_is_told_from_one)
     (void)close(fd);
     cr_expect_eq(look_code(copy), CQ_E_CONFLICT);
     cr_assert_eq(unlink(wal), 0);
-    fd = open(copy, O_WRONLY);
-    cr_assert_eq(pwrite(fd, "\x7f", 1, 63), 1); /* the schema's version */
-    cr_expect_eq(look_code(copy), CQ_E_VERSION);
+    cr_assert_eq(rename(copy, path), 0);
+    fd = open(path, O_RDWR);
+    char was;
+    cr_assert_eq(pread(fd, &was, 1, 5 * 4096 + 3000), 1);
+    cr_assert_eq(pwrite(fd, was == 'x' ? "y" : "x", 1, 5 * 4096 + 3000), 1);
+    cr_expect_eq(look_code(path), CQ_E_IO);
+    cr_assert_eq(pwrite(fd, &was, 1, 5 * 4096 + 3000), 1);
+    raw_exec("PRAGMA user_version=99");
+    cr_expect_eq(look_code(path), CQ_E_VERSION);
     cr_assert_eq(pwrite(fd, "SQLittle", 8, 0), 8);
-    cr_expect_eq(look_code(copy), CQ_E_IO);
+    cr_expect_eq(look_code(path), CQ_E_IO);
     (void)close(fd);
 }

@@ -169,6 +169,28 @@ Test(store_damage, a_byte_that_changed_in_a_complete_transaction_is_refused)
     expect_jobs(3, false, "as it was");
 }
 
+/* Of every page some, in records and between them: quick_check alone would see few of them. */
+Test(store_damage, a_byte_that_changed_in_the_database_is_refused)
+{
+    (void)snprintf(wal_path, sizeof wal_path, "%s-wal", path);
+    struct store *s = open_anew();
+    for (uint64_t n = 1; n <= 20; n++)
+        write_now(s, batch_of_job(s, n));
+    cr_assert(sums_are_kept(s->db));
+    store_close(s);
+    fault_power_on();
+    size_t bytes = size_of(path);
+    cr_assert_eq(size_of(wal_path), 0);
+    for (size_t at = 5; at < bytes; at += 631) {
+        char when[64];
+        (void)snprintf(when, sizeof when, "byte %zu of %zu", at, bytes);
+        flip(path, at);
+        expect_refusal(when);
+        flip(path, at);
+    }
+    expect_jobs(20, false, "as it was");
+}
+
 /* Nothing follows it: as after a loss of power in the middle of it. */
 Test(store_damage, a_last_transaction_with_a_changed_byte_is_dropped_and_told)
 {

@@ -75,6 +75,7 @@ Test(store_upgrade, a_database_of_schema_2)
     make_database("schema-2.sql");
     struct store *s = open_store(false);
     cr_expect_eq(number_of(s, "PRAGMA user_version"), SCHEMA_VERSION);
+    cr_expect(!sums_are_kept(s->db), "its pages have no room for them");
     cr_expect_eq(number_of(s, "SELECT count(*) FROM usage"), 0);
     cr_expect_eq(number_of(s, "SELECT until FROM efficiency_fill"),
                  number_of(s, "SELECT max(seq) FROM journal"));
