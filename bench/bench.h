@@ -11,7 +11,12 @@ struct bench {
     char *command;        /* absolute path of what the jobs run */
     char *bin_dir;        /* where chipq and chipq-noop are */
     uint64_t jobs, samples, window;
-    bool is_array, as_json, no_raw;
+    bool is_array, as_json, no_raw, keeps;
+    uint64_t count, cores, numa; /* virtual workers; of each: cores, NUMA nodes */
+    uint64_t run_ms, duration_s; /* of an attempt; of the measurement */
+    uint64_t pending, queries;   /* tasks kept waiting; questions a second */
+    uint64_t shapes;             /* how many kinds of requests */
+    uint64_t request_bytes;      /* of a job's run specification; 0 = as small as can be */
     struct report report;
 };
 
@@ -19,6 +24,8 @@ struct bench {
 int bench_throughput(struct bench *b, struct cq_err *err) CQ_MUST_CHECK;
 int bench_latency(struct bench *b, struct cq_err *err) CQ_MUST_CHECK;
 int bench_submit(struct bench *b, struct cq_err *err) CQ_MUST_CHECK;
+int bench_backlog(struct bench *b, struct cq_err *err) CQ_MUST_CHECK;
+int bench_workers(struct bench *b, struct cq_err *err) CQ_MUST_CHECK;
 int bench_launch(struct bench *b, struct cq_err *err) CQ_MUST_CHECK; /* needs no pool */
 
 /* A SUBMIT of one job that runs b->command with `argument` (NULL: none). The message borrows from
@@ -34,5 +41,6 @@ void ticket_fini(struct ticket *t);
 
 /* CPU time that a process has used, user and system; 0 when it cannot be read. */
 int64_t process_cpu_us(int64_t pid);
+int64_t process_resident_kib(int64_t pid); /* memory; 0 when it cannot be read */
 
 #endif

@@ -18,7 +18,17 @@ enum option_key {
     KEY_JSON,
     KEY_DIR,
     KEY_KEY,
-    KEY_NO_RAW
+    KEY_NO_RAW,
+    KEY_COUNT,
+    KEY_CORES,
+    KEY_NUMA,
+    KEY_RUN_TIME,
+    KEY_DURATION,
+    KEY_PENDING,
+    KEY_QUERIES,
+    KEY_SHAPES,
+    KEY_BYTES,
+    KEY_KEEP
 };
 
 static const struct argp_option options[] = {
@@ -31,7 +41,9 @@ static const struct argp_option options[] = {
      .key = KEY_JOBS,
      .arg = "N",
      .doc = "How many jobs, or tasks of the array (1000)"},
-    {.name = "array", .key = KEY_ARRAY, .doc = "throughput: one array instead of separate jobs"},
+    {.name = "array",
+     .key = KEY_ARRAY,
+     .doc = "throughput, backlog, workers: arrays instead of separate jobs"},
     {.name = "command",
      .key = KEY_COMMAND,
      .arg = "PATH",
@@ -45,6 +57,37 @@ static const struct argp_option options[] = {
      .key = KEY_WINDOW,
      .arg = "N",
      .doc = "Submits without an answer at once (256)"},
+    {.name = "count", .key = KEY_COUNT, .arg = "N", .doc = "workers: how many (100)"},
+    {.name = "cores", .key = KEY_CORES, .arg = "C", .doc = "workers: cores of each (1)"},
+    {.name = "numa",
+     .key = KEY_NUMA,
+     .arg = "N",
+     .doc = "workers: NUMA nodes of each, which share its cores (1)"},
+    {.name = "run-time",
+     .key = KEY_RUN_TIME,
+     .arg = "MS",
+     .doc = "workers: how long an attempt pretends to run (20)"},
+    {.name = "duration",
+     .key = KEY_DURATION,
+     .arg = "SECONDS",
+     .doc = "workers: of the measurement (5)"},
+    {.name = "pending",
+     .key = KEY_PENDING,
+     .arg = "N",
+     .doc = "workers: tasks kept waiting (10000)"},
+    {.name = "queries",
+     .key = KEY_QUERIES,
+     .arg = "N",
+     .doc = "workers: ask `why` and `jobs` so often a second, half of the time (0)"},
+    {.name = "shapes",
+     .key = KEY_SHAPES,
+     .arg = "N",
+     .doc = "workers, backlog: jobs ask for N different amounts of memory (1)"},
+    {.name = "bytes",
+     .key = KEY_BYTES,
+     .arg = "N",
+     .doc = "workers, backlog: size of a job's run specification, about (least)"},
+    {.name = "keep", .key = KEY_KEEP, .doc = "backlog: leave the jobs in the queue"},
     {.name = "json", .key = KEY_JSON, .doc = "One JSON object on standard output"},
     {0}};
 
@@ -53,27 +96,41 @@ struct parsed {
     const char *name; /* of the measurement */
 };
 
-static uint64_t count_option(const char *text, uint64_t max, struct argp_state *state)
+/* Options that are numbers. */
+static bool take_number(struct bench *b, int key, const char *arg, struct argp_state *state)
 {
+    const struct {
+        int key;
+        uint64_t *to, min, max;
+    } numbers[] = {
+        {KEY_JOBS, &b->jobs, 1, 10000000},       {KEY_SAMPLES, &b->samples, 0, 1000000},
+        {KEY_WINDOW, &b->window, 1, 4000},       {KEY_COUNT, &b->count, 1, 100000},
+        {KEY_CORES, &b->cores, 1, 1024},         {KEY_NUMA, &b->numa, 1, 64},
+        {KEY_RUN_TIME, &b->run_ms, 0, 86400000}, {KEY_DURATION, &b->duration_s, 1, 3600},
+        {KEY_PENDING, &b->pending, 1, 10000000}, {KEY_QUERIES, &b->queries, 0, 100000},
+        {KEY_SHAPES, &b->shapes, 1, 1000},       {KEY_BYTES, &b->request_bytes, 0, 60000}};
     struct cq_err err = {0};
-    uint64_t value = 0;
-    if (parse_u64(text, 1, max, &value, &err) != 0)
-        argp_error(state, "%s", err.text);
-    return value;
+    for (size_t i = 0; i < CQ_COUNT(numbers); i++) {
+        if (numbers[i].key != key)
+            continue;
+        if (parse_u64(arg, numbers[i].min, numbers[i].max, numbers[i].to, &err) != 0)
+            argp_error(state, "%s", err.text);
+        return true;
+    }
+    return false;
 }
 
 static error_t on_option(int key, char *arg, struct argp_state *state)
 {
     struct parsed *p = state->input;
+    if (arg && key != ARGP_KEY_ARG && take_number(&p->b, key, arg, state))
+        return 0;
     switch (key) {
     case KEY_DIR:
         p->b.dir = arg;
         return 0;
     case KEY_KEY:
         p->b.key_path = arg;
-        return 0;
-    case KEY_JOBS:
-        p->b.jobs = count_option(arg, 10000000, state);
         return 0;
     case KEY_ARRAY:
         p->b.is_array = true;
@@ -84,11 +141,8 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
     case KEY_NO_RAW:
         p->b.no_raw = true;
         return 0;
-    case KEY_SAMPLES:
-        p->b.samples = count_option(arg, 1000000, state);
-        return 0;
-    case KEY_WINDOW:
-        p->b.window = count_option(arg, 4000, state);
+    case KEY_KEEP:
+        p->b.keeps = true;
         return 0;
     case KEY_JSON:
         p->b.as_json = true;
@@ -109,12 +163,15 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
 static const struct argp parser = {
     .options = options,
     .parser = on_option,
-    .args_doc = "throughput|latency|submit|launch|policy",
+    .args_doc = "throughput|latency|submit|workers|backlog|launch|policy",
     .doc =
         "Measures a running pool through the public interface.\v"
         "  throughput   jobs per second, first submit to last recorded end, beside the raw limit\n"
         "  latency      from submit to the start of the job's process\n"
         "  submit       acknowledged submits per second over one connection\n"
+        "  workers      a pool of virtual workers: grants and ends per second, what they cost "
+        "chipqd\n"
+        "  backlog      memory of chipqd for each waiting task, and how fast they are queued\n"
         "  launch       cost of starting a job at each level of isolation, without a pool\n"
         "  policy       decisions per second of the core alone, without a pool; its options:\n"
         "               chipq-bench policy --help\n\n"
@@ -149,8 +206,11 @@ static int run(struct parsed *p, struct cq_err *err)
     static const struct {
         const char *name;
         int (*measure)(struct bench *b, struct cq_err *err);
-    } measurements[] = {
-        {"throughput", bench_throughput}, {"latency", bench_latency}, {"submit", bench_submit}};
+    } measurements[] = {{"throughput", bench_throughput},
+                        {"latency", bench_latency},
+                        {"submit", bench_submit},
+                        {"workers", bench_workers},
+                        {"backlog", bench_backlog}};
     if (strcmp(p->name, "launch") == 0)
         return bench_launch(&p->b, err);
     if (access(p->b.key_path, F_OK) != 0)
@@ -177,7 +237,16 @@ int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "policy") == 0)
         return run_policy(argv);
-    struct parsed p = {.b = {.jobs = 1000, .samples = 100, .window = 256}};
+    struct parsed p = {.b = {.jobs = 1000,
+                             .samples = 100,
+                             .window = 256,
+                             .count = 100,
+                             .cores = 1,
+                             .numa = 1,
+                             .run_ms = 20,
+                             .duration_s = 5,
+                             .pending = 10000,
+                             .shapes = 1}};
     struct cq_err err = {0};
     argp_err_exit_status = cq_code_exit_status(CQ_E_INVALID);
     argp_parse(&parser, argc, argv, 0, NULL, &p);

@@ -1,11 +1,10 @@
 /* Jobs per second, from the first submit to the last recorded end, beside the machine's own limit.
  */
+#include "bench/account.h"
 #include "bench/bench.h"
 #include "bench/raw.h"
 #include "common/base/pure/mem.h"
 #include "common/base/sys/clock.h"
-
-#define ROWS_A_QUERY 1000
 
 struct submits {
     struct ticket ticket;
@@ -24,59 +23,19 @@ static void take_number(void *arg, size_t i, const struct msg *reply)
         s->numbers[i] = reply->u.accepted.numbers[0];
 }
 
-/* The asker's jobs that have not ended, oldest number at least `from`: at most ROWS_A_QUERY. */
-static int live_jobs(struct session *s, uint64_t from, uint64_t *numbers, size_t *n,
-                     struct cq_err *err)
-{
-    struct msg req = {.code = MSG_JOBS_QUERY}, reply = {0};
-    req.u.jobs_query = (struct msg_jobs_query){.live_only = true, .limit = ROWS_A_QUERY};
-    if (session_call(s, &req, &reply, err) != 0)
-        return -1;
-    *n = 0;
-    for (size_t i = 0; i < reply.u.jobs.n_jobs; i++)
-        if (reply.u.jobs.jobs[i].number >= from)
-            numbers[(*n)++] = reply.u.jobs.jobs[i].number;
-    msg_fini(&reply);
-    return 0;
-}
-
 /* Watching the last job costs the scheduler one event; what outlived it is asked for afterwards. */
 static int wait_for_all(struct session *s, const uint64_t *numbers, size_t n, struct cq_err *err)
 {
-    uint64_t left[ROWS_A_QUERY], first = numbers[0];
+    uint64_t left[ACCOUNT_ROWS], first = numbers[0];
     size_t n_left = 1;
     left[0] = numbers[n - 1];
     for (size_t i = 0; i < n; i++)
         if (numbers[i] < first)
             first = numbers[i];
     while (n_left > 0)
-        if (session_wait(s, left, n_left, err) != 0 || live_jobs(s, first, left, &n_left, err) != 0)
+        if (session_wait(s, left, n_left, err) != 0
+            || account_live(s, first, left, &n_left, err) != 0)
             return -1;
-    return 0;
-}
-
-/* Counts tasks that passed: a fast scheduler that loses jobs is not fast. */
-static int count_passed(struct session *s, uint64_t first, uint64_t last, uint64_t *passed,
-                        struct cq_err *err)
-{
-    *passed = 0;
-    uint64_t before = last + 1;
-    while (before > first) {
-        struct msg req = {.code = MSG_JOBS_QUERY}, reply = {0};
-        req.u.jobs_query = (struct msg_jobs_query){.before = before, .limit = ROWS_A_QUERY};
-        if (session_call(s, &req, &reply, err) != 0)
-            return -1;
-        size_t n = reply.u.jobs.n_jobs;
-        for (size_t i = 0; i < n; i++) {
-            const struct job_row *row = &reply.u.jobs.jobs[i];
-            before = row->number < before ? row->number : before;
-            if (row->number >= first && strcmp(row->state, "done") == 0)
-                *passed += row->is_array ? row->tasks_passed : 1;
-        }
-        msg_fini(&reply);
-        if (n == 0)
-            break;
-    }
     return 0;
 }
 
@@ -104,16 +63,17 @@ static int measure(struct bench *b, struct session *s, struct submits *w, size_t
         return -1;
     int64_t took_us = clock_mono_us() - begun_us;
     cpu_us = process_cpu_us(session_server_pid(s)) - cpu_us;
-    uint64_t passed = 0, first = w->numbers[0], last = w->numbers[0];
+    struct account sum;
+    uint64_t first = w->numbers[0], last = w->numbers[0];
     for (size_t i = 0; i < n; i++) {
         first = w->numbers[i] < first ? w->numbers[i] : first;
         last = w->numbers[i] > last ? w->numbers[i] : last;
     }
-    if (count_passed(s, first, last, &passed, err) != 0)
+    if (account_sum(s, first, last, NULL, &sum, err) != 0)
         return -1;
-    if (passed != b->jobs)
-        return cq_fail(err, CQ_E_INTERNAL, "only %llu of %llu passed", (unsigned long long)passed,
-                       (unsigned long long)b->jobs);
+    if (sum.passed != b->jobs)
+        return cq_fail(err, CQ_E_INTERNAL, "only %llu of %llu passed",
+                       (unsigned long long)sum.passed, (unsigned long long)b->jobs);
     double per_second = (double)b->jobs * 1e6 / (double)took_us;
     report_count(&b->report, "submit_us", acked_us);
     report_count(&b->report, "total_us", took_us);

@@ -70,3 +70,43 @@ for l in possible:
     run -0 find /tmp -maxdepth 1 -name 'chipq-launch-*' -newer "$BATS_TEST_TMPDIR"
     [ -z "$output" ]
 }
+
+@test "a pool of virtual workers: every task is accounted for, beside a real worker" {
+    run --separate-stderr chipq-bench workers --count 5 --cores 2 --numa 2 --run-time 2 --duration 1 --pending 200 \
+        --samples 3 --json
+    echo "$stderr" >&2
+    [ "$status" -eq 0 ]
+    python3 -c 'import json, sys
+r = json.load(sys.stdin)
+assert r["tasks"] >= 203 and r["passed"] > 0, r
+assert r["passed"] + r["cancelled"] == r["tasks"], r
+assert r["pairs_per_second"] > 0 and r["submit_to_grant_us_p50"] > 0, r
+assert r["chipqd_cpu_us_per_pair"] > 0, r' <<<"$output"
+    python3 -c 'import json, sys
+rows = json.load(sys.stdin)["nodes"]
+virtual = [n for n in rows if n["name"].startswith("virtual-")]
+assert len(virtual) == 5, rows
+assert all(n["state"] == "down" for n in virtual), virtual' < <(chipq nodes --json)
+    [ "$(chipq status --json | json jobs_waiting)" = 0 ]
+    run chipq --key "$CHIPQ_DIR/keys/admin.key" admin user list
+    [[ $output == *virtual-* ]]
+}
+
+@test "virtual workers run arrays while chipqd is asked" {
+    run --separate-stderr chipq-bench workers --count 3 --run-time 0 --duration 1 --pending 500 --array --samples 0 \
+        --queries 200 --json
+    echo "$stderr" >&2
+    [ "$status" -eq 0 ]
+    python3 -c 'import json, sys
+r = json.load(sys.stdin)
+assert r["answers_per_second"] > 0 and r["asked_ratio"] > 0, r
+assert r["passed"] + r["cancelled"] == r["tasks"] > 500, r' <<<"$output"
+}
+
+@test "waiting jobs are queued, weighed and taken back" {
+    run --separate-stderr chipq-bench backlog --jobs 12000 --bytes 600 --key "$CHIPQ_DIR/keys/user.key" --json
+    [ "$status" -eq 0 ]
+    [ "$(json jobs <<<"$output")" = 12000 ]
+    [ $(($(json request_bytes <<<"$output") / 10)) = 60 ]
+    [ "$(chipq status --json | json jobs_waiting)" = 0 ]
+}

@@ -1,0 +1,33 @@
+/* Keeps so many tasks waiting: jobs that are all alike but for their shape, a hundred to a SUBMIT,
+ * or arrays. Remembers what it submitted. */
+#ifndef BENCH_BACKLOG_H
+#define BENCH_BACKLOG_H
+
+#include "bench/bench.h"
+
+#define BACKLOG_BATCH 100
+
+struct backlog {
+    const struct bench *b;
+    struct session *s; /* borrowed */
+    struct ticket ticket;
+    struct job_spec jobs[BACKLOG_BATCH];
+    const char *node_has[1];
+    char tasks[32];
+    uint64_t submitted;   /* tasks, acknowledged */
+    uint64_t first, last; /* job numbers; 0 = none yet */
+};
+
+/* Jobs are called `name` and run on nodes with that feature (NULL: on any). Borrows all. */
+void backlog_init(struct backlog *k, const struct bench *b, struct session *s, const char *name,
+                  const char *feature);
+void backlog_fini(struct backlog *k);
+
+/* Submits at least so many tasks, in whole batches; returns when all are acknowledged. */
+int backlog_add(struct backlog *k, uint64_t tasks, struct cq_err *err) CQ_MUST_CHECK;
+int backlog_add_one(struct backlog *k, struct cq_err *err) CQ_MUST_CHECK; /* job of one task */
+
+/* Cancels all that has not ended. */
+int backlog_cancel(struct backlog *k, struct cq_err *err) CQ_MUST_CHECK;
+
+#endif

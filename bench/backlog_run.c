@@ -1,0 +1,42 @@
+/* Memory of chipqd for what waits. */
+#include "bench/backlog.h"
+#include "common/base/sys/clock.h"
+
+static int measure(struct bench *b, struct backlog *k, struct cq_err *err)
+{
+    int64_t pid = session_server_pid(k->s);
+    int64_t kib = process_resident_kib(pid), begun_us = clock_mono_us();
+    if (backlog_add(k, b->jobs, err) != 0)
+        return -1;
+    int64_t took_us = clock_mono_us() - begun_us, now_kib = process_resident_kib(pid);
+    report_count(&b->report, "jobs", (int64_t)k->submitted);
+    report_count(&b->report, "total_us", took_us);
+    report_number(&b->report, "tasks_per_second", (double)k->submitted * 1e6 / (double)took_us);
+    report_count(&b->report, "chipqd_resident_kib_before", kib);
+    report_count(&b->report, "chipqd_resident_kib", now_kib);
+    report_number(&b->report, "bytes_per_task",
+                  (double)(now_kib - kib) * 1024 / (double)k->submitted);
+    if (b->keeps)
+        return 0;
+    begun_us = clock_mono_us();
+    if (backlog_cancel(k, err) != 0)
+        return -1;
+    report_count(&b->report, "cancel_us", clock_mono_us() - begun_us);
+    return 0;
+}
+
+int bench_backlog(struct bench *b, struct cq_err *err)
+{
+    struct backlog k;
+    struct session *s = session_open(b->key_path, err);
+    if (s == NULL)
+        return -1;
+    report_text(&b->report, "measurement",
+                b->is_array ? "tasks of an array that wait" : "jobs that wait");
+    backlog_init(&k, b, s, "backlog", NULL);
+    report_count(&b->report, "request_bytes", (int64_t)k.ticket.run.len);
+    int rc = measure(b, &k, err);
+    backlog_fini(&k);
+    session_close(s);
+    return rc;
+}
