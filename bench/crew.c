@@ -16,8 +16,9 @@
 enum {
     SLEEP_MS = 1000,
     EVENTS = 256,
-    HWM = 1024,      /* this and the next three as common/net sets them for an agent */
+    HWM = 1024,      /* this and the next five as common/net sets them for an agent */
     BEAT_MS = 10000, /* libzmq's own heartbeats */
+    HANDSHAKE_MS = 30000,
     RECONNECT_MS = 100,
     RECONNECT_MAX_MS = 5000,
     LINGER_MS = 200
@@ -237,8 +238,8 @@ static int connect_worker(struct crew *c, struct vworker *w, const struct fleet_
     set_int(w->socket, ZMQ_HEARTBEAT_TIMEOUT, 2 * BEAT_MS);
     set_int(w->socket, ZMQ_RECONNECT_IVL, RECONNECT_MS);
     set_int(w->socket, ZMQ_RECONNECT_IVL_MAX, RECONNECT_MAX_MS);
-    set_int(w->socket, ZMQ_IMMEDIATE, 1);     /* so that what is sent is sent to somebody */
-    set_int(w->socket, ZMQ_HANDSHAKE_IVL, 0); /* ten thousand at once take their time */
+    set_int(w->socket, ZMQ_IMMEDIATE, 1); /* so that what is sent is sent to somebody */
+    set_int(w->socket, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS);
     if (set_key(w->socket, ZMQ_CURVE_SERVERKEY, o->server, err) != 0
         || set_key(w->socket, ZMQ_CURVE_PUBLICKEY, key->public_key, err) != 0
         || set_key(w->socket, ZMQ_CURVE_SECRETKEY, key->secret_key, err) != 0)

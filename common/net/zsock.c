@@ -12,10 +12,12 @@ enum {
     DEFAULT_MAX_BYTES = 1024 * 1024,
     CURVE_OVERHEAD = 128, /* what MESSAGE commands add to a frame, generously */
     DEFAULT_HWM = 256,
-    HANDSHAKE_MS = 5000,
+    HANDSHAKE_MS = 30000, /* a pool of ten thousand shakes hands for 10 s; who gave up after 5 would
+                             only come again and make it longer */
     RECONNECT_MS = 100,
     RECONNECT_MAX_MS = 5000,
     LINGER_MAX_US = 2000000,
+    BACKLOG = 4096,    /* connections that wait to be accepted: a whole pool's after a restart */
     AUTO_ID_BYTES = 5, /* libzmq's own routing ids: a zero byte and a 32-bit counter */
 };
 
@@ -274,6 +276,7 @@ static int set_up_server(struct zsock *z, const struct zsock_server_options *o, 
     set_common(z, o->max_bytes, o->send_hwm, o->receive_hwm);
     set_heartbeat(z, o->heartbeat_us);
     set_int(z, ZMQ_LINGER, 500);
+    set_int(z, ZMQ_BACKLOG, BACKLOG);
     set_int(z, ZMQ_ROUTER_MANDATORY, 1);
     set_int(z, ZMQ_ROUTER_HANDOVER, 0);
     set_int(z, ZMQ_CURVE_SERVER, 1);

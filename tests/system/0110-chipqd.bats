@@ -126,3 +126,18 @@ for line in sys.stdin: json.loads(line)' <<<"$output"
     after=$(cut -d' ' -f14,15 "/proc/$DAEMON/stat")
     [ "$before" = "$after" ]
 }
+
+@test "connections of a thousand workers wait while chipqd is busy" {
+    chipqd --init
+    start_chipqd
+    kill -STOP "$DAEMON"
+    run python3 -c 'import socket, sys
+held = []
+for _ in range(1000):
+    s = socket.socket(socket.AF_UNIX)
+    s.setblocking(False)
+    s.connect(sys.argv[1]) # BlockingIOError when no more may wait
+    held.append(s)' "$CHIPQ_DIR/run/worker.sock"
+    kill -CONT "$DAEMON"
+    [ "$status" = 0 ]
+}
