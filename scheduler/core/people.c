@@ -155,6 +155,7 @@ static int apply_principal(struct core *c, const struct record *r, struct cq_err
                             .public_key = cq_strdup(a->public_key ? a->public_key : ""),
                             .role = (enum role)a->role,
                             .changed = true};
+    p->is_principal_changed = true;
     INSERT_BY_ID(p->principals, p->cap_principals, p->n_principals, n);
     map_put(&p->by_id, n->id, n);
     uint64_t hash = core_hash(CORE_HASH_SEED, n->public_key, strlen(n->public_key));
@@ -166,7 +167,7 @@ static int apply_principal(struct core *c, const struct record *r, struct cq_err
 
 static void revoke(struct core *c, struct principal *p)
 {
-    p->revoked = p->changed = true;
+    p->revoked = p->changed = c->people.is_principal_changed = true;
     if (p->role == ROLE_WORKER)
         worker_cut_off(c, p->id);
 }

@@ -49,6 +49,7 @@ struct people {
     size_t n_enterprises, cap_enterprises;
     struct principal **principals;
     size_t n_principals, cap_principals;
+    bool is_principal_changed; /* some principal's row is */
     struct project **projects;
     size_t n_projects, cap_projects;
 };

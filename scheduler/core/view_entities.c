@@ -148,12 +148,13 @@ void core_view_entities(struct core *c, entity_view_fn fn, void *arg)
     give_counters(c, &g);
     for (size_t i = 0; i < c->people.n_enterprises; i++)
         give_enterprise(c->people.enterprises[i], &g);
-    for (size_t i = 0; i < c->people.n_principals; i++)
+    for (size_t i = 0; c->people.is_principal_changed && i < c->people.n_principals; i++)
         give_principal(c->people.principals[i], &g);
     for (size_t i = 0; i < c->people.n_projects; i++)
         give_project(c->people.projects[i], &g);
-    for (size_t i = 0; i < c->pool.n; i++)
+    for (size_t i = 0; c->pool.is_changed && i < c->pool.n; i++)
         give_worker(c->pool.workers[i], &g);
+    c->people.is_principal_changed = c->pool.is_changed = false;
     licence_view_entities(c, fn, arg);
     config_view_entities(c, fn, arg);
     give_leases(c, &g);

@@ -40,6 +40,8 @@ void workers_fini(struct pool *p)
         free(w->accepted);
         free(w);
     }
+    map_fini(&p->by_principal);
+    map_fini(&p->by_name);
     free(p->workers);
     free(p->fit);
     free(p->grown);
@@ -60,26 +62,6 @@ struct worker *worker_find(const struct core *c, uint64_t id)
     return NULL;
 }
 
-struct worker *worker_of_principal(const struct core *c, uint64_t principal)
-{
-    for (size_t i = 0; i < c->pool.n; i++)
-        if (c->pool.workers[i]->principal == principal)
-            return c->pool.workers[i];
-    return NULL;
-}
-
-/* A machine that was enrolled anew has two: the one that is up, else the newest. */
-struct worker *worker_named(const struct core *c, const char *name)
-{
-    struct worker *best = NULL;
-    for (size_t i = 0; i < c->pool.n; i++) {
-        struct worker *w = c->pool.workers[i];
-        if (strcmp(w->name, name) == 0 && (best == NULL || w->is_up || !best->is_up))
-            best = w;
-    }
-    return best;
-}
-
 struct principal_id worker_address(const struct worker *w)
 {
     return (struct principal_id){w->principal};
@@ -91,39 +73,6 @@ bool worker_takes_work(const struct worker *w)
 {
     return w->is_up && w->has_session && !w->is_drained && !w->is_suspect && !w->is_settling
            && !w->is_leaving && !w->is_wary;
-}
-
-static void fit_remove(struct pool *p, struct worker *w)
-{
-    p->free_cores -= w->fit_cores;
-    p->free_mem_mib -= w->fit_mem_mib;
-    p->n_fit--;
-    for (size_t i = w->fit_index; i < p->n_fit; i++) {
-        p->fit[i] = p->fit[i + 1];
-        p->fit[i]->fit_index = i;
-    }
-    w->fit_index = SIZE_MAX;
-}
-
-static bool fit_less(const struct worker *a, const struct worker *b)
-{
-    return a->n_free != b->n_free ? a->n_free < b->n_free : a->id < b->id;
-}
-
-static void fit_insert(struct pool *p, struct worker *w)
-{
-    cq_grow(&p->fit, &p->cap_fit, p->n_fit);
-    size_t at = p->n_fit++;
-    for (; at > 0 && fit_less(w, p->fit[at - 1]); at--) {
-        p->fit[at] = p->fit[at - 1];
-        p->fit[at]->fit_index = at;
-    }
-    p->fit[at] = w;
-    w->fit_index = at;
-    w->fit_cores = w->n_free;
-    w->fit_mem_mib = w->mem_mib > w->mem_used_mib ? w->mem_mib - w->mem_used_mib : 0;
-    p->free_cores += w->fit_cores;
-    p->free_mem_mib += w->fit_mem_mib;
 }
 
 void workers_mark_grown(struct core *c, struct worker *w)
@@ -139,17 +88,17 @@ void workers_mark_grown(struct core *c, struct worker *w)
 void worker_update(struct core *c, struct worker *w)
 {
     struct bitset free_cores = {0};
-    bool was_in = w->fit_index != SIZE_MAX;
+    bool was_in = w->is_fit;
     uint64_t old_free = w->n_free;
     bitset_copy(&free_cores, &w->cores);
     bitset_and_not(&free_cores, &w->used);
     w->n_free = bitset_count(&free_cores);
     bitset_fini(&free_cores);
     if (was_in)
-        fit_remove(&c->pool, w);
+        workers_fit_remove(&c->pool, w);
     if (!worker_takes_work(w))
         return;
-    fit_insert(&c->pool, w);
+    workers_fit_insert(&c->pool, w);
     if (!was_in || w->n_free > old_free)
         workers_mark_grown(c, w);
 }
@@ -353,7 +302,6 @@ static int apply_add(struct core *c, const struct worker_add *r, struct cq_err *
                          .cores_text = cq_strdup(""),
                          .topology = cq_strdup(""),
                          .features = cq_strdup(""),
-                         .fit_index = SIZE_MAX,
                          .due_index = HEAP_NOWHERE,
                          .is_changed = true};
     cq_grow(&p->workers, &p->cap, p->n);
@@ -361,6 +309,9 @@ static int apply_add(struct core *c, const struct worker_add *r, struct cq_err *
     for (; at > 0 && p->workers[at - 1]->id > w->id; at--)
         p->workers[at] = p->workers[at - 1];
     p->workers[at] = w;
+    p->is_changed = true;
+    map_put(&p->by_principal, w->principal, w);
+    workers_enter_name(p, w);
     core_saw_id(c, w->id);
     return 0;
 }
@@ -371,16 +322,21 @@ static void set_text(char **to, const char *from)
     *to = cq_strdup(from ? from : "");
 }
 
-/* What the pool has in all: what charges are parts of. */
-static void count_pool(struct pool *p)
+/* What the pool has in all: what charges are parts of. Left before a change, joined after it. */
+static void leave_pool(struct pool *p, const struct worker *w)
 {
-    p->n_cores = p->mem_mib = 0;
-    p->n_layered = 0;
-    for (size_t i = 0; i < p->n; i++) {
-        p->n_cores += p->workers[i]->is_up ? p->workers[i]->n_cores : 0;
-        p->mem_mib += p->workers[i]->is_up ? p->workers[i]->mem_mib : 0;
-        p->n_layered += p->workers[i]->is_up && !layout_is_flat(&p->workers[i]->layout);
-    }
+    if (!w->is_up)
+        return;
+    p->n_cores -= w->n_cores;
+    p->mem_mib -= w->mem_mib;
+    p->n_layered -= !layout_is_flat(&w->layout);
+}
+
+static void join_pool(struct pool *p, const struct worker *w)
+{
+    p->n_cores += w->n_cores;
+    p->mem_mib += w->mem_mib;
+    p->n_layered += !layout_is_flat(&w->layout);
 }
 
 /* A lease that has lost a core ends with what it runs. */
@@ -398,9 +354,13 @@ static void recount_leases(struct core *c, struct worker *w)
 static int apply_up(struct core *c, struct worker *w, const struct worker_up *r, struct cq_err *err)
 {
     const struct machine_size old = {w->n_cores, w->mem_mib};
-    if (bitset_parse(r->cores ? r->cores : "", &w->cores, err) != 0)
+    struct bitset cores = {0};
+    if (bitset_parse(r->cores ? r->cores : "", &cores, err) != 0)
         return -1;
-    set_text(&w->name, r->name);
+    leave_pool(&c->pool, w);
+    bitset_fini(&w->cores);
+    w->cores = cores;
+    workers_rename(&c->pool, w, r->name);
     set_text(&w->cores_text, r->cores);
     set_text(&w->topology, r->topology);
     set_text(&w->features, r->features);
@@ -412,7 +372,7 @@ static int apply_up(struct core *c, struct worker *w, const struct worker_up *r,
     recount_leases(c, w);
     domains_renew(w);
     w->is_up = true;
-    count_pool(&c->pool);
+    join_pool(&c->pool, w);
     machine_changed(c, w, old);
     worker_update(c, w);
     holds_recount(c, w);
@@ -423,9 +383,9 @@ static int apply_up(struct core *c, struct worker *w, const struct worker_up *r,
 
 static void apply_down(struct core *c, struct worker *w)
 {
+    leave_pool(&c->pool, w);
     w->is_up = w->has_session = w->is_settling = w->is_suspect = false;
     clear_due(c, w);
-    count_pool(&c->pool);
     machine_changed(c, w, (struct machine_size){w->n_cores, w->mem_mib});
     worker_update(c, w);
 }
@@ -456,7 +416,7 @@ int worker_apply(struct core *c, const struct record *r, struct cq_err *err)
     struct worker *w = worker_find(c, worker_of(r));
     if (w == NULL)
         return cq_fail(err, CQ_E_INTERNAL, "no worker %" PRIu64, worker_of(r));
-    w->is_changed = true;
+    w->is_changed = c->pool.is_changed = true;
     if (r->type == RECORD_WORKER_UP)
         return apply_up(c, w, &r->u.worker_up, err);
     if (r->type == RECORD_WORKER_DOWN)

@@ -50,16 +50,20 @@ struct worker {
     int64_t heard_us, due_us;        /* boot clock; due: when its silence means the next thing */
     unsigned refusals;               /* grants refused in a row */
     uint64_t fit_cores, fit_mem_mib; /* counted as free in the pool */
-    size_t fit_index;                /* in pool.fit, SIZE_MAX when it takes no work */
+    bool is_fit;                     /* in pool.fit: it takes work */
     size_t due_index;
     bool is_changed;
+    struct worker *next_same_name; /* chain of pool.by_name */
 };
 
 struct pool {
     struct worker **workers; /* by id */
     size_t n, cap;
-    size_t n_layered;    /* of those that are up, with more than one unit on some level */
-    struct worker **fit; /* those that take work, sorted by (free cores, id) */
+    struct map by_principal; /* principal -> worker */
+    struct map by_name;      /* hash of its name -> workers, chained */
+    bool is_changed;         /* some worker's row is */
+    size_t n_layered;        /* of those that are up, with more than one unit on some level */
+    struct worker **fit;     /* those that take work, sorted by (free cores, id) */
     size_t n_fit, cap_fit;
     uint64_t n_cores, mem_mib;         /* of those that are up */
     uint64_t free_cores, free_mem_mib; /* of those in `fit` */
@@ -92,6 +96,12 @@ int64_t worker_over_us(const struct core *c,
                        const struct worker *w);      /* until its leases are over */
 void worker_heard(struct core *c, struct worker *w); /* renews its leases */
 bool worker_takes_work(const struct worker *w);
+
+/* workers_index.c */
+void workers_enter_name(struct pool *p, struct worker *w);
+void workers_rename(struct pool *p, struct worker *w, const char *name);
+void workers_fit_insert(struct pool *p, struct worker *w);
+void workers_fit_remove(struct pool *p, struct worker *w);
 
 void workers_load_done(struct core *c);
 bool workers_are_settling(struct pool *p); /* some have not come back since the restart */

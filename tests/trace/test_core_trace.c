@@ -4,7 +4,8 @@
  * log after reading it: CHIPQ_TRACE_UPDATE=1 runs this program and rewrites the files.
  *
  *   enterprise acme | user acme/ann [role] | worker w1        keys are the names
- *   hello w1 cores=0-1 mem=4096 [of=0,1,2] [inc=1] [boot=1] [home=0] [has=gpu,tool=yosys=0.23]
+ *   hello w1 [node=n1] cores=0-1 mem=4096 [of=0,1,2] [inc=1] [boot=1] [home=0]
+ * [has=gpu,tool=yosys=0.23]
  * [held=L9:8/0/1=2;8/1/1=0,...] heartbeat w1 2 [cores=0 of=0,1,2] | bye w1 [stopping] | refuse w1
  * L9 text | drain w1 | resume w1 submit ann [key=1] [digest=1] name=a cores=1 ...
  * [after=ok:#1,any:3] + name=b ... after=aftercorr:4:notok:tasks=6:passed=1-5 start w1 L9 8/0/1...
@@ -124,7 +125,7 @@ static void do_hello(struct world *w, struct words *a)
     char *has = lines_of(option(a, "has", "")), *text = cq_strdup(option(a, "held", ""));
     scan_held(text, held, core_epoch(w->core));
     struct input in = {.type = INPUT_WORKER_HELLO, .principal = world_principal(w, a->v[1])};
-    in.u.worker_hello = (struct in_worker_hello){.node = a->v[1],
+    in.u.worker_hello = (struct in_worker_hello){.node = option(a, "node", a->v[1]),
                                                  .cores = option(a, "cores", "0-1"),
                                                  .topology = topology_of(a, topology),
                                                  .features = has,
