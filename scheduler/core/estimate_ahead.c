@@ -64,9 +64,10 @@ static struct work work_ahead(const struct asked *a)
     add_work(a, a->job, a->before, &w);
     for (const struct seat *t = a->job->class->leaf->seats; t; t = t->next) {
         const struct heap *jobs = &t->class->jobs;
+        bool counts = jobs->n > 0 && goes_before(a, t->class);
         for (size_t i = 0; i < jobs->n && looked < JOBS_LOOKED_AT_MAX; i++, looked++) {
             const struct job *other = jobs->items[i];
-            if (other != a->job && goes_before(a, t->class))
+            if (other != a->job && counts)
                 add_work(a, other, tasks_before(a, other), &w);
         }
     }

@@ -222,7 +222,7 @@ static void add_job_reasons(struct reason_list *l)
     add_lost(l, l->job->n_asking);
     if (l->job->is_held || l->job->n_unmet > 0)
         return;
-    if (ready > 0)
+    if (ready > 0 && !(l->is_brief && l->n > 0))
         explain_pool(l, ready);
     add_limit(l, l->job->waiting.count - ready);
 }
@@ -242,6 +242,13 @@ size_t core_explain(const struct core *c, struct job_id id, struct now now, stru
 {
     struct reason_list l = {.core = c, .job = job_find(c, id.v), .items = reasons, .max = max};
     return explain(&l, now);
+}
+
+bool core_explain_brief(const struct core *c, struct job_id id, struct now now, struct reason *r)
+{
+    struct reason_list l = {
+        .core = c, .job = job_find(c, id.v), .items = r, .max = 1, .is_brief = true};
+    return explain(&l, now) > 0;
 }
 
 size_t core_explain_task(const struct core *c, struct task_id id, struct now now,

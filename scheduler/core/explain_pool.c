@@ -357,7 +357,7 @@ static void add_out_of_service(struct reason_list *l, uint64_t ready)
     if (r == NULL)
         return;
     explain_out_of_service(l->core, l->job->class->shape, r);
-    if (l->before == 0)
+    if (l->before == 0 && !l->is_brief)
         advise(l->core, l->job, NULL, r);
 }
 
@@ -379,9 +379,9 @@ static void add_deciding(struct reason_list *l, enum wait_reason why, struct quo
         say_licence(l->core, scarce, s, r);
     else if ((why != WAIT_CAPACITY && why != WAIT_RESERVED) || !try_claim(l, r))
         say(l, why, first, r);
-    if (l->before == 0)
+    if (l->before == 0 && !l->is_brief)
         advise(l->core, l->job, why == WAIT_LIMIT ? block : NULL, r);
-    if (is_turn && (r = reasons_add(l, WAIT_CAPACITY, ready)) && !try_claim(l, r))
+    if (is_turn && !l->is_brief && (r = reasons_add(l, WAIT_CAPACITY, ready)) && !try_claim(l, r))
         explain_capacity(l->core, s, r);
 }
 
@@ -395,5 +395,6 @@ void explain_pool(struct reason_list *l, uint64_t ready)
         add_out_of_service(l, ready);
     if (!is_out || !is_of_room(why))
         add_deciding(l, why, &block, scarce, ready);
-    add_for_ever(l, is_out ? WAIT_NO_NODE : why, &block, ready);
+    if (!l->is_brief)
+        add_for_ever(l, is_out ? WAIT_NO_NODE : why, &block, ready);
 }

@@ -92,6 +92,7 @@ struct class
     unsigned n_leases;
     unsigned refs; /* jobs and leases */
     uint64_t hash;
+    uint64_t runs_key; /* of runs.c, for all of its jobs; 0: not asked for yet */
     struct class *next_same_hash;
 };
 

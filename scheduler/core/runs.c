@@ -13,11 +13,10 @@ void runs_fini(struct runs *r)
 }
 
 /* The time limit is not in it: people change that, and the run stays what it was. */
-static uint64_t key_of(const struct job *job)
+static uint64_t key_of_class(const struct class *class)
 {
-    const struct shape *s = job->class->shape;
-    const char *tool = job->submit->u.job_submit.tool;
-    const uint64_t numbers[] = {job->class->leaf->id, s->cores, s->mem_mib, s->exclusive,
+    const struct shape *s = class->shape;
+    const uint64_t numbers[] = {class->leaf->id, s->cores, s->mem_mib, s->exclusive,
                                 s->is_preemptible};
     uint64_t key = core_hash(CORE_HASH_SEED, numbers, sizeof numbers);
     for (size_t i = 0; i < s->tokens.n; i++) {
@@ -25,8 +24,16 @@ static uint64_t key_of(const struct job *job)
         key = core_hash(key, token, sizeof token);
     }
     key = core_hash(key, s->node_has, strlen(s->node_has) + 1);
-    key = core_hash(key, s->topo, strlen(s->topo) + 1);
-    return tool ? core_hash(key, tool, strlen(tool)) : key;
+    return core_hash(key, s->topo, strlen(s->topo) + 1);
+}
+
+/* Of thousands that wait in one class it is asked at once: the class remembers its part. */
+static uint64_t key_of(const struct job *job)
+{
+    const char *tool = job->submit->u.job_submit.tool;
+    if (job->class->runs_key == 0)
+        job->class->runs_key = key_of_class(job->class);
+    return tool ? core_hash(job->class->runs_key, tool, strlen(tool)) : job->class->runs_key;
 }
 
 static struct run_kind *kind_new(struct runs *r, uint64_t key)
@@ -42,42 +49,66 @@ static struct run_kind *kind_new(struct runs *r, uint64_t key)
     return k;
 }
 
+/* The first that is longer than `us`; n when none is. */
+static size_t first_longer(const int64_t *sorted, size_t n, int64_t us)
+{
+    size_t low = 0, high = n;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        if (sorted[mid] <= us)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
+}
+
+static void sorted_remove(struct run_kind *k, int64_t us)
+{
+    size_t at = first_longer(k->sorted, k->n, us) - 1;
+    k->n--;
+    memmove(k->sorted + at, k->sorted + at + 1, (k->n - at) * sizeof k->sorted[0]);
+}
+
+static void sorted_insert(struct run_kind *k, int64_t us)
+{
+    size_t at = first_longer(k->sorted, k->n, us);
+    memmove(k->sorted + at + 1, k->sorted + at, (k->n - at) * sizeof k->sorted[0]);
+    k->sorted[at] = us;
+    k->n++;
+}
+
+static int64_t mean_of(const struct run_kind *k)
+{
+    double sum = 0;
+    for (size_t i = 0; i < k->n; i++)
+        sum += (double)k->sorted[i];
+    return (int64_t)(sum / (double)k->n);
+}
+
 void runs_add(struct core *c, const struct job *job, int64_t run_us)
 {
     uint64_t key = key_of(job);
     struct run_kind *k = map_find(&c->runs.by_key, key);
     if (k == NULL)
         k = kind_new(&c->runs, key);
+    if (k->n == RUNS_KEPT)
+        sorted_remove(k, k->run_us[k->next]);
     k->run_us[k->next] = run_us;
     k->next = (k->next + 1) % RUNS_KEPT;
-    k->n += k->n < RUNS_KEPT;
-}
-
-static int by_length(const void *a, const void *b)
-{
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
+    sorted_insert(k, run_us);
+    k->mean_us = mean_of(k);
 }
 
 int64_t runs_p90(const struct core *c, const struct job *job, int64_t longer_us)
 {
     const struct run_kind *k = map_find(&c->runs.by_key, key_of(job));
-    int64_t longer[RUNS_KEPT];
-    size_t n = 0;
-    for (size_t i = 0; k && i < k->n; i++)
-        if (k->run_us[i] > longer_us)
-            longer[n++] = k->run_us[i];
-    if (n == 0)
-        return 0;
-    qsort(longer, n, sizeof *longer, by_length);
-    return longer[(n * 9 + 9) / 10 - 1];
+    size_t shorter = k ? first_longer(k->sorted, k->n, longer_us) : 0, n = k ? k->n - shorter : 0;
+    return n > 0 ? k->sorted[shorter + (n * 9 + 9) / 10 - 1] : 0;
 }
 
 int64_t runs_mean(const struct core *c, const struct job *job)
 {
     const struct run_kind *k = map_find(&c->runs.by_key, key_of(job));
-    double sum = 0;
-    for (size_t i = 0; k && i < k->n; i++)
-        sum += (double)k->run_us[i];
-    return k ? (int64_t)(sum / (double)k->n) : 0;
+    return k ? k->mean_us : 0;
 }

@@ -9,11 +9,13 @@
 struct core;
 struct job;
 
-enum { RUNS_KEPT = 64, RUNS_KINDS_MAX = 4096 }; /* 2 MiB when full; the oldest kinds leave */
+enum { RUNS_KEPT = 64, RUNS_KINDS_MAX = 4096 }; /* 4 MiB when full; the oldest kinds leave */
 
 struct run_kind {
     uint64_t key;
     int64_t run_us[RUNS_KEPT]; /* a ring */
+    int64_t sorted[RUNS_KEPT]; /* the same in order */
+    int64_t mean_us;
     size_t n, next;
 };
 

@@ -158,6 +158,9 @@ struct reason {
 };
 size_t core_explain(const struct core *c, struct job_id id, struct now now, struct reason *reasons,
                     size_t max);
+/* The first of them alone, for rows of lists: code and text are as there, no change is looked for.
+ * False: nothing holds it back. */
+bool core_explain_brief(const struct core *c, struct job_id id, struct now now, struct reason *r);
 /* The same of one task of it; none when it runs, is over or is not there. */
 struct task_id {
     struct job_id job;

@@ -9,7 +9,13 @@
 
 #include <inttypes.h>
 
-enum { REASONS_MAX = 64, ROWS_MAX = QUERY_ROWS_MAX, JOB_BYTES_MAX = 800 * 1024, PIECES_MAX = 1000 };
+enum {
+    REASONS_MAX = 64,
+    ROWS_MAX = QUERY_ROWS_MAX,
+    JOB_BYTES_MAX = 800 * 1024,
+    PIECES_MAX = 1000,
+    TEXTS_A_ROW = 4
+};
 
 /* May the asker see all of a job there, or its shape only? */
 static bool is_shape_only(const struct asker *a, struct enterprise_id e)
@@ -127,9 +133,9 @@ struct job_answer {
     struct reason of_job, reasons[REASONS_MAX];
     struct reason_row reason_rows[REASONS_MAX];
     size_t n_reasons;
-    struct task_row tasks[ROWS_MAX], earlier[ROWS_MAX];
+    struct task_row *tasks, *earlier; /* ROWS_MAX of each, when they are told; else NULL */
     size_t n_tasks, n_earlier, bytes;
-    char *texts[4 * 2 * ROWS_MAX]; /* that rows borrow */
+    char **texts; /* that rows borrow */
     size_t n_texts;
     const char *places_of; /* machine whose cores `places` has; NULL: none yet */
     struct places places;
@@ -143,6 +149,9 @@ static void answer_fini(struct job_answer *w)
 {
     for (size_t i = 0; i < w->n_texts; i++)
         free(w->texts[i]);
+    free(w->texts);
+    free(w->tasks);
+    free(w->earlier);
     places_fini(&w->places);
     order_view_fini(&w->order);
     request_view_fini(&w->request);
@@ -260,6 +269,9 @@ static void add_ended(struct job_answer *w, size_t from, size_t to)
 
 static void add_tasks(struct job_answer *w, struct job_id id)
 {
+    w->tasks = cq_calloc(ROWS_MAX, sizeof *w->tasks);
+    w->earlier = cq_calloc(ROWS_MAX, sizeof *w->earlier);
+    w->texts = cq_calloc((size_t)TEXTS_A_ROW * 2 * ROWS_MAX, sizeof *w->texts);
     if (id.v != 0)
         core_each_task(w->d->core, id, add_live_task, w);
     add_ended(w, 0, w->q->n_told);

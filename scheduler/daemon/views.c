@@ -77,7 +77,7 @@ void view_job_row_live(const struct daemon *d, struct job_id id, struct job_row 
     const char *progress = map_find(&d->progress, id.v);
     if (progress != NULL)
         row->progress = progress;
-    if (row->tasks_waiting == 0 || core_explain(d->core, id, loop_now(d->loop), r, 1) == 0)
+    if (row->tasks_waiting == 0 || !core_explain_brief(d->core, id, loop_now(d->loop), r))
         return;
     row->reason = r->text;
     row->reason_code = r->code;

@@ -16,11 +16,16 @@ static struct told ask_why(uint64_t number)
 {
     struct enterprise_id e = {0};
     struct told t = {.n = 0};
+    struct reason row;
     cr_assert_neq(number, (uint64_t)0, "refused: %s", cq_str_text(&world.log));
     cr_assert(core_find_enterprise(world.core, "acme", &e));
     t.n =
         core_explain(world.core, core_find_job(world.core, e, number), world.now, t.items, REASONS);
     cr_assert_gt(t.n, (size_t)0, "job %" PRIu64 " does not wait", number);
+    cr_assert(
+        core_explain_brief(world.core, core_find_job(world.core, e, number), world.now, &row));
+    cr_expect_str_eq(row.code, t.items[0].code);
+    cr_expect_str_eq(row.text, t.items[0].text);
     return t;
 }
 
