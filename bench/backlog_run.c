@@ -1,4 +1,5 @@
 /* Memory of chipqd for what waits. */
+#include "bench/account.h"
 #include "bench/backlog.h"
 #include "common/base/sys/clock.h"
 
@@ -23,6 +24,40 @@ static int measure(struct bench *b, struct backlog *k, struct cq_err *err)
         return -1;
     report_count(&b->report, "cancel_us", clock_mono_us() - begun_us);
     return 0;
+}
+
+/* One page of what lives. */
+static int cancel_some(struct session *s, uint64_t *numbers, size_t n, struct cq_err *err)
+{
+    struct job_ref refs[ACCOUNT_ROWS];
+    struct msg req = {.code = MSG_JOB_ACTION}, reply = {0};
+    for (size_t i = 0; i < n; i++)
+        refs[i] = (struct job_ref){.number = numbers[i]};
+    req.u.job_action = (struct msg_job_action){.action = 0, .jobs = refs, .n_jobs = n};
+    if (session_call(s, &req, &reply, err) != 0)
+        return -1;
+    msg_fini(&reply);
+    return 0;
+}
+
+int bench_cancel(struct bench *b, struct cq_err *err)
+{
+    uint64_t numbers[ACCOUNT_ROWS], jobs = 0;
+    size_t n = 0;
+    int64_t begun_us = clock_mono_us();
+    struct session *s = session_open(b->key_path, err);
+    int rc = s ? account_live(s, 0, numbers, &n, err) : -1;
+    while (rc == 0 && n > 0) {
+        jobs += n;
+        rc = cancel_some(s, numbers, n, err);
+        if (rc == 0)
+            rc = account_live(s, 0, numbers, &n, err);
+    }
+    report_text(&b->report, "measurement", "all that waits is cancelled");
+    report_count(&b->report, "jobs", (int64_t)jobs);
+    report_count(&b->report, "total_us", clock_mono_us() - begun_us);
+    session_close(s);
+    return rc;
 }
 
 int bench_backlog(struct bench *b, struct cq_err *err)

@@ -25,6 +25,7 @@ int bench_throughput(struct bench *b, struct cq_err *err) CQ_MUST_CHECK;
 int bench_latency(struct bench *b, struct cq_err *err) CQ_MUST_CHECK;
 int bench_submit(struct bench *b, struct cq_err *err) CQ_MUST_CHECK;
 int bench_backlog(struct bench *b, struct cq_err *err) CQ_MUST_CHECK;
+int bench_cancel(struct bench *b, struct cq_err *err) CQ_MUST_CHECK;
 int bench_workers(struct bench *b, struct cq_err *err) CQ_MUST_CHECK;
 int bench_launch(struct bench *b, struct cq_err *err) CQ_MUST_CHECK; /* needs no pool */
 

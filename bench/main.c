@@ -163,7 +163,7 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
 static const struct argp parser = {
     .options = options,
     .parser = on_option,
-    .args_doc = "throughput|latency|submit|workers|backlog|launch|policy",
+    .args_doc = "throughput|latency|submit|workers|backlog|cancel|launch|policy",
     .doc =
         "Measures a running pool through the public interface.\v"
         "  throughput   jobs per second, first submit to last recorded end, beside the raw limit\n"
@@ -172,6 +172,7 @@ static const struct argp parser = {
         "  workers      a pool of virtual workers: grants and ends per second, what they cost "
         "chipqd\n"
         "  backlog      memory of chipqd for each waiting task, and how fast they are queued\n"
+        "  cancel       how fast all jobs of the asker that wait are taken back\n"
         "  launch       cost of starting a job at each level of isolation, without a pool\n"
         "  policy       decisions per second of the core alone, without a pool; its options:\n"
         "               chipq-bench policy --help\n\n"
@@ -206,11 +207,9 @@ static int run(struct parsed *p, struct cq_err *err)
     static const struct {
         const char *name;
         int (*measure)(struct bench *b, struct cq_err *err);
-    } measurements[] = {{"throughput", bench_throughput},
-                        {"latency", bench_latency},
-                        {"submit", bench_submit},
-                        {"workers", bench_workers},
-                        {"backlog", bench_backlog}};
+    } measurements[] = {{"throughput", bench_throughput}, {"latency", bench_latency},
+                        {"submit", bench_submit},         {"workers", bench_workers},
+                        {"backlog", bench_backlog},       {"cancel", bench_cancel}};
     if (strcmp(p->name, "launch") == 0)
         return bench_launch(&p->b, err);
     if (access(p->b.key_path, F_OK) != 0)

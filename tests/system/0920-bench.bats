@@ -104,9 +104,13 @@ assert r["passed"] + r["cancelled"] == r["tasks"] > 500, r' <<<"$output"
 }
 
 @test "waiting jobs are queued, weighed and taken back" {
-    run --separate-stderr chipq-bench backlog --jobs 12000 --bytes 600 --key "$CHIPQ_DIR/keys/user.key" --json
+    chipq node drain "$(chipq nodes --json | json nodes.0.name)" --key "$CHIPQ_DIR/keys/admin.key"
+    run --separate-stderr chipq-bench backlog --jobs 2400 --bytes 600 --keep --json
     [ "$status" -eq 0 ]
-    [ "$(json jobs <<<"$output")" = 12000 ]
+    [ "$(json jobs <<<"$output")" = 2400 ]
     [ $(($(json request_bytes <<<"$output") / 10)) = 60 ]
+    [ "$(chipq status --json | json jobs_waiting)" = 2400 ]
+    run --separate-stderr chipq-bench cancel --json
+    [ "$(json jobs <<<"$output")" = 2400 ]
     [ "$(chipq status --json | json jobs_waiting)" = 0 ]
 }
