@@ -11,6 +11,8 @@
 #include "common/base/pure/map.h"
 #include "common/wire/message.h"
 
+enum { VERDICT_OF_PASS = 1, VERDICT_OF_KILLED = 6 }; /* of messages.def */
+
 enum vtimer_kind { VTIMER_BEAT, VTIMER_REPORT, VTIMER_ATTEMPT };
 
 struct vtimer { /* first in its owner */
@@ -74,9 +76,12 @@ void vworker_fini(struct vworker *w);
 void vworker_connected(struct vworker *w, bool is_connected); /* may tell what is known */
 void vworker_bye(struct vworker *w);
 void vworker_take(struct vworker *w, const struct msg *m);
-void vworker_flush(struct vworker *w); /* sends what is to be told */
 void vworker_due(struct vtimer *timer);
 void vworker_release(struct vworker *w); /* what was held goes on */
+
+/* virtual_report.c */
+void vworker_list(struct vattempt *t, bool is_urgent); /* its start or end is to be told */
+void vworker_flush(struct vworker *w);                 /* sends what is to be told */
 
 /* ---- what it needs from the process that it lives in (crew.c) ---- */
 
