@@ -114,3 +114,32 @@ assert r["passed"] + r["cancelled"] == r["tasks"] > 500, r' <<<"$output"
     [ "$(json jobs <<<"$output")" = 2400 ]
     [ "$(chipq status --json | json jobs_waiting)" = 0 ]
 }
+
+# How often threads of these processes woke up from a sleep of their own.
+wakeups() {
+    local pid
+    for pid in "$@"; do
+        cat "/proc/$pid"/task/*/status
+    done | awk '/^voluntary_ctxt_switches/ { n += $2 } END { print n }'
+}
+
+@test "an idle pool sleeps: nothing wakes but heartbeats" {
+    local CHIPQ_DIR="$BATS_TEST_TMPDIR/idle" pids before found quiet
+    mkdir -m 700 "$CHIPQ_DIR"
+    printf 'heartbeat = 5m\n' >"$CHIPQ_DIR/chipq.conf"
+    export CHIPQ_DIR
+    chipq up --cores 1 --mem 1G
+    chipq wait "$(chipq submit --mem 16M -- true)"
+    pids=$(pool_pid chipqd; pool_pid execd; pool_pid worker)
+    # Four times three seconds of nothing: libzmq's own heartbeats, every 10 s, fall into two of them, and at first
+    # leases close. One is quiet.
+    quiet=999
+    for _ in 1 2 3 4; do
+        before=$(wakeups $pids)
+        timeout 3 tail --pid="${pids%%$'\n'*}" -f /dev/null || true
+        found=$(($(wakeups $pids) - before))
+        quiet=$((found < quiet ? found : quiet))
+    done
+    chipq down >/dev/null
+    [ "$quiet" = 0 ]
+}
