@@ -16,8 +16,7 @@
 enum {
     SLEEP_MS = 1000,
     EVENTS = 256,
-    HWM = 1024,      /* this and the next five as common/net sets them for an agent */
-    BEAT_MS = 10000, /* libzmq's own heartbeats */
+    HWM = 1024, /* this and the next five as common/net sets them for an agent */
     HANDSHAKE_MS = 30000,
     RECONNECT_MS = 100,
     RECONNECT_MAX_MS = 5000,
@@ -234,8 +233,6 @@ static int connect_worker(struct crew *c, struct vworker *w, const struct fleet_
     set_int(w->socket, ZMQ_SNDHWM, HWM);
     set_int(w->socket, ZMQ_RCVHWM, HWM);
     set_int(w->socket, ZMQ_LINGER, LINGER_MS);
-    set_int(w->socket, ZMQ_HEARTBEAT_IVL, BEAT_MS);
-    set_int(w->socket, ZMQ_HEARTBEAT_TIMEOUT, 2 * BEAT_MS);
     set_int(w->socket, ZMQ_RECONNECT_IVL, RECONNECT_MS);
     set_int(w->socket, ZMQ_RECONNECT_IVL_MAX, RECONNECT_MAX_MS);
     set_int(w->socket, ZMQ_IMMEDIATE, 1); /* so that what is sent is sent to somebody */

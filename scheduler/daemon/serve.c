@@ -17,7 +17,8 @@ enum {
     SELF_TEST_US = 10 * 1000000,
     CLIENT_BYTES_MAX = WIRE_FRAME_MAX,
     CLIENT_RECEIVE_HWM = 32, /* frames of up to 1 MiB that one connection may have us keep unread */
-    CLIENT_SEND_HWM = 128,   /* behind it the outbox keeps a bounded number of bytes */
+    WORKER_BEAT_US = 60 * 1000000,
+    CLIENT_SEND_HWM = 128, /* behind it the outbox keeps a bounded number of bytes */
 };
 
 char *daemon_database_path(const struct daemon_options *o)
@@ -95,6 +96,9 @@ static struct zsock *new_port(struct daemon *d, enum port port, const struct cur
                                                                         : client_on_message,
                                       .arg = d,
                                       .max_bytes = CLIENT_BYTES_MAX};
+    /* Workers send heartbeats of their own. libzmq's only find connections whose other end is gone
+     * without a word, and each costs a walk through the timers of all connections. */
+    so.heartbeat_us = port == PORT_WORKER ? WORKER_BEAT_US : 0;
     if (port == PORT_CLIENT) {
         so.receive_hwm = CLIENT_RECEIVE_HWM;
         so.send_hwm = CLIENT_SEND_HWM;

@@ -352,6 +352,7 @@ int session_start(struct agent *a, struct cq_err *err)
                                      .on_message = on_message,
                                      .on_state = on_state,
                                      .arg = a,
+                                     .heartbeat_us = -1, /* ours tell more: on_session_due */
                                      .linger_us = LINGER_US,
                                      .send_hwm = 1024,
                                      .receive_hwm = 1024};
