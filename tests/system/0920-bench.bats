@@ -131,8 +131,8 @@ wakeups() {
     chipq up --cores 1 --mem 1G
     chipq wait "$(chipq submit --mem 16M -- true)"
     pids=$(pool_pid chipqd; pool_pid execd; pool_pid worker)
-    # Four times three seconds of nothing: libzmq's own heartbeats, every 10 s, fall into two of them, and at first
-    # leases close. One is quiet.
+    # Four times three seconds of nothing: at first leases close, and libzmq's own heartbeat comes once a minute. One is
+    # quiet.
     quiet=999
     for _ in 1 2 3 4; do
         before=$(wakeups $pids)
