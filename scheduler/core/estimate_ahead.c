@@ -52,7 +52,7 @@ static void add_work(const struct asked *a, const struct job *job, uint64_t task
     for (size_t i = 0; i < own->tokens.n; i++)
         w->takes.tokens[i] +=
             (int64_t)(tasks * tokens_of(&s->tokens, own->tokens.items[i].feature));
-    double others_us = (double)(tasks - 1) * estimate_mean_us(c, job);
+    double others_us = tasks > 1 ? (double)(tasks - 1) * estimate_mean_us(c, job) : 0;
     w->usual_core_us += cores * ((double)estimate_left_us(c, job, 0) + others_us);
     w->limit_core_us += cores * (double)tasks * (double)s->time_us;
 }
