@@ -210,6 +210,15 @@ Test(agent, a_killed_shepherd_loses_its_attempt)
     master_wait_file(&m, "run/leases/lease-7.journal", false);
 }
 
+Test(agent, what_a_power_loss_left_of_a_lease_is_removed)
+{
+    master_write(&m, "run/leases/lease-9.journal", 0600, "");
+    master_write(&m, "run/leases/lease-9.sock", 0600, "");
+    up();
+    master_wait_file(&m, "run/leases/lease-9.journal", false);
+    master_wait_file(&m, "run/leases/lease-9.sock", false);
+}
+
 Test(agent, agent_and_shepherd_may_die_together)
 {
     up();

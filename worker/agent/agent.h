@@ -176,6 +176,7 @@ void lease_on_record(struct lease *l, const struct lease_record *r);
 void lease_on_death(struct lease *l, const char *how); /* its shepherd and all below it are dead */
 bool lease_uses_cores(const struct lease *l);
 void lease_free_if_over(struct lease *l); /* may free `l` */
+void lease_remove_files(const struct agent *a, uint64_t lease);
 void lease_forget(struct lease *l);       /* frees; the shepherd, if any, is not touched */
 
 /* attempts.c */

@@ -54,27 +54,29 @@ void lease_forget(struct lease *l)
     free(l);
 }
 
-static void remove_files(const struct lease *l)
+/* The journal is the last to go: whoever comes after us, should we die here, finds the rest by it.
+ */
+void lease_remove_files(const struct agent *a, uint64_t lease)
 {
-    static const char *const suffixes[] = {"journal", "sock", "journal.new"};
-    for (size_t i = 0; i < CQ_COUNT(suffixes); i++) {
-        char name[64];
-        snprintf(name, sizeof name, "lease-%llu.%s", (unsigned long long)l->id, suffixes[i]);
-        (void)unlinkat(l->agent->leases_fd, name, 0);
-    }
+    static const char *const suffixes[] = {"sock", "journal.new", "journal"};
     CQ_CLEANUP(cq_free_ptr)
-    char *tmp = path_format("%s/run/leases/lease-%llu.tmp", l->agent->options.dir,
-                            (unsigned long long)l->id);
+    char *tmp =
+        path_format("%s/run/leases/lease-%llu.tmp", a->options.dir, (unsigned long long)lease);
     struct cq_err err;
     if (dir_remove(tmp, &err) != 0) /* a killed shepherd could not */
-        log_warn("lease.clean lease=%llu error=\"%s\"", (unsigned long long)l->id, err.text);
+        log_warn("lease.clean lease=%llu error=\"%s\"", (unsigned long long)lease, err.text);
+    for (size_t i = 0; i < CQ_COUNT(suffixes); i++) {
+        char name[64];
+        snprintf(name, sizeof name, "lease-%llu.%s", (unsigned long long)lease, suffixes[i]);
+        (void)unlinkat(a->leases_fd, name, 0);
+    }
 }
 
 void lease_free_if_over(struct lease *l)
 {
     if (l->state != LEASE_OVER || l->n_attempts)
         return;
-    remove_files(l);
+    lease_remove_files(l->agent, l->id);
     lease_forget(l);
 }
 

@@ -121,6 +121,15 @@ static void adopt(struct agent *a, const struct lease_header *h, bool is_held)
     }
 }
 
+/* After a power loss a journal may be empty, and the name of its shepherd's socket be there. */
+static void remove_unreadable(const struct agent *a, const char *name)
+{
+    unsigned long long lease = 0;
+    if (sscanf(name, "lease-%llu.journal", &lease) == 1)
+        lease_remove_files(a, lease);
+    (void)unlinkat(a->leases_fd, name, 0);
+}
+
 static void scan_one(struct agent *a, const char *name)
 {
     struct lease_header h;
@@ -131,7 +140,7 @@ static void scan_one(struct agent *a, const char *name)
     if (fd < 0 || journal_read_header(fd, &h, &err) != 0) {
         log_error("agent.scan file=%s error=\"%s\"", name, err.text);
         if (fd >= 0 && !is_held) /* cut off before its shepherd was asked for: nothing ran */
-            (void)unlinkat(a->leases_fd, name, 0);
+            remove_unreadable(a, name);
     } else {
         snprintf(expected, sizeof expected, "lease-%llu.journal", (unsigned long long)h.lease);
         if (strcmp(expected, name) == 0 && h.lease && lease_find(a, h.lease) == NULL)
