@@ -234,6 +234,24 @@ Test(agent, agent_and_shepherd_may_die_together)
     msg_fini(&holder);
 }
 
+Test(agent, a_stopped_shepherd_is_dead_before_the_scheduler_hears_of_it)
+{
+    up();
+    master_grant(&m, (struct work){.script = "sleep 100"});
+    master_wait_start(&m);
+    pid_t shepherd = shepherd_of_lease_7();
+    cr_assert_eq(kill(shepherd, SIGSTOP), 0);
+    cr_assert_eq(kill(master_pid(&m, "worker"), SIGKILL), 0);
+    struct msg hello = master_welcome(&m, HOUR_US, QUICK_US, 0), holder;
+    cr_assert_eq(hello.u.worker_hello.n_leases, 1);
+    cr_assert_eq(hello.u.worker_hello.leases[0].attempts[0].state, 3); /* ended */
+    cr_assert_eq(kill(shepherd, 0), -1, "the scheduler gives its work to others from now on");
+    msg_fini(&hello);
+    struct attempt_end e = master_end_of(&m, &holder);
+    cr_assert_eq(e.verdict, WORKER_VERDICT_LOST);
+    msg_fini(&holder);
+}
+
 Test(agent, a_new_execd_finds_the_shepherds_of_the_old_one)
 {
     up();

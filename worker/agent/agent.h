@@ -67,6 +67,7 @@ struct lease {
     bool is_dropped;  /* killed and forgotten */
     bool is_adopted;  /* from before this agent */
     bool is_awaited;  /* its inventory holds up the first HELLO */
+    bool is_given_up; /* it did not come in time: its shepherd is being killed */
     bool is_execds;   /* execd tells its end; else pid_watch does */
     bool is_stopped;  /* its journal says that the pool was stopped */
     struct attempt **attempts;

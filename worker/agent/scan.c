@@ -36,9 +36,32 @@ void scan_lease_known(struct lease *l)
         loop_timer_set(l->agent->scan_timer, 0);
 }
 
+/* A shepherd that is stopped or hangs holds what we cannot tell of, and what it runs goes on: only
+ * its death says that nothing does. The scheduler hears of it after that. */
+static bool end_silent(struct agent *a)
+{
+    size_t at = 0, n = 0;
+    void *value;
+    while (map_next(&a->leases, &at, &value)) {
+        struct lease *l = value;
+        if (!l->is_awaited || !l->is_execds || l->state != LEASE_LIVE || l->is_given_up)
+            continue;
+        log_warn("agent.scan lease=%llu error=\"its shepherd does not answer and is killed\"",
+                 (unsigned long long)l->id);
+        l->is_given_up = true;
+        execd_link_say(a, EXECD_KILL, l->id);
+        n++;
+    }
+    return n > 0;
+}
+
 static void on_scan_due(void *arg)
 {
     struct agent *a = arg;
+    if (a->n_awaited && end_silent(a)) {
+        loop_timer_set(a->scan_timer, loop_now(a->loop).mono_us + SCAN_US);
+        return;
+    }
     if (a->n_awaited)
         log_warn("agent.scan leases=%zu error=\"shepherds do not answer\"", a->n_awaited);
     scan_is_done(a);
