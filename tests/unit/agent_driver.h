@@ -200,7 +200,7 @@ static inline struct msg master_welcome(struct master *m, int64_t lease_us, int6
 struct work {
     uint64_t lease, job, task, attempt;
     const char *script, *tool, *cores;
-    uint64_t heartbeat, time_us, smt, membind;
+    uint64_t heartbeat, time_us, smt, membind, mem_mib;
 };
 
 static inline void master_grant(struct master *m, struct work w)
@@ -235,7 +235,7 @@ static inline void master_grant(struct master *m, struct work w)
                                  .lease = w.lease ? w.lease : 7,
                                  .heartbeat = w.heartbeat ? w.heartbeat : m->heartbeat,
                                  .cores = w.cores ? w.cores : "0",
-                                 .mem_mib = 100,
+                                 .mem_mib = w.mem_mib ? w.mem_mib : 100,
                                  .smt = w.smt,
                                  .membind = w.membind,
                                  .orders = &order,

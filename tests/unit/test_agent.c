@@ -308,6 +308,10 @@ Test(agent, refuses_what_it_cannot_honour)
     master_wait_start(&m);
     master_grant(&m, (struct work){.lease = 9, .job = 101, .script = "exit 0"});
     expect_refusal("cores that are in use");
+    master_grant(&m, (struct work){.lease = 9, .script = "exit 0", .cores = "1", .mem_mib = 4097});
+    expect_refusal("more memory than this worker has");
+    master_grant(&m, (struct work){.lease = 9, .script = "exit 0", .cores = "1", .mem_mib = 3997});
+    expect_refusal("memory that is in use"); /* 100 MiB of 4096 are */
     m.epoch = 0;
     master_grant(&m, (struct work){.lease = 10, .script = "exit 0"});
     expect_refusal("an older reign");

@@ -110,6 +110,22 @@ static int check_cores(struct agent *a, const struct bitset *wanted, struct cq_e
     return failed;
 }
 
+/* What the scheduler counts as free may still be held by what is being killed here. */
+static int check_memory(struct agent *a, uint64_t wanted_mib, struct cq_err *err)
+{
+    uint64_t used_mib = 0;
+    size_t at = 0;
+    void *value;
+    if (wanted_mib > a->topology.mem_mib)
+        return cq_fail(err, CQ_E_INVALID, "the grant names more memory than this worker has");
+    while (map_next(&a->leases, &at, &value))
+        if (lease_uses_cores(value))
+            used_mib += ((struct lease *)value)->mem_mib;
+    if (used_mib + wanted_mib > a->topology.mem_mib)
+        return cq_fail(err, CQ_E_CONFLICT, "the grant names memory that is in use");
+    return 0;
+}
+
 /* When the lease ends, counted from when the heartbeat was sent that the scheduler had last. */
 static int check_time(struct agent *a, uint64_t heartbeat, int64_t *until_us, struct cq_err *err)
 {
@@ -198,12 +214,9 @@ static struct lease *open_lease(struct agent *a, const struct msg_lease_grant *m
                                 struct bitset *cores, struct cq_err *err)
 {
     int64_t until_us = 0;
-    if (check_time(a, m->heartbeat, &until_us, err) != 0 || check_cores(a, cores, err) != 0)
+    if (check_time(a, m->heartbeat, &until_us, err) != 0 || check_cores(a, cores, err) != 0
+        || check_memory(a, m->mem_mib, err) != 0)
         return NULL;
-    if (m->mem_mib > a->topology.mem_mib) {
-        (void)cq_fail(err, CQ_E_INVALID, "the grant names more memory than this worker has");
-        return NULL;
-    }
     struct lease *l = lease_new(a, m->lease, m->epoch);
     l->mem_mib = m->mem_mib;
     l->smt = m->smt == 1 ? 1 : 0; /* 0 and 2 are all */
