@@ -334,6 +334,30 @@ Test(agent, drops_leases_that_the_scheduler_does_not_know)
     cr_assert_neq(access(survived, F_OK), 0);
 }
 
+/* A shepherd that does not get to end, as on a machine that swaps, holds nothing that is needed. */
+Test(agent, a_dropped_lease_without_work_frees_its_cores_at_once)
+{
+    struct msg holder;
+    up();
+    master_grant(&m, (struct work){.script = "exit 0"});
+    struct attempt_end e = master_end_of(&m, &holder);
+    master_ack(&m, &e, true);
+    msg_fini(&holder);
+    pid_t shepherd = shepherd_of_lease_7();
+    cr_assert_eq(kill(shepherd, SIGSTOP), 0);
+    zsock_close(m.server);
+    loop_turn(m.loop, clock_mono_us() + 300 * 1000);
+    m.epoch = 2;
+    master_listen(&m);
+    struct msg hello = master_welcome(&m, HOUR_US, QUICK_US, 7);
+    msg_fini(&hello);
+    master_grant(&m, (struct work){.lease = 8, .job = 101, .script = "exit 0"});
+    e = master_end_of(&m, &holder);
+    cr_assert_eq(e.verdict, WORKER_VERDICT_PASS);
+    msg_fini(&holder);
+    cr_assert_eq(kill(shepherd, SIGCONT), 0);
+}
+
 Test(agent, tells_the_ends_of_a_dropped_lease)
 {
     up();

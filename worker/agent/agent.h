@@ -65,6 +65,7 @@ struct lease {
     int64_t until_us; /* boot clock */
     bool is_closed;   /* the scheduler said: nothing more comes */
     bool is_dropped;  /* killed and forgotten */
+    bool had_work;    /* when it was dropped */
     bool is_adopted;  /* from before this agent */
     bool is_awaited;  /* its inventory holds up the first HELLO */
     bool is_given_up; /* it did not come in time: its shepherd is being killed */
@@ -175,10 +176,10 @@ void lease_renew_all(struct agent *a, int64_t until_us);
 void lease_drop(struct lease *l); /* kill and forget */
 void lease_on_record(struct lease *l, const struct lease_record *r);
 void lease_on_death(struct lease *l, const char *how); /* its shepherd and all below it are dead */
-bool lease_uses_cores(const struct lease *l);
-void lease_free_if_over(struct lease *l); /* may free `l` */
+bool lease_is_in_use(const struct lease *l);           /* its cores and memory */
+void lease_free_if_over(struct lease *l);              /* may free `l` */
 void lease_remove_files(const struct agent *a, uint64_t lease);
-void lease_forget(struct lease *l);       /* frees; the shepherd, if any, is not touched */
+void lease_forget(struct lease *l); /* frees; the shepherd, if any, is not touched */
 
 /* attempts.c */
 struct attempt *attempt_add(struct lease *l, uint64_t job, uint64_t task, uint64_t number);

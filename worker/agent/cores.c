@@ -41,7 +41,7 @@ static void say_lost(const struct lease *l, const struct bitset *lost)
     struct cq_str text CQ_CLEANUP(cq_str_fini) = {0};
     bitset_copy(&own, &l->cores);
     bitset_and(&own, lost);
-    if (bitset_count(&own) == 0 || !lease_uses_cores(l))
+    if (bitset_count(&own) == 0 || !lease_is_in_use(l))
         return;
     bitset_copy(&left, &l->cores);
     bitset_and(&left, &l->agent->topology.cores);

@@ -85,7 +85,7 @@ static void cores_in_use(struct agent *a, struct bitset *out)
     size_t at = 0;
     void *value;
     while (map_next(&a->leases, &at, &value))
-        if (lease_uses_cores(value))
+        if (lease_is_in_use(value))
             bitset_or(out, &((struct lease *)value)->cores);
 }
 
@@ -119,7 +119,7 @@ static int check_memory(struct agent *a, uint64_t wanted_mib, struct cq_err *err
     if (wanted_mib > a->topology.mem_mib)
         return cq_fail(err, CQ_E_INVALID, "the grant names more memory than this worker has");
     while (map_next(&a->leases, &at, &value))
-        if (lease_uses_cores(value))
+        if (lease_is_in_use(value))
             used_mib += ((struct lease *)value)->mem_mib;
     if (used_mib + wanted_mib > a->topology.mem_mib)
         return cq_fail(err, CQ_E_CONFLICT, "the grant names memory that is in use");

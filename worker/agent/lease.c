@@ -98,10 +98,19 @@ void lease_renew_all(struct agent *a, int64_t until_us)
         lease_renew(value, until_us);
 }
 
+static bool has_unfinished(const struct lease *l)
+{
+    for (size_t i = 0; i < l->n_attempts; i++)
+        if (l->attempts[i]->state != ATTEMPT_ENDED)
+            return true;
+    return false;
+}
+
 void lease_drop(struct lease *l)
 {
     struct shepherd_cmd cmd = shepherd_cmd_of(SHEPHERD_DROP, 0, 0, 0);
     log_info("lease.drop lease=%llu", (unsigned long long)l->id);
+    l->had_work |= l->is_awaited || has_unfinished(l);
     l->is_dropped = true;
     for (size_t i = l->n_attempts; i > 0; i--) /* ends are told until they are acknowledged */
         if (l->attempts[i - 1]->state != ATTEMPT_ENDED)
@@ -112,16 +121,13 @@ void lease_drop(struct lease *l)
         shepherd_link_send(l, &cmd, -1); /* freed at its death */
 }
 
-bool lease_uses_cores(const struct lease *l)
+bool lease_is_in_use(const struct lease *l)
 {
     if (l->state == LEASE_OVER)
         return false;
-    if (!l->is_closed || l->is_dropped)
-        return true;
-    for (size_t i = 0; i < l->n_attempts; i++)
-        if (l->attempts[i]->state != ATTEMPT_ENDED)
-            return true;
-    return false;
+    if (l->is_dropped)
+        return l->had_work; /* which is being killed; a shepherd without any holds nobody up */
+    return !l->is_closed || has_unfinished(l);
 }
 
 static struct attempt *attempt_of(struct lease *l, const struct lease_record *r)
