@@ -33,6 +33,7 @@ struct logs;
 struct outbox;
 struct ask;
 struct backup;
+struct submit;
 
 enum port { PORT_CLIENT, PORT_WORKER };
 
@@ -63,6 +64,7 @@ struct daemon {
     struct store_query *held, **held_last; /* wait for the filling batch to be handed over */
     size_t n_asks;                         /* queries that are not answered yet */
     struct map asks_of;                    /* principal -> size_t, how many of them */
+    struct submit *waiting_submits;        /* submit.c */
     struct outbox *outbox;
     struct map replies; /* handle given to the core -> struct reply_to */
     uint64_t last_handle;

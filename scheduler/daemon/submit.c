@@ -19,13 +19,45 @@ struct submit {
     struct in_dep *ended;
     size_t n_ended, cap_ended, cap_numbers;
     unsigned tries;
+    struct daemon *daemon;
+    bool is_key_new; /* so the store said, and nothing with this key was accepted since */
+    bool is_waiting; /* for the store; in the daemon's list */
+    struct submit *next_waiting;
 };
 
 static void go_on(struct daemon *d, struct submit *s);
 
+/* ---- those that wait for the store ---- */
+
+static void join_waiting(struct submit *s)
+{
+    s->is_waiting = true;
+    s->next_waiting = s->daemon->waiting_submits;
+    s->daemon->waiting_submits = s;
+}
+
+static void leave_waiting(struct submit *s)
+{
+    struct submit **at = &s->daemon->waiting_submits;
+    while (s->is_waiting && *at != s)
+        at = &(*at)->next_waiting;
+    if (s->is_waiting)
+        *at = s->next_waiting;
+    s->is_waiting = false;
+}
+
+/* What the store says of this key was read before: others that use it too must ask again. */
+static void note_key_used(const struct submit *accepted)
+{
+    for (struct submit *s = accepted->daemon->waiting_submits; s != NULL; s = s->next_waiting)
+        if (cq_uuid_equal(&s->key, &accepted->key))
+            s->is_key_new = false;
+}
+
 static void submit_free(void *data)
 {
     struct submit *s = data;
+    leave_waiting(s);
     for (size_t i = 0; i < s->n_ended; i++) {
         free_const(s->ended[i].name);
         free_const(s->ended[i].passed);
@@ -121,6 +153,7 @@ static void accept_again(struct daemon *d, struct submit *s, const struct job_su
 static void on_key(struct daemon *d, struct ask *ask, struct store_query *q)
 {
     struct submit *s = ask->data;
+    leave_waiting(s);
     s->asker = ask->asker;
     if (q->submit != NULL)
         accept_again(d, s, &q->submit->u.job_submit);
@@ -130,7 +163,7 @@ static void on_key(struct daemon *d, struct ask *ask, struct store_query *q)
 
 static bool key_needs_look_up(struct daemon *d, const struct submit *s)
 {
-    return core_find_key(d->core, s->asker.who.id, &s->key).v == 0
+    return !s->is_key_new && core_find_key(d->core, s->asker.who.id, &s->key).v == 0
            && !store_key_is_new(d->store, &s->key);
 }
 
@@ -139,6 +172,8 @@ static void ask_key(struct daemon *d, struct submit *s)
     struct store_query *q = store_query_new(QUERY_KEY, NULL);
     q->principal = s->asker.who.id;
     q->key = s->key;
+    s->is_key_new = true; /* unless the answer is another, or comes too late */
+    join_waiting(s);
     (void)ask_store(d, &s->asker, q, on_key, false, s, submit_free);
 }
 
@@ -161,6 +196,7 @@ static void note_ended(struct submit *s, const struct in_dep *dep)
 static void on_ended_jobs(struct daemon *d, struct ask *ask, struct store_query *q)
 {
     struct submit *s = ask->data;
+    leave_waiting(s);
     s->asker = ask->asker;
     for (size_t i = 0; i < q->n_jobs; i++) {
         const struct stored_job *j = &q->jobs[i];
@@ -320,6 +356,7 @@ static bool step_submit(struct daemon *d, struct submit *s)
     int rc = turn_step(d, &input, &err);
     inputs_fini(&in);
     if (rc == 0) {
+        note_key_used(s);
         submit_free(s);
         return true;
     }
@@ -333,6 +370,7 @@ static bool step_submit(struct daemon *d, struct submit *s)
 static void look_up_deps(struct daemon *d, struct submit *s, struct store_query *q)
 {
     if (q->n_numbers <= QUERY_ROWS_MAX) {
+        join_waiting(s);
         (void)ask_store(d, &s->asker, q, on_ended_jobs, false, s, submit_free);
         return;
     }
@@ -342,12 +380,19 @@ static void look_up_deps(struct daemon *d, struct submit *s, struct store_query 
     refuse(d, s, &err);
 }
 
+/* The key is looked at last, again: while we asked for dependencies, the jobs of an earlier copy of
+ * this request may have ended and left the core. */
 static void go_on(struct daemon *d, struct submit *s)
 {
     struct store_query *q;
-    while ((q = unknown_deps(d, s)) == NULL)
+    while ((q = unknown_deps(d, s)) == NULL) {
+        if (key_needs_look_up(d, s)) {
+            ask_key(d, s);
+            return;
+        }
         if (step_submit(d, s))
             return;
+    }
     look_up_deps(d, s, q);
 }
 
@@ -355,6 +400,7 @@ void on_submit(struct daemon *d, const struct asker *a, struct msg *m)
 {
     struct submit *s = CQ_NEW(struct submit);
     struct cq_err err = {0};
+    s->daemon = d;
     s->asker = *a;
     s->m = *m;
     *m = (struct msg){0}; /* ours now: it may have to wait */
