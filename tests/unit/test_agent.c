@@ -273,6 +273,30 @@ Test(agent, a_new_execd_finds_the_shepherds_of_the_old_one)
     msg_fini(&holder);
 }
 
+Test(agent, the_end_of_a_shepherd_that_cannot_be_reached_is_seen)
+{
+    up();
+    master_grant(&m, (struct work){.script = "sleep 100"});
+    master_wait_start(&m);
+    pid_t shepherd = shepherd_of_lease_7();
+    kill(m.execd, SIGKILL);
+    waitpid(m.execd, NULL, 0);
+    for (int64_t until = clock_mono_us() + MASTER_WAIT_US;
+         master_pid(&m, "worker") && clock_mono_us() < until;)
+        loop_turn(m.loop, clock_mono_us() + 5000); /* the agent leaves with its execd */
+    master_drop_kept(&m);
+    CQ_CLEANUP(cq_free_ptr) char *path = path_format("%s/run/leases/lease-7.sock", m.dir);
+    cr_assert_eq(unlink(path), 0);
+    master_start_worker(&m);
+    struct msg hello = master_welcome(&m, HOUR_US, QUICK_US, 0), holder;
+    cr_assert_eq(hello.u.worker_hello.n_leases, 1);
+    msg_fini(&hello);
+    cr_assert_eq(kill(shepherd, SIGKILL), 0);
+    struct attempt_end e = master_end_of(&m, &holder);
+    cr_assert_eq(e.verdict, WORKER_VERDICT_LOST);
+    msg_fini(&holder);
+}
+
 Test(agent, says_hello_again_when_the_scheduler_was_away)
 {
     up();

@@ -218,6 +218,7 @@ bool execd_link_has(const struct agent *a, uint64_t lease); /* told as HELD at t
 /* scan.c: what earlier agents left. */
 void scan_start(struct agent *a);
 void scan_lease_known(struct lease *l);  /* its inventory is complete */
+bool scan_lease_ended(struct lease *l);  /* nobody holds its journal: settles it; may free `l` */
 void scan_read_journal(struct lease *l); /* takes in what it says; nothing twice */
 
 /* publish.c */

@@ -122,6 +122,22 @@ static void settle_dead(struct lease *l, const struct lease_header *h)
                                        : "the machine was started anew");
 }
 
+/* For a shepherd that cannot be reached: its end is known by its lock alone. */
+bool scan_lease_ended(struct lease *l)
+{
+    char name[64];
+    struct lease_header h;
+    bool is_held = false;
+    snprintf(name, sizeof name, "lease-%llu.journal", (unsigned long long)l->id);
+    int fd = journal_open(l->agent->leases_fd, name, &is_held, NULL);
+    bool is_ended = fd >= 0 && !is_held && journal_read_header(fd, &h, NULL) == 0;
+    if (fd >= 0)
+        close(fd);
+    if (is_ended)
+        settle_dead(l, &h);
+    return is_ended;
+}
+
 static void adopt(struct agent *a, const struct lease_header *h, bool is_held)
 {
     struct lease *l = lease_new(a, h->lease, h->epoch);

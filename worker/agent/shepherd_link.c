@@ -9,7 +9,12 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { CONNECT_AGAIN_US = 20 * 1000, CONNECT_TRIES = 500, READS_A_TURN = 16 };
+enum {
+    CONNECT_AGAIN_US = 20 * 1000,
+    CONNECT_TRIES = 500, /* then slowly */
+    CONNECT_SLOW_US = 1000 * 1000,
+    READS_A_TURN = 16
+};
 
 struct outgoing {
     struct shepherd_cmd cmds[SHEPHERD_CMDS_MAX];
@@ -175,14 +180,17 @@ void shepherd_link_connect(struct lease *l)
         watch_process(l);
         return;
     }
+    int why = errno;
     if (fd >= 0)
         close(fd);
-    if (++l->connect_tries > CONNECT_TRIES) {
+    if (++l->connect_tries == CONNECT_TRIES) /* its own clock ends it; when it does is seen here */
         log_error("lease.connect lease=%llu error=\"%s\"", (unsigned long long)l->id,
-                  strerror(errno));
-        return; /* it is still held; its own clock ends it */
-    }
+                  strerror(why));
+    if (l->connect_tries > 1 && scan_lease_ended(l))
+        return;
+    bool is_slow = l->connect_tries >= CONNECT_TRIES;
     if (l->connect_timer == NULL)
         l->connect_timer = loop_timer_new(l->agent->loop, on_connect_due, l);
-    loop_timer_set(l->connect_timer, loop_now(l->agent->loop).mono_us + CONNECT_AGAIN_US);
+    loop_timer_set(l->connect_timer, loop_now(l->agent->loop).mono_us
+                                         + (is_slow ? CONNECT_SLOW_US : CONNECT_AGAIN_US));
 }
