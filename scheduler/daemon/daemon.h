@@ -183,6 +183,9 @@ struct worker_session {
     struct zpeer peer;
     bool is_open;    /* HELLO came, and the connection is not known to be gone */
     bool is_welcome; /* the core has settled it */
+    struct cq_uuid incarnation, boot_id; /* of the newest HELLO, as the next two */
+    uint64_t hello;
+    int64_t started_us;
     char *node;
     struct tool_row *tools; /* owned texts */
     size_t n_tools;

@@ -83,6 +83,18 @@ static void send_worker_error(struct daemon *d, const struct zpeer *peer, uint64
 
 /* ---- WORKER_HELLO ---- */
 
+/* What is on its way when a connection breaks may arrive after the next connection's HELLO. An
+ * older inventory must not count: what was granted since is not in it. */
+static bool is_outdated(const struct worker_session *s, const struct msg_worker_hello *h)
+{
+    if (s == NULL)
+        return false;
+    if (memcmp(s->incarnation.bytes, h->incarnation.data, sizeof s->incarnation.bytes) == 0)
+        return h->heartbeat <= s->hello;
+    return memcmp(s->boot_id.bytes, h->boot_id.data, sizeof s->boot_id.bytes) == 0
+           && h->started_us != 0 && h->started_us < s->started_us;
+}
+
 static struct worker_session *open_session(struct daemon *d, struct principal_id p,
                                            const struct zpeer *peer,
                                            const struct msg_worker_hello *h)
@@ -96,6 +108,10 @@ static struct worker_session *open_session(struct daemon *d, struct principal_id
     s->peer = *peer;
     s->is_open = true;
     s->is_welcome = false;
+    memcpy(s->incarnation.bytes, h->incarnation.data, sizeof s->incarnation.bytes);
+    memcpy(s->boot_id.bytes, h->boot_id.data, sizeof s->boot_id.bytes);
+    s->hello = h->heartbeat;
+    s->started_us = h->started_us;
     free(s->node);
     s->node = cq_strdup(h->node);
     free_tools(s);
@@ -167,6 +183,10 @@ static int take_hello(struct daemon *d, const struct zpeer *peer, const struct m
 {
     if (core_check_hello(d->core, in, err) != 0)
         return -1;
+    if (is_outdated(worker_session_of(d, in->principal), h)) {
+        log_info("worker.hello node=%s why=\"it is older than the last one\"", h->node);
+        return 0;
+    }
     struct worker_session *s = open_session(d, in->principal, peer, h);
     log_info("worker.hello node=%s leases=%zu", s->node, h->n_leases);
     int rc = turn_step(d, in, err);

@@ -206,6 +206,7 @@ static int set_up(struct agent *a, struct cq_err *err)
         return cq_fail(err, CQ_E_INTERNAL, "libsodium cannot be initialised");
     randombytes_buf(a->incarnation.bytes, sizeof a->incarnation.bytes);
     a->boot_id = clock_boot_id();
+    a->started_us = clock_mono_us();
     choose_name(a);
     raise_files();
     cores_init(a);

@@ -144,7 +144,8 @@ static void say_hello(struct agent *a)
         .tools = a->tools.rows,
         .n_tools = a->tools.n,
         .leases = leases,
-        .n_leases = n_leases};
+        .n_leases = n_leases,
+        .started_us = a->started_us};
     if (!session_send(a, &m))
         log_warn("session.hello error=\"not sent\"");
     for (size_t i = 0; i < n_leases; i++)
