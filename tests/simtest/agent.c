@@ -64,6 +64,15 @@ struct proc *agent_start(struct machine *m, int execd_fd)
     return p;
 }
 
+void agent_stop(struct machine *m)
+{
+    struct agent_self *self = m->agent ? m->agent->self : NULL;
+    if (self == NULL)
+        return;
+    loop_stop(self->agent.loop);
+    proc_wake_soon(m->agent);
+}
+
 /* ---- what it reads from hardware ---- */
 
 int topology_load(const struct topology_options *o, struct topology *out, struct cq_err *err)

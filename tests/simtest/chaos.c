@@ -8,7 +8,7 @@
 #include "tests/simtest/nodes.h"
 
 static int64_t until_us;
-static uint64_t weights[9]; /* of a run: how much of each kind */
+static uint64_t weights[11]; /* of a run: how much of each kind */
 
 /* ---- chipqd ---- */
 
@@ -62,13 +62,13 @@ static void on_boot_due(void *arg, uint64_t n)
 {
     struct machine *m = arg;
     (void)n;
-    if (m->execd == NULL)
+    if (!m->is_on)
         machine_boot(m);
 }
 
 static void power_cycle(struct machine *m)
 {
-    if (m->execd == NULL)
+    if (!m->is_on)
         return;
     network_break(m->index, true);
     machine_lose_power(m);
@@ -97,8 +97,10 @@ static void hit_agent(struct machine *m)
 {
     if (m->agent == NULL)
         return;
-    if (dice_chance(500))
+    if (dice_chance(400))
         proc_kill(m->agent);
+    else if (dice_chance(300))
+        agent_stop(m);
     else
         proc_pause(m->agent, sim.now_us + draw_pause());
 }
@@ -159,6 +161,12 @@ static void hit(uint64_t kind)
     case 7:
         break_some();
         break;
+    case 8:
+        machine_kill_execd(any_machine());
+        break;
+    case 9:
+        clients_kill(dice_roll(settings.n_clients));
+        break;
     default:
         set_clock();
         break;
@@ -187,7 +195,7 @@ void chaos_start(int64_t end_us)
     is_power_loss = false;
     for (size_t i = 0; i < CQ_COUNT(weights); i++)
         weights[i] = dice_chance(350) ? 0 : 1 + dice_roll(6); /* runs differ in what they have */
-    weights[8] = 1;
+    weights[CQ_COUNT(weights) - 1] = 1;
     on_master_due(NULL, 0);
     event_in(dice_span(5 * SECONDS), on_fault, NULL, 0);
 }
@@ -208,6 +216,7 @@ void chaos_heal(void)
     for (size_t i = 0; i < settings.n_machines; i++) {
         machines[i].frozen_until_us = sim.now_us;
         on_boot_due(&machines[i], 0);
+        machine_start_execd(&machines[i]);
     }
     on_master_due(NULL, 0);
 }

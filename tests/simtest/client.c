@@ -325,6 +325,20 @@ static void start_client(size_t i)
     proc_wake(c->proc, sim.now_us + dice_span(2 * SECONDS));
 }
 
+static void on_client_due(void *arg, uint64_t i)
+{
+    (void)arg;
+    if (!clients[i].proc->is_alive)
+        start_client(i);
+    clients[i].is_retired = sim.is_healed;
+}
+
+void clients_kill(size_t i)
+{
+    proc_kill(clients[i].proc);
+    event_in(dice_span(2 * SECONDS), on_client_due, NULL, i);
+}
+
 void clients_start(void)
 {
     for (size_t i = 0; i < settings.n_clients; i++)

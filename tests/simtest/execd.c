@@ -40,15 +40,21 @@ static void say(struct execd *x, uint32_t type, uint64_t lease, int64_t pid, int
     (void)sim_send(x->agent_fd, &e, sizeof e, 0);
 }
 
+/* Of a machine; NULL: none runs, or it has not come to do anything yet. */
+static struct execd *execd_of(const struct machine *m)
+{
+    return m->execd && m->execd->is_alive ? m->execd->self : NULL;
+}
+
 static void agent_died(struct proc *p)
 {
+    struct execd *x = execd_of(p->machine);
     network_client_died(p);
-    if (p->machine->execd && p->machine->execd->is_alive) {
-        struct execd *x = p->machine->execd->self;
-        x->agent_at_us = sim.now_us + dice_between(50 * MS, 500 * MS);
-        proc_wake(p->machine->execd, x->agent_at_us);
-    }
     p->machine->agent = NULL;
+    if (x == NULL)
+        return;
+    x->agent_at_us = sim.now_us + dice_between(50 * MS, 500 * MS);
+    proc_wake(p->machine->execd, x->agent_at_us);
 }
 
 static void start_agent(struct proc *p, struct execd *x)
@@ -74,14 +80,13 @@ static void shepherd_died(struct proc *p)
 {
     jobs_parent_died(p);
     kernel_process_ended(p);
-    struct proc *execd = p->machine->execd;
-    if (execd == NULL || !execd->is_alive)
+    struct execd *x = execd_of(p->machine);
+    if (x == NULL)
         return;
-    struct execd *x = execd->self;
     for (size_t i = 0; i < x->n; i++)
         if (x->children[i].proc == p)
             x->children[i].is_dead = true;
-    proc_wake_soon(execd);
+    proc_wake_soon(p->machine->execd);
 }
 
 static bool has_lease(const struct execd *x, uint64_t lease)
@@ -153,44 +158,69 @@ static void turn(struct proc *p)
     while (read_request(p, x))
         ;
     tell_ends(x);
-    if (x->agent_at_us <= sim.now_us)
+    if (x->agent_at_us <= sim.now_us && p->machine->agent != NULL)
+        x->agent_at_us = sim.now_us + 200 * MS; /* an older one holds the instance's lock */
+    else if (x->agent_at_us <= sim.now_us)
         start_agent(p, x);
     proc_wake(p, x->agent_at_us);
 }
 
 /* ---- power ---- */
 
-void machine_boot(struct machine *m)
+void machine_start_execd(struct machine *m)
 {
     char name[32];
-    sim_randombytes_buf(&m->boot_id, sizeof m->boot_id);
-    m->clock.offset_us = dice_between(1, 100 * SECONDS) - sim.now_us; /* boot time starts anew */
-    m->frozen_until_us = 0;
-    note("machine.boot", m->index, 0, 0, 0);
+    if (!m->is_on || m->execd != NULL)
+        return;
     (void)snprintf(name, sizeof name, "%s/execd", m->name);
     m->execd = proc_new(PROC_EXECD, m, &m->clock, name);
     m->execd->turn = turn;
     proc_wake_soon(m->execd);
 }
 
+static void on_execd_due(void *arg, uint64_t n)
+{
+    (void)n;
+    machine_start_execd(arg);
+}
+
+void machine_kill_execd(struct machine *m)
+{
+    struct proc *execd = m->execd;
+    if (execd == NULL)
+        return;
+    m->execd = NULL;
+    proc_kill(execd);
+    event_in(dice_span(SECONDS), on_execd_due, m, 0);
+}
+
+void machine_boot(struct machine *m)
+{
+    sim_randombytes_buf(&m->boot_id, sizeof m->boot_id);
+    m->clock.offset_us = dice_between(1, 100 * SECONDS) - sim.now_us; /* boot time starts anew */
+    m->frozen_until_us = 0;
+    note("machine.boot", m->index, 0, 0, 0);
+    m->is_on = true;
+    machine_start_execd(m);
+}
+
 void machine_lose_power(struct machine *m)
 {
     note("machine.off", m->index, 0, 0, 0);
     jobs_machine_died(m);
-    struct proc *execd = m->execd;
+    m->is_on = false;
     m->execd = NULL;
     for (struct proc *p = sim.procs; p; p = p->next)
         if (p->machine == m)
             proc_kill(p);
-    (void)execd;
     m->agent = NULL;
     kernel_lose_power(m);
 }
 
 void machine_freeze(struct machine *m, int64_t until_us)
 {
-    if (m->execd == NULL)
-        return; /* it is off */
+    if (!m->is_on)
+        return;
     m->frozen_until_us = until_us;
     for (struct proc *p = sim.procs; p; p = p->next)
         if (p->machine == m)

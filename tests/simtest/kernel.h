@@ -30,7 +30,8 @@ struct machine {
     struct cq_uuid boot_id;
     struct file *files;
     uint64_t cores, mem_mib;
-    struct proc *execd, *agent;
+    struct proc *execd, *agent; /* NULL: none runs */
+    bool is_on;
     int64_t frozen_until_us;
 };
 

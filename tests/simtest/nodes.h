@@ -36,19 +36,23 @@ const struct core *master_core(void); /* of the chipqd that lives, between its t
 /* execd.c: starts agents and shepherds of a machine, and is the parent of both */
 void machine_boot(struct machine *m);
 void machine_lose_power(struct machine *m);
+void machine_kill_execd(struct machine *m);  /* it is started again; shepherds live on */
+void machine_start_execd(struct machine *m); /* unless it runs */
 void machine_freeze(struct machine *m, int64_t until_us);
 struct proc *machine_shepherd(const struct machine *m, size_t nth); /* NULL: not so many */
 size_t machine_n_shepherds(const struct machine *m);
 
 /* agent.c, shepherd.c */
 struct proc *agent_start(struct machine *m, int execd_fd);
+void agent_stop(struct machine *m); /* SIGTERM, as for an upgrade */
 struct proc *shepherd_start(struct machine *m, uint64_t lease, const int fds[3],
                             void (*died)(struct proc *p));
 
 /* client.c */
 void clients_start(void);
-void clients_retire(void); /* no more submits; they look after what waits for a person, and an
-                              operator resumes machines that chipqd has drained */
-void clients_end(void);    /* gives back what coroutines need */
+void clients_retire(void);   /* no more submits; they look after what waits for a person, and an
+                                operator resumes machines that chipqd has drained */
+void clients_kill(size_t i); /* another one of that person starts later */
+void clients_end(void);      /* gives back what coroutines need */
 
 #endif
