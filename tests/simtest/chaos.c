@@ -70,7 +70,7 @@ static void power_cycle(struct machine *m)
 {
     if (!m->is_on)
         return;
-    network_break(m->index, true);
+    network_lose(m->index);
     machine_lose_power(m);
     event_in(dice_between(SECONDS, 2 * settings.lease_us), on_boot_due, m, 0);
 }

@@ -136,6 +136,12 @@ static bool is_unsure(enum cq_code code)
            || code == CQ_E_INTERNAL;
 }
 
+/* Some lose patience at once. */
+static int64_t draw_patience(void)
+{
+    return dice_chance(150) ? dice_span(5 * MS) : dice_span(10 * SECONDS);
+}
+
 static void send_submit(struct client *c, struct submit_note *s)
 {
     struct msg m = {0}, answer = {0};
@@ -146,7 +152,7 @@ static void send_submit(struct client *c, struct submit_note *s)
          (uint64_t)s->fate);
     if (breaks(BREAK_PHANTOM) && dice_chance(100))
         ((struct job_spec *)(uintptr_t)m.u.submit.jobs)->cores = 1 + dice_roll(2);
-    if (net_client_call(c->session, &m, &answer, dice_span(10 * SECONDS), &err) == 0) {
+    if (net_client_call(c->session, &m, &answer, draw_patience(), &err) == 0) {
         if (answer.code == MSG_ACCEPTED)
             rules_accepted(s, &answer.u.accepted);
         else
@@ -219,6 +225,11 @@ static void work(struct client *c)
         send_submit(c, draft_submit(c));
     else
         act_on_some(c);
+    for (int i = 0; i < 3 && dice_chance(150); i++) { /* the same again, at once */
+        old = any_submit_of(c);
+        if (old)
+            send_submit(c, old);
+    }
     nap(c, dice_span(4 * SECONDS));
 }
 

@@ -6,6 +6,7 @@
 #include "common/wire/message.h"
 #include "tests/simtest/breaks.h"
 #include "tests/simtest/loop.h"
+#include "tests/simtest/rules.h"
 
 enum {
     LATENCY_US = 400,
@@ -377,6 +378,14 @@ void network_break(size_t line, bool is_silent)
             break_conn(net.conns[k], is_silent);
 }
 
+void network_lose(size_t line)
+{
+    network_break(line, true);
+    for (size_t k = 0; k < net.n; k++)
+        if (net.conns[k]->line == line)
+            net.conns[k]->is_lossy = true;
+}
+
 void network_server_died(bool is_silent)
 {
     net.servers[0] = net.servers[1] = NULL;
@@ -457,6 +466,11 @@ static void note_message(const struct item *i)
     note_bytes(i->data, i->bytes);
     if (code != MSG_HEARTBEAT && code != MSG_HEARTBEAT_ACK)
         note(msg_code_name(code), i->conn->line, i->conn->id, i->bytes, i->is_late);
+    struct msg m = {0};
+    if (code != MSG_ATTEMPT_ACK || msg_decode(i->data, i->bytes, &m, NULL) != 0)
+        return;
+    rules_acknowledged(&m.u.attempt_ack);
+    msg_fini(&m);
 }
 
 static void take_data(struct zsock *z, struct item *i)

@@ -14,6 +14,7 @@ void network_set_line(struct proc *p, size_t line); /* the host that a process s
 void network_cut(size_t line, bool up, bool down, int64_t until_us);
 /* All connections of a line break. Silent: nobody is told, until somebody notices. */
 void network_break(size_t line, bool is_silent);
+void network_lose(size_t line); /* as network_break, silent, and nothing arrives late */
 void network_server_died(bool is_silent);
 void network_client_died(struct proc *p);
 void network_heal(void);

@@ -46,6 +46,8 @@ struct proc *proc_new(enum proc_kind kind, struct machine *m, struct clock *cloc
     p->pid = 1000 + ++last_pid;
     p->is_alive = true;
     p->wake_at_us = NEVER_US;
+    if (m && m->frozen_until_us > sim.now_us)
+        p->paused_until_us = m->frozen_until_us;
     (void)cq_copy_text(p->name, sizeof p->name, name);
     heap_open(&p->heap);
     p->next = sim.procs;

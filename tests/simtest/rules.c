@@ -131,6 +131,32 @@ void rules_refused(struct submit_note *s, enum cq_code code, const char *text)
                      j->number, text);
 }
 
+static bool is_cancelled(const struct known_job *j, uint64_t task)
+{
+    struct ranges r = {0};
+    if (j->is_cancelled || j->cancelled == NULL)
+        return j->is_cancelled;
+    bool is = ranges_parse(j->cancelled, INT32_MAX, 100000, &r, NULL) == 0
+              && ranges_has(&r, (uint32_t)task);
+    ranges_fini(&r);
+    return is;
+}
+
+/* R9: it has had the time to reach every machine, or to let the lease run out. */
+static void check_gone(void *arg, uint64_t n)
+{
+    const struct known_job *j = arg;
+    (void)n;
+    for (size_t i = 0; i < truths.n; i++) {
+        const struct truth *t = truths.all[i];
+        if (t->job == j->id && t->is_alive && !t->was_frozen && is_cancelled(j, t->task))
+            sim_fail("R9",
+                     "job %" PRIu64 " task %" PRIu64 " attempt %" PRIu64
+                     " still runs, and its cancel was acknowledged long ago",
+                     j->number, t->task, t->attempt);
+    }
+}
+
 /* R9: an acknowledged cancel is on the disk, or there was nothing left to cancel. */
 void rules_cancelled(uint64_t enterprise, uint64_t number, const char *tasks, uint64_t running,
                      uint64_t sent)
@@ -145,6 +171,8 @@ void rules_cancelled(uint64_t enterprise, uint64_t number, const char *tasks, ui
     else if (!j->is_over && !j->is_cancelled && j->cancelled == NULL && *tasks == '\0')
         sim_fail("R9", "the cancel of job %" PRIu64 " was acknowledged and is not on the disk",
                  number);
+    else if (!j->is_over)
+        event_in(2 * settings.lease_us + 60 * SECONDS, check_gone, j, 0);
 }
 
 bool rules_waits_for_person(uint64_t job)
@@ -199,17 +227,6 @@ static void on_submit(const struct job_submit *r)
     rules.n_jobs++;
     note("job", r->enterprise, r->number, s->key.bytes[0] * 256U + s->key.bytes[1],
          r->submit_index);
-}
-
-static bool is_cancelled(const struct known_job *j, uint64_t task)
-{
-    struct ranges r = {0};
-    if (j->is_cancelled || j->cancelled == NULL)
-        return j->is_cancelled;
-    bool is = ranges_parse(j->cancelled, INT32_MAX, 100000, &r, NULL) == 0
-              && ranges_has(&r, (uint32_t)task);
-    ranges_fini(&r);
-    return is;
 }
 
 static void on_cancel(const struct job_cancel *r)
@@ -431,6 +448,23 @@ void rules_published(uint64_t job, uint64_t task, uint64_t attempt)
     struct known_attempt *a = find_attempt(j, task, attempt);
     if (a == NULL || !a->is_ended || !a->was_accepted)
         sim_fail("R8", "outputs of an attempt are published whose end does not count");
+}
+
+/* Accepted is what is on the disk as this worker's word; stale is never what is. */
+void rules_acknowledged(const struct msg_attempt_ack *m)
+{
+    for (size_t i = 0; i < m->n_accepted + m->n_stale; i++) {
+        bool is_accepted = i < m->n_accepted;
+        const struct attempt_ref *r = is_accepted ? &m->accepted[i] : &m->stale[i - m->n_accepted];
+        const struct known_attempt *a = find_attempt(find_job(r->job), r->task, r->attempt);
+        bool is_on_disk = a && a->is_ended && a->was_accepted;
+        if (is_accepted != is_on_disk)
+            sim_fail("R8",
+                     "the end of job id %" PRIu64 " task %" PRIu64 " attempt %" PRIu64
+                     " is %s, and on the disk it is %s",
+                     r->job, r->task, r->attempt, is_accepted ? "accepted" : "called stale",
+                     is_on_disk ? "accepted" : "not");
+    }
 }
 
 /* ---- restarts, and the end ---- */

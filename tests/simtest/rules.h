@@ -71,6 +71,7 @@ void rules_books(const struct core *c, struct now now);
 /* workers */
 void rules_started(struct truth *t); /* the newest of `truths` */
 void rules_published(uint64_t job, uint64_t task, uint64_t attempt);
+void rules_acknowledged(const struct msg_attempt_ack *m); /* as it reaches the agent */
 
 /* At the end: everything healed and had its time. */
 bool rules_is_quiet(void);

@@ -8,12 +8,14 @@ int shepherd_main(int argc, char **argv);
 #include "tests/simtest/breaks.h"
 #include "tests/simtest/jobs.h"
 #include "tests/simtest/nodes.h"
+#include "tests/simtest/shepherd.h"
 
 #include "common/base/pure/mem.h"
 
 static void turn(struct proc *p)
 {
     struct shepherd *s = p->self;
+    lease_link_reset();
     if (s == NULL) {
         s = p->self = CQ_NEW(struct shepherd);
         set_up(s, false);

@@ -161,6 +161,14 @@ static void put_entity(const struct disk_record *e)
     }
 }
 
+static void print_record(const struct record *r)
+{
+    struct cq_str text = {0};
+    record_format_json(r, &text);
+    printf("              %s %s\n", record_type_name(r->type), cq_str_text(&text));
+    cq_str_fini(&text);
+}
+
 static void put_record(const struct disk_record *r)
 {
     cq_grow(&disk.journal, &disk.cap_journal, disk.n_journal);
@@ -170,6 +178,8 @@ static void put_record(const struct disk_record *r)
     struct record *decoded = disk_decode(r);
     if (decoded)
         rules_record(decoded);
+    if (decoded && sim.is_loud)
+        print_record(decoded);
     record_free(decoded);
 }
 
