@@ -67,6 +67,18 @@ static const struct known_job *any_job_of(const struct client *c)
     return found;
 }
 
+/* More often than not one that runs. */
+static const struct known_job *job_to_act_on(const struct client *c)
+{
+    const struct known_job *found = NULL;
+    size_t n = 0;
+    for (size_t i = 0; i < truths.n; i++)
+        for (const struct known_job *j = rules.jobs; truths.all[i]->is_alive && j; j = j->next)
+            if (j->id == truths.all[i]->job && j->principal == c->principal && dice_roll(++n) == 0)
+                found = j;
+    return found && dice_chance(600) ? found : any_job_of(c);
+}
+
 static void draft_deps(const struct client *c, struct draft *d, size_t i)
 {
     struct job_spec *j = &d->jobs[i];
@@ -187,7 +199,7 @@ static void act_on_some(struct client *c)
 {
     static const uint64_t actions[] = {ACTION_CANCEL,  ACTION_CANCEL,  ACTION_HOLD,
                                        ACTION_RELEASE, ACTION_REQUEUE, ACTION_RELEASE};
-    const struct known_job *j = any_job_of(c);
+    const struct known_job *j = job_to_act_on(c);
     char tasks[24] = "";
     if (j == NULL)
         return;

@@ -448,6 +448,12 @@ static struct zpeer peer_of(const struct conn *c)
     return p;
 }
 
+static void on_early_break(void *arg, uint64_t n)
+{
+    (void)n;
+    break_conn(arg, false);
+}
+
 static void take_connect(struct conn *c)
 {
     uint8_t key[CURVE_KEY_BYTES];
@@ -457,6 +463,8 @@ static void take_connect(struct conn *c)
     i->state = is_known ? ZSOCK_CONNECTED : ZSOCK_REFUSED;
     c->is_open = is_known;
     send_item(i, false);
+    if (!sim.is_healed && dice_chance(20)) /* just when the first words are on their way */
+        event_in(dice_between(1, 4 * MS), on_early_break, c, 0);
 }
 
 /* Third byte of a frame, after the array's head and the version. Heartbeats would fill the ring. */

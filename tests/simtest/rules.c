@@ -146,8 +146,7 @@ static bool is_cancelled(const struct known_job *j, uint64_t task)
 static void check_gone(void *arg, uint64_t n)
 {
     const struct known_job *j = arg;
-    (void)n;
-    for (size_t i = 0; i < truths.n; i++) {
+    for (size_t i = 0; n == j->n_cancels && i < truths.n; i++) {
         const struct truth *t = truths.all[i];
         if (t->job == j->id && t->is_alive && !t->was_frozen && is_cancelled(j, t->task))
             sim_fail("R9",
@@ -172,7 +171,8 @@ void rules_cancelled(uint64_t enterprise, uint64_t number, const char *tasks, ui
         sim_fail("R9", "the cancel of job %" PRIu64 " was acknowledged and is not on the disk",
                  number);
     else if (!j->is_over)
-        event_in(2 * settings.lease_us + 60 * SECONDS, check_gone, j, 0);
+        event_in(settings.lease_us + settings.lease_us / 50 + frozen_us() + 10 * SECONDS,
+                 check_gone, j, ++j->n_cancels);
 }
 
 bool rules_waits_for_person(uint64_t job)

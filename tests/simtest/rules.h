@@ -31,8 +31,9 @@ struct known_job { /* as its JOB_SUBMIT on the disk says */
     uint64_t id, enterprise, number, principal, submit_index;
     struct submit_note *submit;
     bool is_never, asks_on_loss, is_cancelled, is_over;
-    int64_t moved_us; /* when one of its attempts was last given out or ended */
-    char *cancelled;  /* ranges, of those that name tasks */
+    int64_t moved_us;   /* when one of its attempts was last given out or ended */
+    char *cancelled;    /* ranges, of those that name tasks */
+    uint64_t n_cancels; /* acknowledged, while there was something to end */
     struct known_attempt *attempts;
     size_t n_attempts, cap_attempts;
     struct known_job *next;
