@@ -41,5 +41,6 @@ void disk_crash(bool is_power_loss);
 const struct disk_job *disk_job_by_id(uint64_t id);
 const struct disk_job *disk_job_by_number(uint64_t enterprise, uint64_t number);
 struct record *disk_decode(const struct disk_record *r); /* the caller frees */
+void disk_answer(struct store_query *q);                 /* store_queries.c */
 
 #endif
