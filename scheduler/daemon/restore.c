@@ -73,6 +73,30 @@ static int copy_file(const struct restore *r, struct cq_err *err)
                          r->o->restore_file, r->made);
 }
 
+/* The old pool is gone, and this one may be elsewhere: whoever has a worker's key is welcome at
+ * once, from whatever directory. */
+static int forget_home(void *arg, const struct record *r, struct cq_err *err)
+{
+    const struct worker_up *w = &r->u.worker_up;
+    struct store_batch *b = arg;
+    (void)err;
+    if (r->type != RECORD_WORKER_UP || cq_uuid_is_zero(&w->home))
+        return 0;
+    struct record *moved = record_new(RECORD_WORKER_UP);
+    moved->u.worker_up = (struct worker_up){.worker = w->worker,
+                                            .incarnation = w->incarnation,
+                                            .boot_id = w->boot_id,
+                                            .name = cq_strdup(w->name),
+                                            .cores = cq_strdup(w->cores),
+                                            .mem_mib = w->mem_mib,
+                                            .topology = cq_strdup(w->topology),
+                                            .features = cq_strdup(w->features)};
+    const struct entity_view e = {.type = RECORD_WORKER_UP, .id = w->worker, .record = moved};
+    store_batch_add_entity(b, &e);
+    store_batch_add_record(b, moved, clock_now().wall_us);
+    return 0;
+}
+
 static int note_restore(struct store *s, const struct restore *r, struct cq_err *err)
 {
     const char *slash = strrchr(r->o->restore_file, '/');
@@ -88,6 +112,10 @@ static int note_restore(struct store *s, const struct restore *r, struct cq_err 
     what->u.backup_rec.restored = 1;
     what->u.backup_rec.at_us = wall_us;
     store_batch_add_record(b, what, wall_us);
+    if (store_load(s, forget_home, b, err) != 0) {
+        store_batch_free(b);
+        return -1;
+    }
     return store_write(s, b, err);
 }
 
