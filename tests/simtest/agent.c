@@ -28,8 +28,12 @@ static void start(struct proc *p)
     struct agent_self *self = CQ_NEW(struct agent_self);
     struct cq_err err = {0};
     execd_link_take(&self->held);
-    self->agent.options = (struct agent_options){
-        .dir = "/sim", .plugins_dir = "/sim", .node = p->machine->name, .execd_fd = EXECD_AGENT_FD};
+    self->agent.options =
+        (struct agent_options){.topology.source = "synthetic:", /* nothing is bound */
+                               .dir = "/sim",
+                               .plugins_dir = "/sim",
+                               .node = p->machine->name,
+                               .execd_fd = EXECD_AGENT_FD};
     if (set_up(&self->agent, &err) != 0)
         sim_fail("agent", "%s does not start: %s", p->name, err.text);
     scan_start(&self->agent);

@@ -1,9 +1,12 @@
 /* What chipq's programs link and the simulation does without. */
 #include "common/base/sys/failpoint.h"
 #include "common/base/sys/log.h"
+#include "scheduler/daemon/daemon.h"
 #include "scheduler/daemon/feed.h"
+#include "scheduler/daemon/serve.h"
 #include "scheduler/store/efficiency.h"
 #include "tests/simtest/sim.h"
+#include "worker/agent/home.h"
 
 #include <stdarg.h>
 
@@ -93,4 +96,54 @@ struct audit_page *audit_page_new(void)
 struct history_page *history_page_new(void)
 {
     abort();
+}
+
+struct store_backup *store_backup_new(const char *path)
+{
+    (void)path;
+    abort();
+}
+
+/* ---- what chipqd knows of its instance and its machine ---- */
+
+int instance_read(const struct daemon_options *o, char id[STORE_ID_CHARS + 1], struct cq_err *err)
+{
+    (void)o;
+    (void)err;
+    id[0] = '\0';
+    return 0;
+}
+
+int instance_write(const struct daemon_options *o, struct store *s, struct cq_err *err)
+{
+    (void)o;
+    (void)s;
+    (void)err;
+    return 0;
+}
+
+int daemon_no_database(const struct daemon_options *o, struct cq_err *err)
+{
+    (void)o;
+    return cq_fail(err, CQ_E_INTERNAL, "the simulated store has a database");
+}
+
+void descriptors_raise(void)
+{
+}
+
+void descriptors_note(struct daemon *d)
+{
+    (void)d;
+}
+
+/* ---- and an agent of its own ---- */
+
+int home_id(const char *dir, const char *node, struct cq_uuid *out, struct cq_err *err)
+{
+    (void)dir;
+    (void)err;
+    *out = (struct cq_uuid){0};
+    memcpy(out->bytes, node, strnlen(node, sizeof out->bytes));
+    return 0;
 }

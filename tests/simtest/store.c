@@ -452,10 +452,23 @@ uint64_t store_epoch(const struct store *s)
     return 0;
 }
 
-bool store_is_low(const struct store *s)
+/* Now and then its disk is short of room. */
+struct store_space store_space(const struct store *s)
 {
     (void)s;
-    return !sim.is_healed && dice_chance(10);
+    bool is_low = !sim.is_healed && dice_chance(10);
+    return (struct store_space){is_low ? ROOM_LOW : ROOM_FINE, 1, 1, "/"};
+}
+
+bool store_is_low(const struct store *s)
+{
+    return store_space(s).room != ROOM_FINE;
+}
+
+uint64_t store_dropped_bytes(const struct store *s)
+{
+    (void)s;
+    return 0;
 }
 
 /* ---- questions ---- */
