@@ -4,7 +4,7 @@
 #include "common/base/sys/clock.h"
 #include "common/client/link.h"
 
-#include <sys/random.h>
+#include <sodium.h>
 
 enum { QUEUE_MAX = 4096 };
 
@@ -130,8 +130,8 @@ static int no_scheduler(struct cq_err *err, const char *what)
 static uint64_t draw_requests(void)
 {
     uint32_t drawn = 0;
-    while (drawn == 0 && getrandom(&drawn, sizeof drawn, 0) != (ssize_t)sizeof drawn)
-        ;
+    while (drawn == 0)
+        randombytes_buf(&drawn, sizeof drawn);
     return (uint64_t)drawn << 32;
 }
 
