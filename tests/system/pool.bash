@@ -85,3 +85,25 @@ busy_keepers() {
         ! pgrep -P "$keeper" >/dev/null || echo "$keeper"
     done
 }
+
+# sum_pages DATABASE: makes the checksum of every page fit again, after another program has written to it.
+sum_pages() {
+    python3 - "$1" <<'PY'
+import struct, sys
+with open(sys.argv[1], "r+b") as f:
+    whole = bytearray(f.read())
+    size = struct.unpack(">H", whole[16:18])[0]
+    size = 65536 if size == 1 else size
+    for at in range(0, len(whole), size):
+        page = whole[at:at + size]
+        if not any(page):
+            continue
+        total = 0xcbf29ce484222325 ^ at
+        for word in struct.unpack(f"<{size // 8 - 1}Q", page[:size - 8]):
+            total = (total ^ word) * 0x100000001b3 & (1 << 64) - 1
+            total ^= total >> 32
+        whole[at + size - 8:at + size] = struct.pack("<Q", total)
+    f.seek(0)
+    f.write(whole)
+PY
+}
