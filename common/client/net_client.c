@@ -6,7 +6,10 @@
 
 #include <sodium.h>
 
-enum { QUEUE_MAX = 4096 };
+enum {
+    QUEUE_MAX = 4096,
+    MISMATCHES_MAX = 3, /* in a row: a connection may also break off while hands are shaken */
+};
 
 #define CONNECT_TIMEOUT_US (5 * US_PER_S)
 #define CALL_TIMEOUT_US    (30 * US_PER_S)
@@ -22,8 +25,8 @@ struct net_client {
     struct msg *queue; /* messages for net_client_next, oldest first at `head` */
     size_t head, n, cap;
     uint64_t last_request;
-    bool connected, greeted, refused, nobody, mismatch,
-        lost;              /* lost: since the last net_client_next */
+    unsigned mismatches;
+    bool connected, greeted, refused, nobody, lost; /* lost: since the last net_client_next */
     struct cq_err failure; /* answer to HELLO, or a frame that cannot be read */
     int caught;
 };
@@ -39,7 +42,8 @@ static void on_state(void *arg, enum zsock_state state)
     switch (state) {
     case ZSOCK_CONNECTED:
         c->connected = true;
-        c->nobody = c->mismatch = false;
+        c->nobody = false;
+        c->mismatches = 0;
         send_frame(c, &c->hello);
         break;
     case ZSOCK_DISCONNECTED:
@@ -53,7 +57,7 @@ static void on_state(void *arg, enum zsock_state state)
         c->refused = true;
         break;
     case ZSOCK_MISMATCH:
-        c->mismatch = true;
+        c->mismatches++;
         break;
     }
 }
@@ -170,7 +174,7 @@ static int check_connecting(const struct net_client *c, int64_t until_us, int64_
     }
     if (c->refused)
         return cq_fail(err, CQ_E_DENIED, "the scheduler does not accept this key");
-    if (c->mismatch)
+    if (c->mismatches >= MISMATCHES_MAX)
         return cq_fail(err, CQ_E_DENIED,
                        "what listens there does not have the scheduler's key of our key file");
     if (c->nobody && now_us >= patient_until_us)

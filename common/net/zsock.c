@@ -14,8 +14,10 @@ enum {
     DEFAULT_HWM = 256,
     HANDSHAKE_MS = 30000, /* a pool of ten thousand shakes hands for 10 s; who gave up after 5 would
                              only come again and make it longer */
+    CONNECT_MS = 5000,
     RECONNECT_MS = 100,
     RECONNECT_MAX_MS = 5000,
+    GIVEN_UP_US = 200000, /* without a sign of another try, libzmq makes none */
     LINGER_MAX_US = 2000000,
     BACKLOG = 4096,    /* connections that wait to be accepted: a whole pool's after a restart */
     AUTO_ID_BYTES = 5, /* libzmq's own routing ids: a zero byte and a 32-bit counter */
@@ -27,12 +29,14 @@ struct zsock {
     struct loop_zmq *watcher;
     void *monitor; /* PAIR that tells of connections; clients only */
     struct loop_zmq *monitor_watcher;
+    struct loop_timer *again; /* to connect, after libzmq has given up; clients only */
     zsock_message_fn on_message;
     zsock_state_fn on_state;
     void *arg;
     size_t max_bytes;
     uint64_t dropped;
     bool is_server, closed;
+    bool is_connected, is_refused; /* clients; refused: trying again makes no sense */
     char last_endpoint[CURVE_ENDPOINT_BYTES];
     char endpoint[CURVE_ENDPOINT_BYTES]; /* that a client connects to */
 };
@@ -180,11 +184,33 @@ static const struct {
     {ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL, ZSOCK_MISMATCH},
 };
 
-static void tell_state(const struct zsock *z, int event)
+/* libzmq connects again after a lost connection, and says so at once; after bytes that make no
+ * sense (a frame that was damaged on its way, say) it gives the endpoint up without a word. */
+static void note_state(struct zsock *z, enum zsock_state state)
+{
+    bool is_expected = loop_timer_is_set(z->again);
+    if (state == ZSOCK_MISMATCH && z->is_connected)
+        state = ZSOCK_DISCONNECTED; /* hands were shaken before */
+    z->is_connected = state == ZSOCK_CONNECTED;
+    z->is_refused |= state == ZSOCK_REFUSED;
+    if ((state == ZSOCK_DISCONNECTED || state == ZSOCK_MISMATCH) && !z->is_refused)
+        loop_timer_set(z->again, loop_now(z->loop).mono_us + GIVEN_UP_US);
+    else
+        loop_timer_cancel(z->again);
+    if (z->on_state && !(state == ZSOCK_RETRYING && is_expected))
+        z->on_state(z->arg, state);
+}
+
+static void tell_state(struct zsock *z, int event)
 {
     for (size_t i = 0; i < CQ_COUNT(monitor_states); i++)
-        if (monitor_states[i].event == event && z->on_state)
-            z->on_state(z->arg, monitor_states[i].state);
+        if (monitor_states[i].event == event)
+            note_state(z, monitor_states[i].state);
+}
+
+static void on_given_up(void *arg)
+{
+    zsock_reconnect(arg);
 }
 
 /* An event is two frames: 16-bit number and 32-bit value, then the address. */
@@ -218,6 +244,7 @@ static int open_monitor(struct zsock *z, struct cq_err *err)
         || zmq_connect(z->monitor, name) != 0)
         return cq_fail_errno(err, CQ_E_IO, errno, "cannot watch a connection");
     z->monitor_watcher = loop_zmq_new(z->loop, z->monitor, on_monitor, z);
+    z->again = loop_timer_new(z->loop, on_given_up, z);
     return 0;
 }
 
@@ -244,6 +271,7 @@ void zsock_close(struct zsock *z)
     z->closed = true;
     loop_zmq_close(z->watcher);
     loop_zmq_close(z->monitor_watcher);
+    loop_timer_close(z->again);
     loop_defer(z->loop, destroy, z);
 }
 
@@ -349,6 +377,7 @@ static int set_up_client(struct zsock *z, const struct zsock_client_options *o, 
     set_common(z, o->max_bytes, o->send_hwm, o->receive_hwm);
     set_heartbeat(z, o->heartbeat_us);
     set_int(z, ZMQ_LINGER, (int)(linger_us / 1000));
+    set_int(z, ZMQ_CONNECT_TIMEOUT, CONNECT_MS);
     set_int(z, ZMQ_RECONNECT_IVL, RECONNECT_MS);
     set_int(z, ZMQ_RECONNECT_IVL_MAX, RECONNECT_MAX_MS);
     set_int(z, ZMQ_IMMEDIATE, o->drop_unconnected);
@@ -378,6 +407,8 @@ struct zsock *zsock_client_new(struct loop *l, const struct zsock_client_options
 
 void zsock_reconnect(struct zsock *z)
 {
+    z->is_connected = z->is_refused = false;
+    loop_timer_cancel(z->again);
     (void)zmq_disconnect(z->socket, z->endpoint); /* ENOENT when libzmq has given up already */
     (void)connect_to(z, NULL);                    /* it was well-formed the first time */
 }

@@ -48,10 +48,11 @@ const char *zsock_last_endpoint(const struct zsock *z); /* as bound, with the po
 
 enum zsock_state {
     ZSOCK_CONNECTED,    /* handshake done: say HELLO (again), resend what is not acknowledged */
-    ZSOCK_DISCONNECTED, /* was connected; libzmq goes on trying */
-    ZSOCK_RETRYING,     /* nobody listens there at the moment; libzmq goes on trying */
+    ZSOCK_DISCONNECTED, /* was connected; goes on trying */
+    ZSOCK_RETRYING,     /* nobody listens there at the moment; goes on trying */
     ZSOCK_REFUSED,      /* the server does not accept our key; final until zsock_reconnect */
-    ZSOCK_MISMATCH,     /* the handshake broke off: no chipqd, or not with this server key */
+    ZSOCK_MISMATCH,     /* the handshake broke off: no chipqd, not with this server key, or a bad
+                           network; goes on trying */
 };
 typedef void (*zsock_state_fn)(void *arg, enum zsock_state state);
 
@@ -70,7 +71,8 @@ struct zsock_client_options {
 };
 
 /* Connects in the background; never fails because the server is away. Reconnects by itself after
- * 100 ms up to 5 s with a random part. CQ_E_INVALID for a malformed endpoint or key. */
+ * 100 ms up to 5 s with a random part, whatever ended the connection but a refused key.
+ * CQ_E_INVALID for a malformed endpoint or key. */
 struct zsock *zsock_client_new(struct loop *l, const struct zsock_client_options *o,
                                struct cq_err *err) CQ_MUST_CHECK;
 void zsock_reconnect(struct zsock *z); /* drops the connection and starts a new one; client only */

@@ -1,7 +1,7 @@
 # Loaded by every system test that wants a pool of its own. Nothing here sleeps: `chipq up` returns when the pool
 # answers, `chipq wait` when a job is over, `until_true` looks again when a file of the instance changes.
 #   pool_up [chipq up options]     a fresh instance in $CHIPQ_DIR, stopped by pool_down (call it from teardown)
-#   pool_as ENTERPRISE/USER ROLE   makes that principal, prints its key file
+#   pool_as ENTERPRISE/USER ROLE [admin user add options]   makes that principal, prints its key file
 # shellcheck shell=bash
 
 : "${CHIPQ_ROOT:=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)}"
@@ -40,7 +40,7 @@ pool_as() {
     local file
     file=$CHIPQ_DIR/$(tr / - <<<"$1").key
     chipq --key "$CHIPQ_DIR/keys/admin.key" admin enterprise add "${1%%/*}" >/dev/null 2>&1 || true
-    chipq --key "$CHIPQ_DIR/keys/admin.key" admin user add "$1" --role "$2" --key-out "$file" >/dev/null || return 1
+    chipq --key "$CHIPQ_DIR/keys/admin.key" admin user add "$1" --role "$2" "${@:3}" --key-out "$file" >/dev/null || return 1
     echo "$file"
 }
 
