@@ -138,3 +138,25 @@ n_jobs() {
     [ "$(json tasks_failed <<<"$output")" = 30 ]
     [ "$(python3 -c 'import json,sys; print({t["attempt"] for t in json.load(sys.stdin)["task_list"]})' <<<"$output")" = "{1}" ]
 }
+
+@test "a slow, narrow line: 200 ms there and back, 20 kB/s" {
+    proxy client delay 100
+    proxy worker delay 100
+    proxy client rate 20000
+    proxy worker rate 20000
+    welcomes=$(said "$CHIPQ_DIR/log/chipqd.log" worker.hello)
+    proxy worker reset # it shakes hands anew over that line
+    says "$CHIPQ_DIR/log/chipqd.log" worker.hello "$welcomes"
+    start_job
+    ends_with 5
+}
+
+@test "a line that stands still for less than the lease: the job goes on" {
+    start_job
+    made=$(count worker made)
+    proxy worker stall
+    proxy worker await $((made + 1)) # the silence is noticed, a new connection is tried
+    proxy worker clear
+    node_is farm1 up
+    ends_with 4
+}

@@ -117,7 +117,7 @@ struct agent {
     struct curve_key key;
     struct cq_uuid incarnation, boot_id, home;
     int64_t started_us; /* boot clock */
-    bool is_connected, is_welcome, was_welcome;
+    bool is_connected, is_refused, is_welcome, was_welcome;
     uint64_t epoch;            /* highest seen */
     uint64_t heartbeat, hello; /* newest that was sent; the newest HELLO's */
     uint64_t tells_cores_from; /* first heartbeat that says what is offered now; 0 = all heard */

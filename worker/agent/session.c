@@ -295,7 +295,7 @@ static void on_state(void *arg, enum zsock_state state)
     switch (state) {
     case ZSOCK_CONNECTED:
         a->is_connected = true;
-        a->is_welcome = false;
+        a->is_welcome = a->is_refused = false;
         a->last_word_us = loop_now(a->loop).mono_us;
         say_hello(a);
         break;
@@ -310,20 +310,25 @@ static void on_state(void *arg, enum zsock_state state)
         log_error("session.mismatch error=\"no chipqd there, or not with the server key that this "
                   "worker knows\"");
         a->is_connected = a->is_welcome = false;
-        loop_timer_set(a->session_timer, loop_now(a->loop).mono_us + HELLO_AGAIN_US);
         break;
     case ZSOCK_REFUSED:
         log_error("session.refused error=\"the scheduler does not know this worker's key\"");
         a->is_connected = a->is_welcome = false;
+        a->is_refused = true;
         loop_timer_set(a->session_timer, loop_now(a->loop).mono_us + HELLO_AGAIN_US);
         break;
     }
 }
 
+/* A connection may be dead without a sign (the other end rebooted, a firewall forgot it): a new one
+ * must be there before the leases run out, and a scheduler that is busy must not be left for one.
+ */
 static int64_t silence_us(const struct agent *a)
 {
     int64_t us = a->heartbeat_us * SILENT_HEARTBEATS;
-    return us > SILENCE_MIN_US ? us : SILENCE_MIN_US;
+    int64_t least_us =
+        a->lease_us > 0 && a->lease_us / 3 < SILENCE_MIN_US ? a->lease_us / 3 : SILENCE_MIN_US;
+    return us > least_us ? us : least_us;
 }
 
 static void on_session_due(void *arg)
@@ -331,17 +336,18 @@ static void on_session_due(void *arg)
     struct agent *a = arg;
     int64_t now_us = loop_now(a->loop).mono_us;
     cores_look(a);
-    if (!a->is_connected) {
-        zsock_reconnect(a->socket); /* refused before: the key may be known by now */
-    } else if (now_us - a->last_word_us > silence_us(a)) {
+    if (a->is_refused) {
+        a->is_refused = false;
+        zsock_reconnect(a->socket); /* the key may be known by now */
+    } else if (a->is_connected && now_us - a->last_word_us > silence_us(a)) {
         log_warn("session.silent us=%lld", (long long)(now_us - a->last_word_us));
         a->is_connected = a->is_welcome = false;
         a->last_word_us = now_us;
         zsock_reconnect(a->socket);
-    } else if (!a->is_welcome) {
+    } else if (a->is_connected && !a->is_welcome) {
         say_hello(a);
         return;
-    } else {
+    } else if (a->is_connected) { /* else the socket goes on trying */
         send_heartbeat(a);
     }
     loop_timer_set(a->session_timer, now_us + a->heartbeat_us);
