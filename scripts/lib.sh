@@ -6,7 +6,7 @@ build_packages="build-essential cmake ninja-build pkg-config libzmq3-dev libeven
  libsqlite3-dev libyaml-dev libjansson-dev libbsd-dev libsodium-dev libcriterion-dev uthash-dev zlib1g-dev
  scdoc"
 tool_packages="verilator g++ make yosys berkeley-abc opensta klayout qflow-tech-osu018 binutils-riscv64-unknown-elf"
-test_packages="bats python3"
+test_packages="bats python3 nftables iproute2"
 
 say() { printf '%s\n' "$*" >&2; }
 

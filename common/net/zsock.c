@@ -14,7 +14,7 @@ enum {
     DEFAULT_HWM = 256,
     HANDSHAKE_MS = 30000, /* a pool of ten thousand shakes hands for 10 s; who gave up after 5 would
                              only come again and make it longer */
-    CONNECT_MS = 5000,
+    CONNECT_MS = 3000,
     RECONNECT_MS = 100,
     RECONNECT_MAX_MS = 5000,
     GIVEN_UP_US = 200000, /* without a sign of another try, libzmq makes none */

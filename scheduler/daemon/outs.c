@@ -5,6 +5,8 @@
 #include "common/base/pure/mem.h"
 #include "common/base/sys/log.h"
 
+#include <inttypes.h>
+
 enum {
     GRANT_BYTES_MAX = 512 * 1024, /* of orders in one message, so that the frame's bound holds */
     GRANT_ATTEMPTS_MAX = 1000,
@@ -208,8 +210,20 @@ static void send_grant(struct daemon *d, const struct out *o)
         grant_send(d, &g, o);
 }
 
+/* The first of them: a worker that was cut off may come back with many. */
+static void log_stale(struct daemon *d, const struct out *o)
+{
+    const struct worker_session *s = worker_session_of(d, o->worker);
+    const struct out_attempt *first = &o->attempts[o->n_accepted];
+    log_warn("attempt.stale node=%s n=%zu job=%" PRIu64 " task=%" PRIu64 " attempt=%" PRIu64,
+             s && s->node ? s->node : "?", o->n_attempts - o->n_accepted, first->job.v, first->task,
+             first->attempt);
+}
+
 static void send_ack(struct daemon *d, const struct out *o)
 {
+    if (o->n_accepted < o->n_attempts)
+        log_stale(d, o);
     struct attempt_ref *refs CQ_CLEANUP(cq_free_ptr) = cq_calloc(o->n_attempts + 1, sizeof *refs);
     for (size_t i = 0; i < o->n_attempts; i++)
         refs[i] =

@@ -8,6 +8,8 @@
  *   raw-client KEYFILE ENDPOINT watch JOB N   N watches: prints how many began, and ended
  *   raw-client KEYFILE ENDPOINT duel JOB N    the same, again after somebody took a place
  *   raw-client KEYFILE ENDPOINT behind N      questions until one is refused; prints why
+ *   raw-client KEYFILE ENDPOINT submit KEY NAME [SCRIPT]   one job with that submit key; a script's
+ * has a directory to itself, and outputs
  *
  * ENDPOINT "-" is the key file's. Exit status 0 when the server still answers at the end. */
 #include "common/net/curve.h"
@@ -333,14 +335,17 @@ static int play_behind(const struct curve_key *key, const char *endpoint, const 
 }
 
 /* The same key, as after an answer that got lost: prints "12 new", "12 known", or the error. */
-static int play_submit(const struct curve_key *key, const char *endpoint, const char *submit_key,
-                       const char *name)
+static int play_submit(const struct curve_key *key, const char *endpoint, char **args)
 {
+    const char *submit_key = args[0], *name = args[1];
     struct net_client_options o = {.key = key, .endpoint = endpoint};
     struct cq_err err = {0};
     struct cq_str run = {0};
     char *argv[] = {"/bin/true", NULL};
+    char *script[] = {"/bin/sh", "-c", args[2], NULL};
     struct run_spec spec = {.argv = argv, .n_argv = 1, .cwd = "/"};
+    if (args[2])
+        spec = (struct run_spec){.argv = script, .n_argv = 3, .cwd = ""};
     run_spec_encode(&spec, &run);
     struct job_spec job = {.name = name, .cores = 1, .run = {run.data, run.len}};
     char bytes[16] = {0};
@@ -377,8 +382,8 @@ int main(int argc, char **argv)
         return play_stranger(&key, endpoint);
     if (strcmp(argv[3], "routing-id") == 0)
         return play_routing_id(&key, endpoint, is_worker);
-    if (strcmp(argv[3], "submit") == 0 && argc == 6)
-        return play_submit(&key, endpoint, argv[4], argv[5]);
+    if (strcmp(argv[3], "submit") == 0 && (argc == 6 || argc == 7))
+        return play_submit(&key, endpoint, argv + 4);
     if (argc == 6 && (strcmp(argv[3], "watch") == 0 || strcmp(argv[3], "duel") == 0))
         return play_watch(&key, endpoint, argv + 4, *argv[3] == 'd');
     if (strcmp(argv[3], "behind") == 0 && argc == 5)

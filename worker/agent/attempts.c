@@ -148,6 +148,10 @@ void attempt_acked(struct attempt *t, bool is_accepted)
     struct lease *l = t->lease;
     if (t->state != ATTEMPT_ENDED)
         return; /* an ack for what has not ended: not from this reign */
+    if (!is_accepted)
+        log_warn("attempt.stale job=%llu task=%llu attempt=%llu why=\"its lease was given up\"",
+                 (unsigned long long)t->job, (unsigned long long)t->task,
+                 (unsigned long long)t->attempt);
     if (is_accepted && t->has_outputs)
         publish_outputs(l->agent, t);
     (void)CQ_FP("worker.order.before_ack");
