@@ -48,6 +48,8 @@ struct daemon {
     struct loop_timer *timer;
     struct feed *feed; /* asks the licence server */
     int64_t start_mono_us;
+    uint64_t turned_away; /* connections that had no room, as far as logged */
+    int64_t crowded_us;   /* when the newest was seen; 0 = there is room */
     bool is_stopping;
     enum store_room room; /* as it was told last */
     bool is_short_of_descriptors;

@@ -3,8 +3,10 @@
 #include "scheduler/daemon/daemon.h"
 
 #include "common/base/sys/log.h"
+#include "common/net/doors.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -33,6 +35,7 @@ void descriptors_raise(void)
     if (r.rlim_cur < want)
         r.rlim_cur = want;
     (void)setrlimit(RLIMIT_NOFILE, &r);
+    doors_set_limit(r.rlim_cur > INT_MAX ? INT_MAX : (int)r.rlim_cur);
     if (r.rlim_cur < FEW)
         log_warn("start.descriptors limit=%llu why=\"each connection takes one\" advice=\"" ADVICE
                  "\"",

@@ -6,6 +6,7 @@
 #include "common/base/sys/failpoint.h"
 #include "common/base/sys/files.h"
 #include "common/base/sys/log.h"
+#include "common/net/doors.h"
 #include "scheduler/daemon/requests.h"
 
 #include <inttypes.h>
@@ -15,6 +16,7 @@
 
 enum {
     SELF_TEST_US = 10 * 1000000,
+    CROWD_OVER_US = 10 * 1000000,
     CLIENT_BYTES_MAX = WIRE_FRAME_MAX,
     CLIENT_RECEIVE_HWM = 32, /* frames of up to 1 MiB that one connection may have us keep unread */
     WORKER_BEAT_US = 60 * 1000000,
@@ -229,11 +231,33 @@ static void tear_down(struct daemon *d)
     loop_free(d->loop);
 }
 
+/* Once for each crowd: it is over when nobody has been turned away for a while. */
+static void look_at_doors(struct daemon *d)
+{
+    int64_t now_us = loop_now(d->loop).mono_us;
+    if (doors_turned_away() != d->turned_away) {
+        if (d->crowded_us == 0)
+            log_error("net.crowded error=\"too many connections for the descriptors there are; new "
+                      "ones are turned away: see docs/LIMITS.md, or raise LimitNOFILE=\"");
+        d->turned_away = doors_turned_away();
+        d->crowded_us = now_us;
+    } else if (d->crowded_us != 0 && now_us - d->crowded_us > CROWD_OVER_US) {
+        log_info("net.crowd_over turned_away=%" PRIu64, d->turned_away);
+        d->crowded_us = 0;
+    }
+}
+
+static void on_turn(void *daemon)
+{
+    look_at_doors(daemon);
+    turn_end(daemon);
+}
+
 static int serve(struct daemon *d, struct cq_err *err)
 {
     struct loop_signal *term = loop_signal_new(d->loop, SIGTERM, on_signal, d);
     struct loop_signal *intr = loop_signal_new(d->loop, SIGINT, on_signal, d);
-    loop_on_turn(d->loop, turn_end, d);
+    loop_on_turn(d->loop, on_turn, d);
     loop_again(d->loop); /* the epoch's record is waiting */
     int rc = tell_ready(d->options, err);
     if (rc == 0) {

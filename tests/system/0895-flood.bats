@@ -1,0 +1,95 @@
+#!/usr/bin/env bats
+# Crowds at chipqd's doors and clients that take no part: what others ask is answered, and room comes back.
+bats_require_minimum_version 1.5.0
+load pool.bash
+load network.bash
+
+setup() {
+    pool_dir
+    chipqd --init
+    echo 'listen-client = tcp://127.0.0.1:*' >"$CHIPQ_DIR/chipq.conf"
+    export CHIPQ_HELPER=off
+}
+
+teardown() {
+    exec 9>&- || true
+    kill "$CHIPQD" && wait_gone "$CHIPQD"
+    [ -n "${BATS_TEST_COMPLETED-}" ] || tail -n 20 "$CHIPQ_DIR/log/chipqd.log" >&2
+    rm -rf "$CHIPQ_DIR"
+}
+
+crowd() { # crowd N [options]: they are there when it returns, until crowd_leaves; how many came: $CAME
+    mkfifo "$CHIPQ_DIR/stay" "$CHIPQ_DIR/crowd"
+    "$CHIPQ_ROOT/tests/fault/crowd" "127.0.0.1:$CLIENT_PORT" "$@" <"$CHIPQ_DIR/stay" >"$CHIPQ_DIR/crowd" 3>&- &
+    CROWD=$!
+    exec 9>"$CHIPQ_DIR/stay" 8<"$CHIPQ_DIR/crowd"
+    read -r -t 60 _ CAME <&8
+}
+
+crowd_leaves() {
+    exec 9>&-
+    wait "$CROWD" || true
+    rm "$CHIPQ_DIR/stay" "$CHIPQ_DIR/crowd"
+}
+
+n_open() {
+    ls "/proc/$CHIPQD/fd" | wc -l
+}
+
+cpu_ticks() { # of chipqd, 100 a second
+    sed 's/.*) //' "/proc/$CHIPQD/stat" | awk '{print $12 + $13}'
+}
+
+# Over TCP, as those in the crowd: with a connection of its own each.
+submits() { # submits N: each is acknowledged
+    local i
+    for i in $(seq "$1"); do
+        chipq --key "$ANN" submit --hold -- true
+    done
+}
+
+start() {
+    chipqd_up "$@"
+    ANN=$(pool_as acme/ann designer --endpoint "tcp://127.0.0.1:$CLIENT_PORT")
+}
+
+flood_of() { # flood_of KIND
+    start
+    before=$(n_open)
+    crowd 10000 --say "$1" --within 10
+    [ "$CAME" = 10000 ]
+    run -0 submits 5
+    crowd_leaves
+    timeout 20 sh -c 'while [ "$(ls "/proc/$1/fd" | wc -l)" -gt "$2" ]; do :; done' sh "$CHIPQD" $((before + 10))
+    run -0 submits 1
+}
+
+@test "10,000 silent connections: each submit is acknowledged, and the descriptors come back" {
+    [ "$(ulimit -Hn)" -ge 12000 ] || skip "at most $(ulimit -Hn) files may be open here"
+    flood_of silent
+}
+
+@test "10,000 connections that say garbage: the same" {
+    [ "$(ulimit -Hn)" -ge 12000 ] || skip "at most $(ulimit -Hn) files may be open here"
+    flood_of garbage
+}
+
+@test "10,000 connections that begin to shake hands and stop: the same" {
+    [ -z "${CHIPQ_QUICK-}" ] || skip "left out by --quick"
+    [ "$(ulimit -Hn)" -ge 12000 ] || skip "at most $(ulimit -Hn) files may be open here"
+    flood_of half
+}
+
+@test "out of descriptors: chipqd says so and does not spin, this machine's commands work, later all do" {
+    start prlimit --nofile=200:200
+    ticks=$(cpu_ticks)
+    crowd 400 --refill --within 2
+    for _ in 1 2 3; do # by the Unix socket, for which some are kept
+        run -0 chipq --key "$CHIPQ_DIR/keys/user.key" submit --hold -- true
+    done
+    [ $(($(cpu_ticks) - ticks)) -lt 150 ] # 1.5 s; spinning, it was 2 s of every 2
+    [ "$(n_open)" -le 190 ]
+    says "$CHIPQ_DIR/log/chipqd.log" net.crowded
+    crowd_leaves
+    run -0 submits 3
+}
