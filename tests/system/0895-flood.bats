@@ -36,6 +36,10 @@ n_open() {
     ls "/proc/$CHIPQD/fd" | wc -l
 }
 
+rss_kib() {
+    sed -n 's/^VmRSS:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$CHIPQD/status"
+}
+
 cpu_ticks() { # of chipqd, 100 a second
     sed 's/.*) //' "/proc/$CHIPQD/stat" | awk '{print $12 + $13}'
 }
@@ -92,4 +96,34 @@ flood_of() { # flood_of KIND
     says "$CHIPQ_DIR/log/chipqd.log" net.crowded
     crowd_leaves
     run -0 submits 3
+}
+
+@test "a client that watches, asks and never reads: bounded memory, others are answered, the end is told" {
+    raw=$CHIPQ_BUILD/tests/raw-client
+    [ -x "$raw" ] || skip "raw-client is not built"
+    start
+    job=$(chipq --key "$ANN" submit --hold -- true)
+    submits 30 >/dev/null # an answer has about 10 KiB
+    before=$(rss_kib)
+    mkfifo "$CHIPQ_DIR/stay" "$CHIPQ_DIR/deaf"
+    "$raw" "$ANN" - deaf "$job" 20000 <"$CHIPQ_DIR/stay" >"$CHIPQ_DIR/deaf" 3>&- &
+    deaf=$!
+    exec 9>"$CHIPQ_DIR/stay"
+    [ "$(heard "$CHIPQ_DIR/deaf")" = deaf ]
+    bob=$(pool_as acme/bob designer --endpoint "tcp://127.0.0.1:$CLIENT_PORT")
+    for _ in 1 2 3 4 5 6 7 8 9 10; do # each change is told to each of the 100 watches
+        chipq --key "$ANN" release "$job"
+        chipq --key "$bob" submit --hold -- true
+        chipq --key "$ANN" hold "$job"
+    done
+    says "$CHIPQ_DIR/log/chipqd.log" 'net.drop port=client .*does not read' # 4 MiB were kept for it
+    grown=$(($(rss_kib) - before))
+    echo "chipqd grew by $grown KiB"
+    [ "$grown" -lt 65536 ]
+    chipq --key "$bob" wait "$job" --timeout 20s 3>&- &
+    waiter=$!
+    chipq --key "$ANN" cancel "$job"
+    wait "$waiter" || [ $? = 1 ]
+    exec 9>&-
+    wait "$deaf"
 }

@@ -8,6 +8,8 @@
  *   raw-client KEYFILE ENDPOINT watch JOB N   N watches: prints how many began, and ended
  *   raw-client KEYFILE ENDPOINT duel JOB N    the same, again after somebody took a place
  *   raw-client KEYFILE ENDPOINT behind N      questions until one is refused; prints why
+ *   raw-client KEYFILE ENDPOINT deaf JOB N    100 watches, N questions, and never reads an answer;
+ *                                             prints "deaf", stays until standard input ends
  *   raw-client KEYFILE ENDPOINT submit KEY NAME [SCRIPT]   one job with that submit key; a script's
  * has a directory to itself, and outputs
  *
@@ -34,6 +36,7 @@ struct client {
     bool is_last_answered, is_refused, is_connected, is_quiet, is_counting;
     uint64_t jobs, errors; /* while counting */
     uint64_t n_watches;    /* asked for */
+    int receive_hwm;       /* 0 = 100,000 */
     char error[128];       /* the newest */
 };
 
@@ -81,7 +84,7 @@ static int client_open(struct client *c, const struct curve_key *key, const char
                                      .arg = c,
                                      .max_bytes = 4 * 1024 * 1024,
                                      .send_hwm = 100000,
-                                     .receive_hwm = 100000};
+                                     .receive_hwm = c->receive_hwm ? c->receive_hwm : 100000};
     c->loop = loop_new(&err);
     c->zsock = c->loop ? zsock_client_new(c->loop, &o, &err) : NULL;
     if (c->zsock == NULL)
@@ -309,6 +312,33 @@ static int play_watch(const struct curve_key *key, const char *endpoint, char **
     return rc;
 }
 
+/* The socket's thread reads a message or two for us, then the connection is full. */
+static int play_deaf(const struct curve_key *key, const char *endpoint, char **args)
+{
+    struct client c = {.is_quiet = true, .receive_hwm = 1};
+    uint64_t job = strtoull(args[0], NULL, 10), n = strtoull(args[1], NULL, 10);
+    int64_t until_us = clock_mono_us() + PATIENCE_US;
+    if (client_open(&c, key, endpoint) != 0)
+        return 2;
+    while (!c.is_connected && clock_mono_us() < until_us)
+        loop_turn(c.loop, until_us);
+    for (uint64_t i = 1; i <= 100; i++) {
+        struct msg m = {.code = MSG_WATCH, .request = i};
+        m.u.watch = (struct msg_watch){.numbers = &job, .n_numbers = 1};
+        send_msg(&c, &m);
+    }
+    for (uint64_t i = 1; i <= n; i++) {
+        struct msg m = {.code = MSG_JOBS_QUERY, .request = 100 + i};
+        send_msg(&c, &m);
+    }
+    printf("deaf\n");
+    (void)fflush(stdout);
+    while (getchar() != EOF)
+        ;
+    client_close(&c);
+    return 0;
+}
+
 static int play_behind(const struct curve_key *key, const char *endpoint, const char *count)
 {
     struct client c = {.is_quiet = true, .is_counting = true};
@@ -386,6 +416,8 @@ int main(int argc, char **argv)
         return play_submit(&key, endpoint, argv + 4);
     if (argc == 6 && (strcmp(argv[3], "watch") == 0 || strcmp(argv[3], "duel") == 0))
         return play_watch(&key, endpoint, argv + 4, *argv[3] == 'd');
+    if (argc == 6 && strcmp(argv[3], "deaf") == 0)
+        return play_deaf(&key, endpoint, argv + 4);
     if (strcmp(argv[3], "behind") == 0 && argc == 5)
         return play_behind(&key, endpoint, argv[4]);
     if (strcmp(argv[3], "flood") == 0 && argc == 5)
