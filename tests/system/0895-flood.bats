@@ -127,3 +127,39 @@ flood_of() { # flood_of KIND
     exec 9>&-
     wait "$deaf"
 }
+
+# times FILE: 100 submits of ann's, how long each took in microseconds, sorted
+times() {
+    local begun
+    for _ in $(seq 100); do
+        begun=${EPOCHREALTIME/./}
+        chipq --key "$ANN" submit --hold -- true >/dev/null || return 1
+        echo $((${EPOCHREALTIME/./} - begun))
+    done | sort -n >"$1"
+    [ "$(wc -l <"$1")" = 100 ]
+}
+
+@test "one enterprise submits a million tasks and jobs as fast as it can: another's submits are acknowledged" {
+    [ -x "$CHIPQ_BIN/chipq-bench" ] || skip "chipq-bench is not built"
+    start
+    unset CHIPQ_HELPER # one session, as in a loop of a user's
+    admin=$CHIPQ_DIR/keys/admin.key
+    eve=$(pool_as evil/eve designer)
+    chipq --key "$admin" admin enterprise set evil --max-pending none --max-submit-rate none
+    times "$CHIPQ_DIR/quiet"
+    for _ in $(seq 10); do # an array has at most 100,000 tasks
+        chipq --key "$eve" submit --array 1-100000 -- true
+    done
+    while chipq-bench submit --key "$eve" --jobs 20000 >>"$CHIPQ_DIR/bench"; do :; done 3>&- 2>/dev/null &
+    flood=$!
+    until chipq --key "$eve" jobs 11 >/dev/null 2>&1; do :; done # it has begun
+    times "$CHIPQ_DIR/flooded"
+    kill -0 "$flood" # and goes on
+    kill "$flood"
+    wait "$flood" || true
+    for which in quiet flooded; do
+        echo "$which: p50 $(sed -n 50p "$CHIPQ_DIR/$which") us, p99 $(sed -n 99p "$CHIPQ_DIR/$which") us"
+    done
+    chipq --key "$admin" jobs --enterprise evil --limit 1 --format number
+    [ "$(chipq --key "$ANN" jobs --limit 1000 --jsonl | wc -l)" = 200 ]
+}
