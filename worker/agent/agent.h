@@ -66,6 +66,7 @@ struct lease {
     bool is_closed;   /* the scheduler said: nothing more comes */
     bool is_dropped;  /* killed and forgotten */
     bool had_work;    /* when it was dropped */
+    bool has_stray;   /* it told too late of what it runs: that is being killed */
     bool is_adopted;  /* from before this agent */
     bool is_awaited;  /* its inventory holds up the first HELLO */
     bool is_given_up; /* it did not come in time: its shepherd is being killed */

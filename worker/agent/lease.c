@@ -127,7 +127,8 @@ bool lease_is_in_use(const struct lease *l)
         return false;
     if (l->is_dropped)
         return l->had_work; /* which is being killed; a shepherd without any holds nobody up */
-    return !l->is_closed || has_unfinished(l);
+    /* One that has not told all that it holds may run what nobody knows of. */
+    return !l->is_closed || l->is_awaited || l->has_stray || has_unfinished(l);
 }
 
 static struct attempt *attempt_of(struct lease *l, const struct lease_record *r)
@@ -155,6 +156,7 @@ static bool is_too_late(struct lease *l, const struct lease_record *r)
         return false;
     struct shepherd_cmd cmd = shepherd_cmd_of(SHEPHERD_KILL, r->job, r->task, r->attempt);
     (void)cq_copy_text(cmd.cause, sizeof cmd.cause, "its shepherd did not answer in time");
+    l->has_stray = true;
     shepherd_link_send(l, &cmd, -1);
     return true;
 }
