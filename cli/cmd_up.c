@@ -271,9 +271,9 @@ static void report(const struct cli *c, const struct msg_status *st, bool starte
         json_decref(o);
         return;
     }
-    cli_talk("%s in %s: %" PRIu64 " worker%s, %" PRIu64 " cores",
+    cli_talk("%s in %s: %" PRIu64 " worker%s, %" PRIu64 " core%s",
              started ? "the pool is up" : "already running", c->dir, st->workers_up,
-             st->workers_up == 1 ? "" : "s", st->cores);
+             st->workers_up == 1 ? "" : "s", st->cores, st->cores == 1 ? "" : "s");
     if (started)
         cli_talk("next: chipq submit -- hostname   or   chipq run FLOW.yaml");
 }

@@ -123,8 +123,9 @@ void explain_capacity(const struct core *c, const struct shape *s, struct reason
             cq_str_text(&place));
         SAY(r->advice, "it starts when running jobs end%s%s",
             most > 0 ? "; a smaller request starts sooner" : "",
-            s->wish.is_strict && most >= s->cores ? ", and one whose --topo does not insist (!)"
-                                                  : "");
+            !s->wish.is_strict || most < s->cores ? ""
+            : s->exclusive                        ? ", and one without --exclusive"
+                                                  : ", and one whose --topo does not insist (!)");
     }
     cq_str_fini(&asks);
 }

@@ -46,20 +46,36 @@ void learned_free(struct learned *l)
 
 /* ---- kinds ---- */
 
-const char *learn_what(const char *tool, const char *name, char buf[LEARN_WHAT_BYTES])
+/* Numbers of a name become '#'. */
+static void add_name(const char *name, char buf[LEARN_WHAT_BYTES])
 {
     size_t n = 0;
-    const char *from = tool && *tool ? tool : name ? name : "";
-    bool is_tool = from == tool, was_digit = false;
-    for (; *from && n + 1 < LEARN_WHAT_BYTES; from++) {
-        bool is_digit = *from >= '0' && *from <= '9';
-        if (is_tool || !is_digit)
-            buf[n++] = *from;
+    bool was_digit = false;
+    for (; *name && n + 1 < LEARN_WHAT_BYTES; name++) {
+        bool is_digit = *name >= '0' && *name <= '9';
+        if (!is_digit)
+            buf[n++] = *name;
         else if (!was_digit)
             buf[n++] = '#';
         was_digit = is_digit;
     }
     buf[n] = '\0';
+}
+
+/* What a stage's name has behind that of its flow's job: ".build". */
+static const char *stage_suffix(const char *stage_of, const char *name)
+{
+    size_t n = stage_of ? strlen(stage_of) : 0;
+    return n > 0 && name && strncmp(name, stage_of, n) == 0 ? name + n : "";
+}
+
+const char *learn_what(const char *tool, const char *stage_of, const char *name,
+                       char buf[LEARN_WHAT_BYTES])
+{
+    if (tool && *tool)
+        (void)snprintf(buf, LEARN_WHAT_BYTES, "%s%s", tool, stage_suffix(stage_of, name));
+    else
+        add_name(name ? name : "", buf);
     return buf;
 }
 
@@ -112,7 +128,7 @@ void learn_add(const struct job *job, const struct attempt_end_rec *end)
 {
     const struct job_submit *s = &job->submit->u.job_submit;
     char what[LEARN_WHAT_BYTES];
-    if (!tells_need(end) || *learn_what(s->tool, s->name, what) == '\0')
+    if (!tells_need(end) || *learn_what(s->tool, s->stage_of, s->name, what) == '\0')
         return;
     uint64_t cores = key_cores(s->cores, s->exclusive);
     uint64_t mib = need_mib(end);
@@ -173,7 +189,7 @@ struct mem_size learn_size(const struct core *c, const struct learn_asked *a)
     char what[LEARN_WHAT_BYTES];
     uint64_t largest = learn_largest_mib(c, a->cores), cap = quota_most_mem_mib(a->node);
     const struct kind *k = NULL;
-    if (a->project && *learn_what(a->tool, a->name, what))
+    if (a->project && *learn_what(a->tool, a->stage_of, a->name, what))
         k = find(a->project->learned, what, key_cores(a->cores, a->exclusive));
     if (largest > 0 && largest < cap)
         cap = largest;
@@ -195,7 +211,7 @@ static void add_history(const struct job_submit *s, struct cq_str *out)
 {
     char what[LEARN_WHAT_BYTES];
     cq_str_printf(out, "%" PRIu64 " run%s", s->mem_runs, s->mem_runs == 1 ? "" : "s");
-    if (*learn_what(s->tool, s->name, what)) {
+    if (*learn_what(s->tool, s->stage_of, s->name, what)) {
         cq_str_add(out, " of ");
         cq_str_add_printable(out, what, strlen(what));
     }

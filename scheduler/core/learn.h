@@ -26,8 +26,11 @@ enum mem_source { MEM_ASKED, MEM_DEFAULT, MEM_LEARNED };
 struct learned;                       /* of one project */
 void learned_free(struct learned *l); /* accepts NULL */
 
-/* What runs are known by: the tool, else the name with its numbers as '#'. "": by nothing. */
-const char *learn_what(const char *tool, const char *name, char buf[LEARN_WHAT_BYTES]);
+/* What runs are known by: the tool, with its stage where a task has several ("verilator.sim.build"
+ * compiles what "verilator.sim" runs, and needs something else); without a tool the name with its
+ * numbers as '#'. "": by nothing. */
+const char *learn_what(const char *tool, const char *stage_of, const char *name,
+                       char buf[LEARN_WHAT_BYTES]);
 
 /* A request for runs that took so much: a fifth more, rounded up to an eighth of its octave, so
  * that sizes which hardly differ are one. */
@@ -39,7 +42,7 @@ void learn_add(const struct job *job, const struct attempt_end_rec *end);
 struct learn_asked {
     const struct project *project; /* NULL: a new one */
     const struct share_node *node; /* where its limits are looked up */
-    const char *tool, *name;
+    const char *tool, *stage_of, *name;
     uint64_t cores, exclusive; /* as in JOB_SUBMIT */
     uint64_t first_mib;        /* its default; 0: the instance's */
 };

@@ -107,6 +107,7 @@ static struct mem_size mem_of(const struct submit *s, const struct in_job *j)
     const struct learn_asked a = {.project = project_of(s),
                                   .node = deepest_node(s),
                                   .tool = j->tool,
+                                  .stage_of = j->stage_of,
                                   .name = j->name,
                                   .cores = j->cores,
                                   .exclusive = j->exclusive,

@@ -36,7 +36,7 @@ void efficiency_jobs_fini(struct efficiency_jobs *jobs)
 static const struct counted_by *know(struct store *s, const struct job_submit *j)
 {
     char buf[LEARN_WHAT_BYTES];
-    const char *what = learn_what(j->tool, j->name, buf);
+    const char *what = learn_what(j->tool, j->stage_of, j->name, buf);
     size_t bytes = strlen(what) + 1;
     if (s->efficiency_jobs->by_id.n >= JOBS_REMEMBERED)
         efficiency_jobs_fini(s->efficiency_jobs);

@@ -242,6 +242,19 @@ Test(memory, kinds_are_tool_or_name_and_cores)
     cr_expect_eq(submit_as("ann", job)->mem_runs, 0);
 }
 
+Test(memory, a_stage_is_no_run_of_its_tool)
+{
+    struct in_job seeds = named("sim"), build = named("sim.build");
+    seeds.tool = build.tool = "verilator.sim";
+    build.stage_of = "sim";
+    for (size_t i = 0; i < LEARN_RUNS_MIN; i++) {
+        cr_assert(end(submit_as("ann", seeds)->id, VERDICT_PASS, 10));
+        cr_assert(end(submit_as("ann", build)->id, VERDICT_PASS, 800));
+    }
+    cr_expect_eq(submit_as("ann", seeds)->mem_p95_mib, 10);
+    cr_expect_eq(submit_as("ann", build)->mem_p95_mib, 800);
+}
+
 Test(memory, not_above_the_largest_worker_nor_the_limits)
 {
     run_many("ann", "big", 15000, LEARN_RUNS_MIN);
