@@ -181,8 +181,8 @@ static void plan(struct daemon *d)
 void turn_end(void *daemon)
 {
     struct daemon *d = daemon;
+    store_look_at_room(d->store);
     space_note(d);
-    descriptors_note(d);
     if (d->must_plan) {
         d->must_plan = false;
         plan(d);

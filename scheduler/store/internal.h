@@ -79,6 +79,7 @@ struct space {
     bool is_given;   /* its bytes went to the WAL and the database */
     atomic_int room; /* enum store_room */
     atomic_uint_fast64_t free_bytes;
+    int64_t ask_at_us; /* the caller's: when it may look again */
 };
 
 struct store {
@@ -106,6 +107,7 @@ struct store {
     pthread_cond_t wake;
     struct work_queue todo, done;
     struct store_backup *checked; /* by the second thread of a backup, while its copy is open */
+    bool must_look; /* at the disk, asked by the caller */
     bool is_stopping;
     int event_fd;
 };

@@ -5,6 +5,7 @@
 #include "scheduler/store/internal.h"
 
 #include "common/base/pure/mem.h"
+#include "common/base/sys/clock.h"
 #include "common/base/sys/failpoint.h"
 #include "common/base/sys/files.h"
 
@@ -13,6 +14,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+enum { LOOK_US = 1000000 };
 enum { DEFAULT_LOW_WATER_BYTES = 64 << 20, BALLAST_BYTES_MAX = 16 << 20, MARK_PER_BALLAST = 4 };
 
 /* The topmost directory above the file that is still on its file system. */
@@ -142,6 +144,22 @@ void space_check(struct store *s)
         take_back(s);
     if (!p->has_ballast && free_bytes > p->low_water_bytes + 2 * p->ballast_bytes)
         make_ballast(p);
+}
+
+void store_look_at_room(struct store *s)
+{
+    int64_t now_us = clock_mono_us();
+    int fine = ROOM_FINE;
+    if (now_us < s->space.ask_at_us)
+        return;
+    s->space.ask_at_us = now_us + LOOK_US;
+    if (free_bytes_of(s) >= s->space.low_water_bytes && store_space(s).room == ROOM_FINE)
+        return;
+    (void)atomic_compare_exchange_strong(&s->space.room, &fine, (int)ROOM_LOW);
+    (void)pthread_mutex_lock(&s->lock);
+    s->must_look = true;
+    (void)pthread_cond_signal(&s->wake);
+    (void)pthread_mutex_unlock(&s->lock);
 }
 
 struct store_space store_space(const struct store *s)

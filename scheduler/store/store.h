@@ -100,6 +100,10 @@ struct store_space {
     const char *mount; /* where that file system begins; the store's */
 };
 struct store_space store_space(const struct store *s);
+/* The disk fills and empties without us. While it is not FINE the store looks every second; else it
+ * sleeps, and looks when it writes and when the caller, in a turn that it makes anyway, asks. At
+ * most once a second something happens here. */
+void store_look_at_room(struct store *s);
 bool store_is_low(const struct store *s); /* not ROOM_FINE */
 
 /* True: no submit with this key is in the database or in a batch, filling ones too. False:

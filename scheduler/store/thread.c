@@ -61,15 +61,30 @@ static struct timespec in_us(int64_t us)
     return (struct timespec){.tv_sec = t.tv_sec + ns / 1000000000, .tv_nsec = ns % 1000000000};
 }
 
+/* With room enough nothing is looked at in idle times. */
+static void sleep_until(struct store *s, int64_t look_us)
+{
+    struct timespec until = in_us(look_us - clock_mono_us());
+    if (store_is_low(s))
+        (void)pthread_cond_timedwait(&s->wake, &s->lock, &until);
+    else
+        (void)pthread_cond_wait(&s->wake, &s->lock);
+}
+
+static bool is_time_to_look(const struct store *s, int64_t look_us)
+{
+    return s->must_look || (store_is_low(s) && clock_mono_us() >= look_us);
+}
+
 /* The next thing to do; *w NULL: it is time to look at the disk. False when the store is being
  * closed and nothing is left. */
 static bool wait_for_work(struct store *s, int64_t look_us, struct work **w)
 {
-    struct timespec until = in_us(look_us - clock_mono_us());
     (void)pthread_mutex_lock(&s->lock);
-    while (s->todo.first == NULL && !s->is_stopping && clock_mono_us() < look_us)
-        (void)pthread_cond_timedwait(&s->wake, &s->lock, &until);
-    *w = s->is_stopping || clock_mono_us() < look_us ? pop(&s->todo) : NULL;
+    while (s->todo.first == NULL && !s->is_stopping && !is_time_to_look(s, look_us))
+        sleep_until(s, look_us);
+    *w = s->is_stopping || !is_time_to_look(s, look_us) ? pop(&s->todo) : NULL;
+    s->must_look = false;
     bool goes_on = *w != NULL || !s->is_stopping;
     (void)pthread_mutex_unlock(&s->lock);
     return goes_on;
