@@ -38,10 +38,11 @@ static int ceiling_of(int listener)
     return family == AF_UNIX ? ceiling_unix : ceiling_tcp;
 }
 
-/* Says ECONNABORTED, which every listener lives with: that peer has gone. */
-int accept4(int listener, struct sockaddr *address, socklen_t *bytes, int flags)
+/* Says ECONNABORTED, which every listener lives with: that peer has gone. The types are those of
+ * glibc's declaration. */
+int accept4(int listener, __SOCKADDR_ARG address, socklen_t *restrict bytes, int flags)
 {
-    int peer = (int)syscall(SYS_accept4, listener, address, bytes, flags);
+    int peer = (int)syscall(SYS_accept4, listener, address.__sockaddr__, bytes, flags);
     if (peer < 0 ? errno != EMFILE && errno != ENFILE : peer < ceiling_of(listener))
         return peer;
     if (peer >= 0)

@@ -52,8 +52,6 @@ struct daemon {
     int64_t crowded_us;   /* when the newest was seen; 0 = there is room */
     bool is_stopping;
     enum store_room room; /* as it was told last */
-    bool is_short_of_descriptors;
-    int64_t look_at_descriptors_us;
     /* the turn */
     struct points points;
     struct effects effects;
@@ -103,7 +101,6 @@ void turn_drain(struct daemon *d); /* at the end: everything to disk, everything
 /* ---- descriptors.c ---- */
 
 void descriptors_raise(void); /* to what the hard limit allows; tells when that is little */
-void descriptors_note(struct daemon *d); /* logs when few are left, and when that is over */
 
 /* ---- outbox.c: the FIFO between deciding and telling ---- */
 

@@ -33,11 +33,11 @@ EOF
     pid=$(pool_pid chipqd)
     PORT=$(sed -n 's,.*endpoint=tcp://127.0.0.1:\([0-9]*\).*,\1,p' "$CHIPQ_DIR/log/chipqd.log")
     hold 150
-    until_log 'descriptors.short used=[0-9]* limit=128'
+    until_log 'net.crowded'
     timeout 20 sh -c "echo >'$CHIPQ_DIR/end'"
     timeout 20 sh -c "echo >'$CHIPQ_DIR/go'"
     wait "$HOLDER"
-    until_log 'descriptors.enough'
+    until_log 'net.crowd_over'
     run -0 timeout 60 chipq wait "$job"
     [ "$(field "$job" attempt)" = 1 ]
     [ "$(pool_pid chipqd)" = "$pid" ]
