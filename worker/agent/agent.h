@@ -118,6 +118,7 @@ struct agent {
     struct curve_key key;
     struct cq_uuid incarnation, boot_id, home;
     int64_t started_us; /* boot clock */
+    int64_t awake_us;   /* end of the last turn: a longer sleep than asked for was a freeze */
     bool is_connected, is_refused, is_welcome, was_welcome;
     uint64_t epoch;            /* highest seen */
     uint64_t heartbeat, hello; /* newest that was sent; the newest HELLO's */

@@ -186,6 +186,7 @@ static void on_turn(void *arg)
 {
     struct agent *a = arg;
     report_turn(a);
+    a->awake_us = loop_now(a->loop).mono_us;
     if (a->is_stopping && has_stopped(a))
         loop_stop(a->loop);
 }

@@ -336,6 +336,8 @@ static void on_session_due(void *arg)
     struct agent *a = arg;
     int64_t now_us = loop_now(a->loop).mono_us;
     cores_look(a);
+    if (now_us - a->awake_us > 2 * a->heartbeat_us)
+        a->last_word_us = now_us; /* it was we who slept: what came meanwhile is read after this */
     if (a->is_refused) {
         a->is_refused = false;
         zsock_reconnect(a->socket); /* the key may be known by now */
