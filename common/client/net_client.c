@@ -106,8 +106,7 @@ static void on_message(void *arg, const void *data, size_t bytes)
         enqueue(c, &m);
     } else if (m.request == c->hello_request) {
         on_welcome(c, &m);
-    } else if (c->pending.len && m.request == c->pending_request) {
-        msg_fini(&c->answer); /* the answer to a resend may come twice */
+    } else if (c->pending.len && m.request == c->pending_request && c->answer.code == MSG_NONE) {
         c->answer = m;
         m = (struct msg){0};
     } else if (m.code == MSG_ERROR) { /* a WATCH that ends early says why */
