@@ -73,6 +73,7 @@ assert all(j["state"] == "done" for j in jobs), [(j["number"], j["state"]) for j
 EOF
 }
 
+# bats test_tags=P1,P11
 @test "a job fills the disk: ends are recorded, submits refused, a restart works, room comes back" {
     start_pool 8M
     other=$(chipq submit -- sh -c 'read -r _ <"$1/go-other"' sh "$CHIPQ_DIR")
@@ -113,6 +114,7 @@ EOF
     check_dump
 }
 
+# bats test_tags=P1,P11
 @test "not even the ballast is enough: chipqd lives, says so, and writes when there is room" {
     start_pool 1M
     fill_disk

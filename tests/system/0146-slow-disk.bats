@@ -8,6 +8,7 @@ teardown() {
     pool_down
 }
 
+# bats test_tags=P1,P11,P14
 @test "commits of 4 s, leases of 2 s: the worker stays up, its job runs on, acks wait for the disk" {
     pool_dir
     chipqd --init

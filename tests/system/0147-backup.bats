@@ -150,6 +150,7 @@ for line in sys.stdin:
     [[ $output == *"no room for a backup: the database has "*" MiB are free on "* ]]
 }
 
+# bats test_tags=P1
 @test "a last transaction that was cut is dropped and told; damage, another's database and none are refused" {
     pool_up
     chipq submit --hold -- true

@@ -22,6 +22,7 @@ EOF
     HOLDER=$!
 }
 
+# bats test_tags=P12
 @test "descriptors run out: it is said, jobs go on, and connections are taken again" {
     pool_dir
     mkfifo "$CHIPQ_DIR/go" "$CHIPQ_DIR/end" "$CHIPQ_DIR/said"

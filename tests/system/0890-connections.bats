@@ -70,6 +70,7 @@ n_jobs() {
 }
 
 
+# bats test_tags=P1,P2
 @test "an answer that is lost after the commit: asked again, the same job, one job" {
     before=$(n_jobs)
     cuts=$(count client cuts)
@@ -81,6 +82,7 @@ n_jobs() {
     chipq cancel "$job"
 }
 
+# bats test_tags=P2
 @test "resets between a client and chipqd: each submit is answered, each job is there once" {
     before=$(n_jobs)
     (while :; do proxy client reset >/dev/null || exit; done) &
@@ -110,6 +112,7 @@ n_jobs() {
     [ "$(said "$CHIPQ_DIR/log/chipqd.log" 'frame')" = 0 ]
 }
 
+# bats test_tags=P13
 @test "a damaged byte in what a waiting client hears: it asks again and has the true end" {
     start_job
     down=$(count client messages-down)
@@ -126,6 +129,7 @@ n_jobs() {
     [ "$(field "$job" exit_code)" = 6 ]
 }
 
+# bats test_tags=P4,P5
 @test "resets between a worker and chipqd: each task runs once and its end arrives" {
     job=$(chipq submit --array 1-30 -- sh -c 'exit 3')
     for _ in 1 2 3; do

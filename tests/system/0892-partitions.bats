@@ -85,6 +85,7 @@ for_a_while() { # until chipqd holds the machine for suspect: far from the lease
     node_is farm1 up
 }
 
+# bats test_tags=P8
 @test "cut off for less than the lease, both ways: the job goes on" {
     start_job
     cut w1 both
@@ -146,6 +147,7 @@ overstay() { # overstay both|in|out: cut off past the lease with a job that does
     runs_apart "$T/$job.0.jsonl"
 }
 
+# bats test_tags=P7,P9
 @test "cut off past the lease, both ways: all of the first attempt is dead before the second starts elsewhere" {
     overstay both
 }
@@ -160,6 +162,7 @@ overstay() { # overstay both|in|out: cut off past the lease with a job that does
     overstay out
 }
 
+# bats test_tags=P5
 @test "an end that comes after the lease is stale: the second attempt's is the job's, and so are the outputs" {
     raw=$CHIPQ_BUILD/tests/raw-client
     [ -x "$raw" ] || skip "raw-client is not built"
@@ -186,6 +189,7 @@ overstay() { # overstay both|in|out: cut off past the lease with a job that does
     [ -z "$(find "$CHIPQ_DIR/farm1/results/" -follow -name mark)" ]
 }
 
+# bats test_tags=P6
 @test "restart=never: cut off past the lease it ends lost, started once" {
     occupy_farm2
     job=$(chipq submit --restart never -- sh -c 'echo start >>"$1/starts"; echo up >"$1/said"; read -r _ <"$1/go"' sh "$T")
@@ -200,6 +204,7 @@ overstay() { # overstay both|in|out: cut off past the lease with a job that does
     [ "$(wc -l <"$T/starts")" = 1 ]
 }
 
+# bats test_tags=P2,P4
 @test "packets lost on every line, 28 of 100 there and back: each submit is answered once, each task ends once" {
     export CHIPQ_KEY=$CLIENT CHIPQ_HELPER=off
     for name in w1 w2 c; do lossy "$name" 15; done

@@ -29,6 +29,7 @@ all_up() { # all_up N SECONDS
     until [ "$(n_up)" = "$1" ]; do [ "$SECONDS" -lt "$end" ] || return 1; done
 }
 
+# bats test_tags=P4,P14
 @test "500 workers come back to a chipqd that was killed; no task is lost or run twice" {
     chipqd_up
     # the next chipqd listens where this one did

@@ -68,22 +68,26 @@ flood_of() { # flood_of KIND
     run -0 submits 1
 }
 
+# bats test_tags=P12
 @test "10,000 silent connections: each submit is acknowledged, and the descriptors come back" {
     [ "$(ulimit -Hn)" -ge 12000 ] || skip "at most $(ulimit -Hn) files may be open here"
     flood_of silent
 }
 
+# bats test_tags=P12
 @test "10,000 connections that say garbage: the same" {
     [ "$(ulimit -Hn)" -ge 12000 ] || skip "at most $(ulimit -Hn) files may be open here"
     flood_of garbage
 }
 
+# bats test_tags=P12
 @test "10,000 connections that begin to shake hands and stop: the same" {
     [ -z "${CHIPQ_QUICK-}" ] || skip "left out by --quick"
     [ "$(ulimit -Hn)" -ge 12000 ] || skip "at most $(ulimit -Hn) files may be open here"
     flood_of half
 }
 
+# bats test_tags=P12
 @test "out of descriptors: chipqd says so and does not spin, this machine's commands work, later all do" {
     start prlimit --nofile=200:200
     ticks=$(cpu_ticks)
@@ -98,6 +102,7 @@ flood_of() { # flood_of KIND
     run -0 submits 3
 }
 
+# bats test_tags=P12,P13
 @test "a client that watches, asks and never reads: bounded memory, others are answered, the end is told" {
     raw=$CHIPQ_BUILD/tests/raw-client
     [ -x "$raw" ] || skip "raw-client is not built"
@@ -139,6 +144,7 @@ times() {
     [ "$(wc -l <"$1")" = 100 ]
 }
 
+# bats test_tags=P12
 @test "one enterprise submits a million tasks and jobs as fast as it can: another's submits are acknowledged" {
     [ -x "$CHIPQ_BIN/chipq-bench" ] || skip "chipq-bench is not built"
     start

@@ -14,6 +14,7 @@ setup() {
     [ -z "${CHIPQ_QUICK-}" ] || count=100
 }
 
+# bats test_tags=P1,P2,P3,P4,P5,P6,P7,P8,P9,P10
 @test "thousands of histories break no rule" {
     run -0 timeout 600 "$simtest" --seed 1 --seeds "$count" --quiet
     [[ $output == "seeds $count failed 0 "* ]]
