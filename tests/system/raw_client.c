@@ -117,7 +117,7 @@ static void make_good(struct cq_str *out, uint64_t request, bool is_worker)
 static void wait_last(struct client *c)
 {
     int64_t until_us = clock_mono_us() + PATIENCE_US;
-    while (!c->is_last_answered && clock_mono_us() < until_us)
+    while (!c->is_last_answered && !c->is_refused && clock_mono_us() < until_us)
         loop_turn(c->loop, until_us);
 }
 
