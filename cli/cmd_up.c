@@ -19,7 +19,12 @@
 #include <unistd.h>
 
 enum { KEY_CORES = 0x2001, KEY_MEM, KEY_SYSTEM_CORES, KEY_SYSTEM_MEM };
-enum { START_US = 20 * 1000 * 1000, ASK_AGAIN_US = 50 * 1000, CONF_MAX = 65536 };
+enum {
+    START_US = 20 * 1000 * 1000,
+    GONE_US = 2 * 1000 * 1000,
+    ASK_AGAIN_US = 50 * 1000,
+    CONF_MAX = 65536
+};
 
 /* What of the machine jobs get: options here and of chipq-worker, names in chipq.conf. */
 enum { SIZE_CORES, SIZE_MEM, SIZE_SYSTEM_CORES, SIZE_SYSTEM_MEM, SIZES };
@@ -303,6 +308,13 @@ static int start(struct opts *o, const char *dir, bool *started, struct cq_err *
     return !runs && o->is_given ? write_conf(dir, o, err) : 0; /* what works is kept */
 }
 
+static int start_and_report(struct cli *c, struct opts *o, const char *dir, bool *started,
+                            struct cq_err *err)
+{
+    int rc = start(o, dir, started, err);
+    return rc == 0 ? wait_and_report(c, *started, err) : rc;
+}
+
 /* Of a directory that somebody named only the last part is made: the rest of it may be misspelt. */
 static int check_parent(const struct cli *c, struct cq_err *err)
 {
@@ -325,9 +337,11 @@ static int run(struct cli *c, void *opts, size_t n_args, char **args, struct cq_
     if (dir == NULL || check_parent(c, err) != 0 || instance_check_dir(dir, true, err) != 0)
         return -1;
     int lock = instance_lock(dir);
-    int rc = start(opts, dir, &started, err);
-    if (rc == 0)
-        rc = wait_and_report(c, started, err);
+    int rc = start_and_report(c, opts, dir, &started, err);
+    /* One that was killed just now is there for a moment longer than it serves. */
+    if (rc != 0 && !started && err->code == CQ_E_NO_SCHEDULER
+        && instance_has_gone(dir, "chipqd", GONE_US))
+        rc = start_and_report(c, opts, dir, &started, err);
     if (lock >= 0)
         close(lock);
     return rc;

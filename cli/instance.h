@@ -23,6 +23,10 @@ char *instance_bin_dir(void);
 /* The pid of a running "chipqd", "execd" or "worker"; 0 when it does not run. */
 pid_t instance_pid(const char *dir, const char *role);
 
+/* Waits at most timeout_us for the end of one that is on its way out, and says whether it is gone.
+ */
+bool instance_has_gone(const char *dir, const char *role, int64_t timeout_us);
+
 /* Starts argv[0] in a session of its own, output appended to DIR/log/ROLE.log, and waits until it
  * writes "ready" to the descriptor given by --ready-fd (appended by us after `n_fixed` words of
  * argv). CQ_E_INTERNAL with the last line of its log when it ends before; CQ_E_TIMEOUT after

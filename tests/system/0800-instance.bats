@@ -53,6 +53,15 @@ kill_all() {
     run -0 chipq wait "$job"
 }
 
+@test "up in the very moment of a kill: the one that still dies is not taken for running" {
+    pool_up
+    for _ in 1 2 3 4 5; do
+        kill -9 "$(pool_pid chipqd)"
+        run -0 chipq up
+        [[ $output == *"the pool is up"* ]]
+    done
+}
+
 @test "stale: a pid file that names a stranger's process hurts nobody" {
     pool_up
     chipq down
