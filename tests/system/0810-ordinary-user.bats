@@ -73,7 +73,7 @@ as_user() {
     log=$PLACE/home/i/log/worker.log
     agent=$(cat "$PLACE/home/i/run/worker.pid")
     kill -9 "$agent"
-    timeout 10 tail --pid="$agent" -f /dev/null
+    wait_gone "$agent"
     timeout 10 sh -c 'until [ -p "$1" ]; do :; done; echo 4 >"$1"' sh "$PLACE/home/go"
     run as_user chipq wait "$job" --timeout 20s
     [ "$status" = 1 ]

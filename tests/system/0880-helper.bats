@@ -110,7 +110,7 @@ end_helper() {
     kill -9 "$(pool_pid chipqd)"
     run -5 timeout 10 chipq status
     [[ $output == *"chipq up"* ]]
-    timeout 10 tail --pid="$old" -f /dev/null # with nobody to serve it leaves
+    wait_gone "$old" # with nobody to serve it leaves
     run -0 chipq up
     run -0 chipq status
 }
@@ -119,7 +119,7 @@ end_helper() {
     end_helper -TERM
     CHIPQ_HELPER_IDLE=200ms run -0 chipq status
     pid=$(helper)
-    timeout 10 tail --pid="$pid" -f /dev/null
+    wait_gone "$pid"
     [ -z "$(sockets)" ]
 }
 

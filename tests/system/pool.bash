@@ -44,12 +44,19 @@ pool_as() {
     echo "$file"
 }
 
-# wait_gone PID...: returns when none of them lives (at most 10 s); event: tail's pid watch.
+# wait_gone PID...: returns when none of them runs (at most 10 s). The kernel says when: `tail --pid` looks once a second.
 wait_gone() {
-    local pid
-    for pid in "$@"; do
-        timeout 10 tail --pid="$pid" -f /dev/null || return 1
-    done
+    python3 - "$@" <<'PY'
+import os, select, sys, time
+deadline = time.monotonic() + 10
+for pid in sys.argv[1:]:
+    try:
+        fd = os.pidfd_open(int(pid))
+    except ProcessLookupError:
+        continue
+    if not select.select([fd], [], [], max(0, deadline - time.monotonic()))[0]:
+        sys.exit(f"process {pid} still runs")
+PY
 }
 
 # json FILTER: reads JSON on standard input, prints one value; python is there on every test machine.
