@@ -87,6 +87,15 @@ static int put(const struct cli *c, const struct opts *o, struct cq_str *held,
     return rc == 0 ? 0 : cq_fail_errno(err, CQ_E_IO, why, "cannot write the output");
 }
 
+/* A follower is told once that the machine with the output is away, and then waits for it. */
+static void note_away(struct msg_log_query *ask, const char *away)
+{
+    bool is_away = away != NULL && *away != '\0';
+    if (is_away)
+        cli_talk("the output is on machine '%s', which is away; waiting for it", away);
+    ask->when_away = is_away ? AWAY_IS_AWAITED : AWAY_IS_TOLD;
+}
+
 static int stream(const struct cli *c, struct net_client *s, const struct opts *o, struct msg *ask,
                   struct cq_err *err)
 {
@@ -101,6 +110,7 @@ static int stream(const struct cli *c, struct net_client *s, const struct opts *
         if (rc == 0) {
             const struct msg_log_data *d = &reply.u.log_data;
             rc = put(c, o, &held, d, err);
+            note_away(&ask->u.log_query, d->away);
             ask->u.log_query.offset = d->offset + d->data.len;
             if (ask->u.log_query.attempt == 0)
                 ask->u.log_query.attempt = d->attempt;
@@ -140,7 +150,8 @@ static int print_log(struct cli *c, struct net_client *s, const struct opts *o,
                                              .enterprise = name->enterprise,
                                              .task = o->has_task ? o->task : task,
                                              .attempt = o->attempt,
-                                             .follow = o->follows};
+                                             .follow = o->follows,
+                                             .when_away = AWAY_IS_TOLD};
     if (o->follows)
         session_catch_interrupts(s);
     if (stream(c, s, o, &ask, err) == 0)

@@ -55,6 +55,9 @@ enum msg_code {
 #undef END
 };
 
+/* `when_away` of LOG_QUERY: what a follower wants of a machine that is away. */
+enum { AWAY_FAILS, AWAY_IS_TOLD, AWAY_IS_AWAITED };
+
 struct msg {
     enum msg_code code;
     uint64_t version;    /* of the wire; set by encode */

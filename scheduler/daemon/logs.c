@@ -15,6 +15,8 @@ struct log_read {
     char *enterprise_name; /* as asked, for messages */
     uint64_t number, task, attempt, offset, max;
     bool follow;
+    uint64_t when_away;
+    char awaited[64];             /* the machine that is waited for; "" = none */
     uint64_t id;                  /* request id at the worker; 0 = not asked yet */
     struct job_id job;            /* not over when it was looked up; else 0 */
     bool waits;                   /* not started: looked at again when the job changes */
@@ -131,21 +133,41 @@ static struct worker_session *next_machine(struct daemon *d, const struct log_re
     return r->n_tried < MACHINES_MAX ? best : NULL;
 }
 
+/* Its session may be on its way: both sides were gone when chipqd was restarted. */
+static void bear_absence(struct daemon *d, struct log_read *r, const char *node)
+{
+    struct cq_err err = {0};
+    struct msg m = {.code = MSG_LOG_DATA};
+    if (r->follow && r->when_away == AWAY_IS_AWAITED) {
+        (void)cq_copy_text(r->awaited, sizeof r->awaited, node);
+    } else if (r->follow && r->when_away == AWAY_IS_TOLD) {
+        m.u.log_data = (struct msg_log_data){
+            .offset = r->offset, .data = {"", 0}, .attempt = r->attempt, .away = node};
+        reply(d, &r->asker, &m);
+        end_read(d, r);
+    } else {
+        (void)cq_fail(&err, CQ_E_NOT_FOUND,
+                      "the output is on machine '%.63s', which is away; try again when it is back",
+                      node);
+        fail_read(d, r, &err);
+    }
+}
+
 static void ask_node(struct daemon *d, struct log_read *r, const char *node)
 {
+    r->awaited[0] = '\0';
     r->is_guess = node == NULL || node[0] == '\0';
     struct worker_session *s = r->is_guess ? next_machine(d, r) : worker_session_named(d, node);
     if (s != NULL) {
         ask_worker(d, r, s);
         return;
     }
+    if (!r->is_guess) {
+        bear_absence(d, r, node);
+        return;
+    }
     struct cq_err err = {0};
-    if (r->is_guess)
-        (void)cq_fail(&err, CQ_E_NOT_FOUND, "no connected machine has this output");
-    else
-        (void)cq_fail(&err, CQ_E_NOT_FOUND,
-                      "the output is on machine '%.63s', which is away; try again when it is back",
-                      node);
+    (void)cq_fail(&err, CQ_E_NOT_FOUND, "no connected machine has this output");
     fail_read(d, r, &err);
 }
 
@@ -171,12 +193,16 @@ void logs_on_chunk(struct daemon *d, struct worker_session *s, const struct msg 
 /* A worker came (back): what it was asked before may be lost. Reading is repeatable. */
 void logs_on_worker(struct daemon *d, struct worker_session *s)
 {
-    for (struct log_read *r = d->logs->first; r != NULL; r = r->next)
-        if (r->id != 0 && r->worker == s->principal.v && !r->is_looking) {
+    for (struct log_read *r = d->logs->first; r != NULL; r = r->next) {
+        if (strcmp(r->awaited, s->node) == 0) {
+            r->awaited[0] = '\0';
+            ask_worker(d, r, s);
+        } else if (r->id != 0 && r->worker == s->principal.v && !r->is_looking) {
             if (r->n_tried > 0)
                 r->n_tried--;
             ask_worker(d, r, s);
         }
+    }
 }
 
 /* ---- which attempt, which machine ---- */
@@ -309,6 +335,7 @@ static void look_up(struct daemon *d, struct log_read *r)
     ranges_add(&q->wanted, (uint32_t)r->task, (uint32_t)r->task);
     r->job = core_find_job(d->core, r->enterprise, r->number);
     r->waits = r->has_changed = false;
+    r->awaited[0] = '\0';
     r->is_looking = true;
     (void)ask_store(d, &r->asker, q, on_found, false, r, on_dropped);
 }
@@ -334,7 +361,7 @@ void logs_note(struct daemon *d, struct job_id id)
         if (r->job.v != id.v)
             continue;
         r->has_changed = true;
-        if (r->waits)
+        if (r->waits || (r->awaited[0] != '\0' && !r->is_looking))
             look_up(d, r);
     }
     sweep(d);
@@ -408,6 +435,7 @@ void on_log_query(struct daemon *d, const struct asker *a, struct msg *m)
                            .offset = q->offset,
                            .max = q->max ? q->max : DEFAULT_BYTES,
                            .follow = q->follow,
+                           .when_away = q->when_away,
                            .next = d->logs->first};
     d->logs->first = r;
     d->logs->n++;

@@ -132,6 +132,30 @@ keepers() {
     exec 8<&-
 }
 
+# bats test_tags=P13
+@test "chipq logs -f waits for a machine that is away, and says so" {
+    job=$(chipq submit -- echo done)
+    chipq wait "$job"
+    worker=$(pool_pid worker)
+    kill_9 execd
+    wait_gone "$worker"
+    kill_9 chipqd
+    chipqd --dir "$CHIPQ_DIR" --ready-fd 7 7>"$T/said" 2>>"$CHIPQ_DIR/log/chipqd.log" 3>&- 8>&- &
+    heard "$T/said"
+    run -3 chipq logs "$job"
+    [[ $output == *"the output is on machine '"*"', which is away; try again when it is back"* ]]
+    mkfifo "$T/told"
+    exec 8<>"$T/told"
+    chipq logs -f "$job" >"$T/output" 2>"$T/told" 8>&- &
+    follower=$!
+    IFS= read -r -t 10 line <&8
+    [[ $line == *"the output is on machine '"*"', which is away; waiting for it" ]]
+    chipq up
+    wait "$follower"
+    exec 8<&-
+    [ "$(<"$T/output")" = done ]
+}
+
 # bats test_tags=P7,P8
 @test "execd killed: up again; the job either lived or ran again, never both at once" {
     start_job --max-attempts 5
