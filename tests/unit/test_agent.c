@@ -523,6 +523,17 @@ Test(agent, a_stopped_pool_leaves_no_process)
 }
 
 /* Lease 7 with task 0 running and task 1 behind it. */
+/* The agent takes messages in their order: when it answers this one it has taken all before. */
+static void settle(void)
+{
+    struct msg ask = {.code = MSG_LOG_READ, .request = 99};
+    ask.u.log_read =
+        (struct msg_log_read){.enterprise = "acme", .number = 1207, .attempt = 1, .max = 1};
+    master_send(&m, &ask);
+    struct msg got = master_next(&m, MSG_LOG_CHUNK);
+    msg_fini(&got);
+}
+
 static void run_one_and_queue_one(void)
 {
     master_grant(&m, (struct work){.script = "sleep 100"});
@@ -532,6 +543,7 @@ static void run_one_and_queue_one(void)
     more.u.lease_extend =
         (struct msg_lease_extend){.epoch = m.epoch, .lease = 7, .attempts = &next, .n_attempts = 1};
     master_send(&m, &more);
+    settle();
 }
 
 /* Both ends say that the pool was stopped; the one that never ran has no start. Acknowledged when
