@@ -2,6 +2,7 @@
 # A core that the system takes offline under running jobs, and that comes back. It is really taken: for a second or two
 # this machine has one processor less. Whatever happens, it is brought back: by teardown, and by a guard that outlives bats.
 
+# alone: for a while the machine has one processor less
 bats_require_minimum_version 1.5.0
 load pool.bash
 

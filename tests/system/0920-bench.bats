@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # chipq-bench against a real pool: each measurement gives its figures, and the jobs it counts did run.
 
+# alone: it measures, and quiet is part of what it measures
 bats_require_minimum_version 1.5.0
 load pool.bash
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # Shares on a real pool: companies that all want more than there is get what their weights say, in core time as it is
 # charged, whatever the length of their tasks; so do the projects of one company.
+# alone: it measures what each got of the processors
 bats_require_minimum_version 1.5.0
 load pool.bash
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # Limits, guarantees, licences and budgets on a real pool, each seen at work through the command line; and that what
 # `chipq why` advises starts the job.
+# alone: it measures what each got of the processors
 bats_require_minimum_version 1.5.0
 load pool.bash
 
