@@ -99,7 +99,7 @@ open(sys.argv[2]).read()" "$2/said" "$2/go"' sh "$(eat 100)" "$T")
     hog=$(chipq submit --mem 64M -- python3 -c "$(eat 300)")
     run -1 chipq wait "$hog" --timeout 20s
     [ "$(field "$hog" verdict)" = oom ]
-    echo go >"$T/go"
+    tell "$T/go" go
     run -0 chipq wait "$job" --timeout 20s
     peak=$(field "$job" peak_mem_kib)
     ((peak > 100 * 1024 && peak < 200 * 1024))

@@ -52,7 +52,7 @@ teardown() {
     IFS= read -r -t 10 line <&8
     [ "$line" = early ]
     [ "$(field "$job" state)" = running ]
-    echo news >"$T/go"
+    tell "$T/go" news
     IFS= read -r -t 10 line <&8
     [ "$line" = "late news" ]
     wait "$follower"
@@ -69,7 +69,7 @@ teardown() {
     chipq logs -f "$job" >"$T/said" &
     three=$!
     [ "$(heard "$T/said")" = a ] # and its reader is gone
-    echo >"$T/go"
+    tell "$T/go" ""
     wait "$one" "$two"
     wait "$three" || true
     [ "$(cat "$T/one")" = $'a\nb' ]
@@ -120,7 +120,7 @@ teardown() {
     IFS= read -r -t 10 _ <&8
     IFS= read -r -t 10 _ <&8
     run -0 chipq cancel "$job[2,5]"
-    echo >"$T/go"
+    tell "$T/go" ""
     exec 8<&-
     run -1 chipq wait "$job" --timeout 20s
     run -0 chipq job "$job" --json
@@ -155,7 +155,7 @@ teardown() {
     [ "$(heard "$T/said")" = 1 ]
     run -0 chipq requeue "$job"
     [ "$(heard "$T/said")" = 2 ]
-    echo >"$T/go"
+    tell "$T/go" ""
     run -0 chipq wait "$job"
     [ "$(chipq logs "$job")" = "attempt 2" ]
     [ "$(chipq logs --attempt 1 "$job")" = "attempt 1" ]
@@ -234,7 +234,7 @@ teardown() {
     b=$(chipq submit --cores 2 -- sh -c 'echo first >>"$1"' sh "$order")
     c=$(chipq submit --cores 2 -- sh -c 'echo second >>"$1"' sh "$order")
     d=$(chipq submit --cores 2 --priority 5 -- sh -c 'echo high >>"$1"' sh "$order")
-    echo >"$T/go"
+    tell "$T/go" ""
     run -0 chipq wait "$block" "$a" "$b" "$c" "$d"
     [ "$(tr '\n' ' ' <"$order")" = "high first second low " ]
 }
@@ -292,7 +292,7 @@ teardown() {
     [ "$(heard "$T/said")" = up ]
     [ "$(field "$job" output_dir)" = "" ]
     [ "$(field "$job" outputs)" = "" ] # nobody knows yet
-    echo >"$T/go"
+    tell "$T/go" ""
     run -0 chipq wait "$job" --timeout 10s
     cat >"$T/f.yaml" <<'END'
 flow: leaves

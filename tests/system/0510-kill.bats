@@ -191,7 +191,7 @@ all_dead_within() {
     timeout 20 sh -c 'until chipq logs "$1" >"$2/running" && grep -aq "reached; what follows" "$2/running"; do :; done' sh "$job" "$T"
     chipq logs -f "$job" >"$T/followed" &
     follower=$!
-    echo >"$T/go"
+    tell "$T/go" ""
     run -0 chipq wait "$job" --timeout 60s
     wait "$follower"
     chipq logs "$job" >"$T/after"

@@ -39,7 +39,7 @@ start_job() {
 }
 
 ends_with() { # ends_with CODE: the job ends so, at its first attempt, output whole
-    echo "$1" >"$T/go"
+    tell "$T/go" "$1"
     run chipq wait "$job" --timeout 20s
     [ "$status" = $(($1 != 0)) ]
     run -0 chipq job "$job" --json
@@ -64,7 +64,7 @@ keepers() {
     start_job
     pid=$(pool_pid worker)
     kill -STOP "$pid"
-    echo 9 >"$T/go"
+    tell "$T/go" 9
     all_gone=$(keepers)
     kill -9 "$pid"
     run -1 chipq wait "$job" --timeout 20s
@@ -90,7 +90,7 @@ keepers() {
     tail -f -n +1 "$log" >"$T/said" &
     tail=$!
     exec 8<"$T/said"
-    echo 5 >"$T/go"
+    tell "$T/go" 5
     while IFS= read -r -t 10 line <&8; do [ "$line" != after ] || break; done
     kill "$tail"
     exec 8<&-
@@ -122,7 +122,7 @@ keepers() {
     until (("0x$(awk '/SigCgt/ {print $2}' "/proc/$waiter/status")" & 2)); do :; done # it has a session
     kill_9 chipqd
     chipq up
-    echo 4 >"$T/go"
+    tell "$T/go" 4
     rc=0
     wait "$waiter" || rc=$?
     [ "$rc" = 1 ]
@@ -165,7 +165,7 @@ keepers() {
     kill -9 "$execd"
     wait_gone "$execd" "$agent"
     chipq up
-    echo 0 >"$T/go" # read by whichever attempt lives
+    tell "$T/go" 0 # read by whichever attempt lives
     run -0 chipq wait "$job" --timeout 30s
     exec 8<&-
 }
@@ -187,7 +187,7 @@ keepers() {
     start_job --on-lost requeue
     kill -9 $(keepers)
     [ "$(heard "$T/said")" = "up 2" ]
-    echo 0 >"$T/go"
+    tell "$T/go" 0
     run -0 chipq wait "$job" --timeout 20s
     [ "$(field "$job" attempt)" = 2 ]
     [ "$(field "$job" earlier.0.state)" = lost ]
@@ -209,7 +209,7 @@ keepers() {
     [[ $output == *lost* ]]
     run -0 chipq requeue "$job"
     [ "$(heard "$T/said")" = "up 2" ]
-    echo 0 >"$T/go"
+    tell "$T/go" 0
     run -0 chipq wait "$job" --timeout 20s
 }
 
@@ -231,7 +231,7 @@ keepers() {
     up=$!
     [ "$(heard "$T/said")" = "up 2" ]
     wait "$up"
-    echo 0 >"$T/go"
+    tell "$T/go" 0
     run -0 chipq wait "$job" --timeout 20s
 }
 
@@ -247,7 +247,7 @@ keepers() {
     wait_gone "$keeper" # nobody renewed its lease
     kill -CONT "$agent"
     [ "$(heard "$T/said")" = "up 2" ]
-    echo 0 >"$T/go"
+    tell "$T/go" 0
     run -0 chipq wait "$job" --timeout 20s
 }
 
@@ -263,7 +263,7 @@ keepers() {
     timeout 20 sh -c 'until chipq nodes --json | grep -q "\"state\": \"down\""; do :; done'
     kill -CONT "$agent"
     [ "$(heard "$T/said")" = "up 2" ]
-    echo 0 >"$T/go"
+    tell "$T/go" 0
     run -0 chipq wait "$job" --timeout 20s
     sed -i '/^suspect/d' "$CHIPQ_DIR/chipq.conf"
 }

@@ -66,7 +66,7 @@ taskset -pc 0-4095 $$ >/dev/null 2>&1; show'
     [ "$(printf '%s\n' "$one" "$two" | sort | tr '\n' ' ')" = "0 1 " ]
     [ "$(field "$third" state)" = pending ]
     run -0 chipq why "$third"
-    echo >"$T/go"
+    tell "$T/go" ""
     run -0 chipq wait "$a" "$third" --timeout 10s
     echo >"$T/go2"
     run -0 chipq wait "$b" --timeout 10s
@@ -79,7 +79,7 @@ taskset -pc 0-4095 $$ >/dev/null 2>&1; show'
     run -0 chipq why "$b"
     [[ $output == *memory* || $output == *MiB* || $output == *"1500M"* ]]
     [ "$(field "$b" state)" = pending ]
-    echo >"$T/go"
+    tell "$T/go" ""
     run -0 chipq wait "$a" "$b" --timeout 20s
 }
 
@@ -128,7 +128,7 @@ taskset -pc 0-4095 $$ >/dev/null 2>&1; show'
     b=$(chipq submit --array 1-3 --after "aftercorr:$a" -- sh -c 'echo "$CHIPQ_TASK" >"$1"' sh "$T/said")
     [ "$(heard "$T/said")" = 1 ] # while a[3] still runs
     [ "$(field "$a" tasks_running)" = 1 ]
-    echo >"$T/go"
+    tell "$T/go" ""
     [ "$(heard "$T/said")" = 3 ]
     run -1 chipq wait "$b" --timeout 10s
     run -0 chipq job "$b" --json
@@ -205,7 +205,7 @@ taskset -pc 0-4095 $$ >/dev/null 2>&1; show'
     run -0 chipq why "$impossible" --json
     python3 -m json.tool <<<"$output" >/dev/null
     chipq cancel "$impossible"
-    echo >"$T/go"
+    tell "$T/go" ""
     run -0 chipq wait "$block" "$behind" "$next" --timeout 20s
 }
 
@@ -242,7 +242,7 @@ taskset -pc 0-4095 $$ >/dev/null 2>&1; show'
     chipq cancel "$job[3]"
     run -0 chipq why "$job[3]"
     [[ $output == *"was killed"* || $output == *"has ended: killed"* ]]
-    echo >"$T/go"
+    tell "$T/go" ""
     run chipq wait "$job" --timeout 20s
 }
 
@@ -273,7 +273,7 @@ taskset -pc 0-4095 $$ >/dev/null 2>&1; show'
     [ "$(chipq nodes --json | json nodes.0.drain_why)" = "a new disk" ]
     [ "$(chipq submit -- true)" -gt 0 ]
     waits=$(chipq submit -- true)
-    echo >"$T/go"
+    tell "$T/go" ""
     run -0 chipq wait "$runs" --timeout 10s
     run -6 chipq wait "$waits" --timeout 200ms
     run -0 chipq why "$waits"

@@ -81,7 +81,7 @@ key() { # key NAME [USER]
         run -0 chipq --key "$(key bravo)" $command
         [[ $output != *hush* && $output != *alpha* && $output != *"dan/"* ]]
     done
-    echo >"$T/go"
+    tell "$T/go" ""
     run -0 chipq --key "$(key alpha)" wait "$job"
     run -0 chipq --key "$(key bravo)" wait "$waits"
     rm -rf "$T"
@@ -125,7 +125,7 @@ key() { # key NAME [USER]
     run -0 chipq --key "$(key echo ada)" admin user revoke echo/dan
     run chipq --key "$(key echo)" submit -- true
     [ "$status" = 3 ]
-    echo >"$T/go"
+    tell "$T/go" ""
     run -0 chipq --key "$(key echo ada)" wait "$job" --timeout 10s
     wait_gone "$follower" "$waiter"
     rc=0

@@ -298,7 +298,7 @@ YAML
     [ "$(json shares.0.tasks_waiting <<<"$output")" = 1 ]
     admin admin user set acme/uart/dan --max-cores none
     run -0 as acme/dan wait "$two" --timeout 20s
-    echo >"$T/go"
+    tell "$T/go" ""
     run -0 as acme/dan wait "$one" --timeout 20s
     rm -rf "$T"
 }
@@ -314,7 +314,7 @@ YAML
     [[ $output == *vcs* && $output != *acme* ]]
     run -0 --separate-stderr as bolt/dan licences --format name,free,used
     [[ $output == *vcs*0*2* ]]
-    echo >"$T/go"
+    tell "$T/go" ""
     run -0 as acme/dan wait "$one" --timeout 20s
     run -0 as bolt/dan wait "$two" --timeout 20s
     rm -rf "$T"

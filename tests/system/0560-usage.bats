@@ -48,7 +48,7 @@ print(json.dumps(rows[0][sys.argv[3]]))' "$@"
     [ "$(heard "$T/said")" = up ]
     waits=$(chipq --key "$(key acme)" submit --project cpu -- true) # the pool has two cores
     timeout 2 tail -f /dev/null || true                             # two seconds of running and waiting
-    echo >"$T/go"
+    tell "$T/go" ""
     run -0 chipq --key "$(key acme)" wait "$job" "$waits"
     run -0 chipq --key "$(key acme)" usage --json
     usage=$output

@@ -190,7 +190,7 @@ synthetic() { # synthetic [OPTIONS...]: two sockets of two NUMA nodes of four ca
         held "on-${shape%:*}" --cores 2 --mem 1G
         run -0 chipq nodes --topology
         [[ $output == *"local/$job: cores 0-1 (numa 0)"* ]]
-        echo >"$T/go"
+        tell "$T/go" ""
         chipq wait "$job"
     done
     machine hybrid.xml

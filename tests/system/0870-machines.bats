@@ -66,7 +66,7 @@ says() { # says TEXT: the second machine's log has it, at the latest in 15 s
     run -0 chipq nodes --json
     [[ $output != *'"farm3"'* ]]
     [[ $output == *'"state": "up"'* ]]
-    echo 0 >"$T/go"
+    tell "$T/go" 0
     run -0 chipq wait "$job" --timeout 20s
     [ "$(field "$job" attempt)" = 1 ]
     # the first goes: its place is the second's

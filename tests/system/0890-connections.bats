@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # What bad networks do to a connection: answers lost after the commit, damaged bytes, resets, delay, little bandwidth,
 # silence without an end. tests/fault/cqproxy stands between chipqd and one client and one worker, over TCP.
+# alone: what is shorter than a lease must stay shorter
 bats_require_minimum_version 1.5.0
 load pool.bash
 load network.bash
@@ -58,7 +59,7 @@ start_job() { # it says "up ATTEMPT", waits for a word and exits with it
 }
 
 ends_with() {
-    echo "$1" >"$T/go"
+    tell "$T/go" "$1"
     run chipq wait "$job" --timeout 20s
     [ "$status" = $(($1 != 0)) ]
     [ "$(field "$job" exit_code)" = "$1" ]
@@ -121,7 +122,7 @@ n_jobs() {
     until [ "$(count client messages-down)" -ge $((down + 2)) ]; do :; done # WELCOME, and the job as it is
     made=$(count client made)
     proxy client flip down 40
-    echo 6 >"$T/go"
+    tell "$T/go" 6
     proxy client await $((made + 1))
     rc=0
     wait "$waiter" || rc=$?

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # Real TCP between network namespaces, cut by nftables: for less than the lease, for more, one way, half-open, lossy.
+# alone: what is shorter than a lease must stay shorter
 bats_require_minimum_version 1.5.0
 load pool.bash
 load network.bash
@@ -69,7 +70,7 @@ leave_farm2() {
 }
 
 ends_with() { # ends_with CODE ATTEMPT
-    echo "$1" >"$T/go"
+    tell "$T/go" "$1"
     run chipq wait "$job" --timeout 20s
     [ "$status" = $(($1 != 0)) ]
     [ "$(field "$job" exit_code)" = "$1" ]
@@ -174,13 +175,13 @@ overstay() { # overstay both|in|out: cut off past the lease with a job that does
     leave_farm2
     stale=$(said "$CHIPQ_DIR/log/chipqd.log" attempt.stale)
     cut w1 both
-    echo 9 >"$T/go" # it ends while nobody hears of it
+    tell "$T/go" 9 # it ends while nobody hears of it
     [ "$(heard "$T/said")" = "up 2" ]
     heal w1
     says "$CHIPQ_DIR/log/chipqd.log" "attempt.stale node=farm1 n=1 .* attempt=1" "$stale"
     says "$CHIPQ_DIR/farm1/log" attempt.stale
     [ "$(field "$job" state)" = running ]
-    echo 0 >"$T/go"
+    tell "$T/go" 0
     run -0 chipq wait "$job" --timeout 20s
     [ "$(field "$job" exit_code)" = 0 ]
     [ "$(field "$job" attempt)" = 2 ]

@@ -73,10 +73,15 @@ field() {
     chipq job "$1" --json | json "$2"
 }
 
-# heard FIFO: the next line that a job writes into it (at most 10 s).
+# heard FIFO: the next line that a job writes into it (at most 10 s: opened for writing too, it opens without a writer).
 heard() {
     local line
-    IFS= read -r -t 10 line <"$1" && printf '%s\n' "$line"
+    IFS= read -r -t 10 line <>"$1" && printf '%s\n' "$line"
+}
+
+# tell FIFO WORD: a job reads it (at most 10 s).
+tell() {
+    timeout 10 sh -c 'echo "$2" >"$1"' sh "$@"
 }
 
 # all_closed FIFO SECONDS: prints what comes out of it until the last process that holds it open for writing is gone;
