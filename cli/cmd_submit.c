@@ -265,6 +265,7 @@ static int send_job(struct net_client *s, struct opts *o, char **args, const str
 static bool warn_if_too_large(struct net_client *s, const struct request *r, uint64_t number)
 {
     struct msg ask = {.code = MSG_NODES_QUERY}, reply = {0};
+    char asked[32], largest[32];
     uint64_t cores = 0, mem_mib = 0;
     if ((r->cores <= 1 && r->mem_mib == 0) || session_call(s, &ask, MSG_NODES, &reply, NULL) != 0)
         return false;
@@ -279,8 +280,9 @@ static bool warn_if_too_large(struct net_client *s, const struct request *r, uin
                  " cores; the largest worker has %" PRIu64,
                  number, r->cores, cores);
     if (mem_mib && r->mem_mib > mem_mib)
-        cli_talk("job %" PRIu64 " waits: it asks %" PRIu64 " MiB; the largest worker has %" PRIu64,
-                 number, r->mem_mib, mem_mib);
+        cli_talk("job %" PRIu64 " waits: it asks %s of memory; the largest worker has %s", number,
+                 format_size_mib(r->mem_mib, asked, sizeof asked),
+                 format_size_mib(mem_mib, largest, sizeof largest));
     return (cores && r->cores > cores) || (mem_mib && r->mem_mib > mem_mib);
 }
 

@@ -19,7 +19,7 @@ static void add_requeued(struct cq_str *out, uint64_t running)
     if (running > 0)
         add_running(out, running, "called back, it starts again", "called back, they start again");
     else
-        cq_str_add(out, "called back, to start again");
+        cq_str_add(out, "queued again");
 }
 
 static void add_cancelled(struct cq_str *out, const json_t *row, uint64_t running)

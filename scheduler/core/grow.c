@@ -223,9 +223,14 @@ static bool has_grown_enough(const struct lease *l, const struct job *job, const
            || l->class->shape->mem_mib >= job->submit->u.job_submit.mem_mib << GROWTHS_MAX;
 }
 
+static bool has_asked(const struct job *job)
+{
+    return job->submit->u.job_submit.mem_source == MEM_ASKED;
+}
+
 static bool is_left_to_us(const struct job *job, const struct task *t)
 {
-    return job->submit->u.job_submit.mem_source != MEM_ASKED && !t->is_killing && !t->is_requeued;
+    return !has_asked(job) && !t->is_killing && !t->is_requeued;
 }
 
 uint64_t grow_next_mib(const struct core *c, const struct lease *l, const struct job *job,
@@ -244,9 +249,11 @@ void grow_explain_end(const struct lease *l, const struct job *job, const struct
 {
     char size[32];
     uint64_t cap = quota_most_mem_mib(l->leaf);
-    if (!is_left_to_us(job, t))
+    if (t->is_killing || t->is_requeued)
         return;
-    if (next_mib > 0)
+    if (has_asked(job))
+        cq_str_add(out, "it named its --mem, so it is not tried with more");
+    else if (next_mib > 0)
         cq_str_printf(out, "it runs again with %s", format_size_mib(next_mib, size, sizeof size));
     else if (job->submit->u.job_submit.restart != 0)
         cq_str_add(out, "it may start once only");

@@ -188,6 +188,8 @@ teardown() {
 }
 
 @test "an impossible request is told with the size of the largest worker, in a flow it is refused" {
+    run -0 --separate-stderr chipq submit --mem 9000G -- true
+    [[ $stderr == *"asks 9000G of memory; the largest worker has 2G"* ]]
     run -0 --separate-stderr chipq submit --cores 64 -- true
     [[ $stderr == *"asks 64 cores; the largest worker has 2"* ]]
     run -0 chipq why "$output"

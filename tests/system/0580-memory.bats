@@ -89,6 +89,7 @@ eat() { # eat MIB: a command that takes so much
     [ "$(json earlier <<<"$output")" = "[]" ]
     [ "$(json mem_why <<<"$output")" = "" ]
     [ "$(json task_list.0.sized <<<"$output")" = "the request" ]
+    [[ $(json cause <<<"$output") == *"; it named its --mem, so it is not tried with more" ]]
 }
 
 @test "one that goes on after its child ran out of memory is told by its own end" {

@@ -136,7 +136,7 @@ Test(cli_report, actions_say_what_they_did)
                  "job 40: 2 running tasks called back, they start again");
     expect_words(JOB_ACTION_REQUEUE, 1, "", live,
                  "job 40: 1 running task called back, it starts again");
-    expect_words(JOB_ACTION_REQUEUE, 0, "3", live, "job 40[3]: called back, to start again");
+    expect_words(JOB_ACTION_REQUEUE, 0, "3", live, "job 40[3]: queued again");
     expect_words(JOB_ACTION_CANCEL, 2, "", live, "job 40: cancelled; 2 running tasks are stopped");
     expect_words(JOB_ACTION_CANCEL, 1, "3-9", live,
                  "job 40[3-9]: cancelled; 1 running task is stopped");

@@ -387,7 +387,7 @@ Test(memory, who_named_it_ends_there)
     job.mem_mib = 1024;
     uint64_t id = submit_as("ann", job)->id;
     cr_assert(end(id, VERDICT_OOM, 1024));
-    expect_cause("");
+    expect_cause("it named its --mem, so it is not tried with more");
     cr_expect_eq(state_of(id), JOB_NONE);
 }
 
