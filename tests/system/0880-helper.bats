@@ -107,7 +107,9 @@ end_helper() {
 @test "the scheduler goes: an error at once; it is back: as if nothing had been" {
     run -0 chipq status
     old=$(helper)
-    kill -9 "$(pool_pid chipqd)"
+    chipqd=$(pool_pid chipqd)
+    kill -9 "$chipqd"
+    wait_gone "$chipqd" # a question that it has taken would wait for the next chipqd
     run -5 timeout 10 chipq status
     [[ $output == *"chipq up"* ]]
     wait_gone "$old" # with nobody to serve it leaves
