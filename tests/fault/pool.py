@@ -138,9 +138,9 @@ class Pool:
 
     def shepherds(self):
         """Shepherds that have a file of this instance open."""
-        leases = os.path.join(os.path.realpath(self.dir), "run", "leases")
+        home = os.path.realpath(self.dir) + "/"
         return [pid for pid in processes()
-                if command_name(pid).startswith("chipq-sheph") and self.has_open(pid, leases)]
+                if command_name(pid).startswith("chipq-sheph") and self.has_open(pid, home)]
 
     @staticmethod
     def has_open(pid, directory):

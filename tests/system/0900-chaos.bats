@@ -13,3 +13,11 @@ setup() {
     echo "$output"
     [ "$status" -eq 0 ]
 }
+
+# bats test_tags=P1,P2,P4,P5,P6,P7,P8,P10,P14
+@test "ten rounds with a second machine and clients over lines that fail: the same" {
+    [ -z "${CHIPQ_QUICK-}" ] || skip "left out by --quick"
+    run timeout 150 "$CHIPQ_ROOT/tests/fault/chaos" --network --rounds 10 --build "$CHIPQ_BUILD"
+    echo "$output"
+    [ "$status" -eq 0 ]
+}
