@@ -24,6 +24,11 @@ static int fail_no_key(struct cli *c, const char *path, struct cq_err *err)
     return cq_fail(err, CQ_E_NOT_FOUND, "no key file %s", path);
 }
 
+static void say_away(CQ_UNUSED void *arg, bool is_away)
+{
+    cli_talk(is_away ? "the scheduler is away; waiting for it" : "the scheduler is back");
+}
+
 struct net_client *session_open(struct cli *c, const char *who, struct cq_err *err)
 {
     struct curve_key key = {0};
@@ -39,7 +44,7 @@ struct net_client *session_open(struct cli *c, const char *who, struct cq_err *e
         return NULL;
     }
     const struct net_client_options options = {
-        .key = &key, .program = "chipq " CHIPQ_VERSION, .is_own = c->watches};
+        .key = &key, .program = "chipq " CHIPQ_VERSION, .is_own = c->watches, .on_away = say_away};
     struct net_client *s = net_client_connect(&options, err);
     curve_key_wipe(&key);
     return s;

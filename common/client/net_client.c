@@ -27,6 +27,8 @@ struct net_client {
     uint64_t last_request;
     unsigned mismatches;
     bool connected, greeted, refused, nobody, lost; /* lost: since the last net_client_next */
+    void (*on_away)(void *arg, bool is_away);
+    void *away_arg;
     struct cq_err failure; /* answer to HELLO, or a frame that cannot be read */
     int caught;
 };
@@ -202,6 +204,8 @@ static int await_welcome(struct net_client *c, const struct net_client_options *
 struct net_client *net_client_connect(const struct net_client_options *o, struct cq_err *err)
 {
     struct net_client *c = CQ_NEW(struct net_client);
+    c->on_away = o->on_away;
+    c->away_arg = o->arg;
     if (make_hello(c, o->program, err) == 0 && open_link(c, o, err) == 0
         && await_welcome(c, o, err) == 0)
         return c;
@@ -265,6 +269,12 @@ static int take_answer(struct net_client *c, struct msg *reply, struct cq_err *e
     return -1;
 }
 
+static void tell_away(const struct net_client *c, bool is_away)
+{
+    if (c->on_away)
+        c->on_away(c->away_arg, is_away);
+}
+
 int net_client_call(struct net_client *c, const struct msg *req, struct msg *reply,
                     int64_t timeout_us, struct cq_err *err)
 {
@@ -278,8 +288,14 @@ int net_client_call(struct net_client *c, const struct msg *req, struct msg *rep
     if (c->greeted)
         send_frame(c, &c->pending);
     int rc = 0;
-    while (rc == 0 && c->answer.code == MSG_NONE)
+    bool was_told = false;
+    while (rc == 0 && c->answer.code == MSG_NONE) {
         rc = wait_turn(c, until_us, err);
+        if (rc == 0 && c->nobody && !was_told)
+            tell_away(c, was_told = true);
+    }
+    if (rc == 0 && was_told)
+        tell_away(c, false);
     cq_str_clear(&c->pending);
     return rc == 0 ? take_answer(c, reply, err) : -1;
 }

@@ -15,6 +15,9 @@ struct net_client_options {
     int64_t timeout_us;          /* for connection and WELCOME; 0 = 5 s */
     bool is_own;         /* a session that nobody else uses: for WATCH, which is one a session */
     int64_t patience_us; /* how long to wait for a listener when there is none; 0 = fail at once */
+    /* A call has lost the scheduler and waits for it (true), and has its answer now (false). */
+    void (*on_away)(void *arg, bool is_away); /* NULL: nobody wants to know */
+    void *arg;
 };
 
 /* Connects, says HELLO, waits for WELCOME. Errors: CQ_E_NO_SCHEDULER (nobody listens or answers;

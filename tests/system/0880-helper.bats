@@ -117,6 +117,27 @@ end_helper() {
     run -0 chipq status
 }
 
+@test "the scheduler dies with a question open: the command says that it waits, and has its answer from the next one" {
+    run -0 chipq status
+    chipqd=$(pool_pid chipqd)
+    mkfifo "$T/told"
+    exec 8<>"$T/told"
+    kill -STOP "$chipqd"
+    chipq status --json >"$T/out" 2>"$T/told" 8>&- &
+    asker=$!
+    timeout 10 sh -c 'until read -r n _ <"/proc/$1/syscall" && case $n in 7 | 73 | 271) ;; *) false ;; esac; do :; done' \
+        sh "$asker" # it is in poll(2), or ppoll(2)
+    kill -9 "$chipqd"
+    IFS= read -r -t 10 line <&8
+    [ "$line" = "chipq: the scheduler is away; waiting for it" ]
+    chipq up
+    wait "$asker"
+    [ "$(json workers_up <"$T/out")" = 1 ]
+    IFS= read -r -t 10 line <&8
+    [ "$line" = "chipq: the scheduler is back" ]
+    exec 8<&-
+}
+
 @test "nobody comes: it leaves, and takes its socket along" {
     end_helper -TERM
     CHIPQ_HELPER_IDLE=200ms run -0 chipq status
