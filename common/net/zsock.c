@@ -2,6 +2,7 @@
  * be told. */
 #include "common/net/zsock.h"
 #include "common/base/pure/mem.h"
+#include "common/net/ipc_watch.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -30,6 +31,7 @@ struct zsock {
     void *monitor; /* PAIR that tells of connections; clients only */
     struct loop_zmq *monitor_watcher;
     struct loop_timer *again; /* to connect, after libzmq has given up; clients only */
+    struct ipc_watch *bell;   /* while nobody listens at a client's ipc endpoint */
     zsock_message_fn on_message;
     zsock_state_fn on_state;
     void *arg;
@@ -184,6 +186,24 @@ static const struct {
     {ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL, ZSOCK_MISMATCH},
 };
 
+static void on_listener(void *arg)
+{
+    zsock_reconnect(arg);
+}
+
+/* Nobody listens there: libzmq looks again later and later, so somebody else must look. */
+static void wait_for_listener(struct zsock *z)
+{
+    if (z->bell == NULL)
+        z->bell = ipc_watch_new(z->loop, z->endpoint, on_listener, z);
+}
+
+static void forget_listener(struct zsock *z)
+{
+    ipc_watch_close(z->bell);
+    z->bell = NULL;
+}
+
 /* libzmq connects again after a lost connection, and says so at once; after bytes that make no
  * sense (a frame that was damaged on its way, say) it gives the endpoint up without a word. */
 static void note_state(struct zsock *z, enum zsock_state state)
@@ -197,6 +217,10 @@ static void note_state(struct zsock *z, enum zsock_state state)
         loop_timer_set(z->again, loop_now(z->loop).mono_us + GIVEN_UP_US);
     else
         loop_timer_cancel(z->again);
+    if (state == ZSOCK_CONNECTED)
+        forget_listener(z);
+    else if (state == ZSOCK_RETRYING)
+        wait_for_listener(z);
     if (z->on_state && !(state == ZSOCK_RETRYING && is_expected))
         z->on_state(z->arg, state);
 }
@@ -272,6 +296,7 @@ void zsock_close(struct zsock *z)
     loop_zmq_close(z->watcher);
     loop_zmq_close(z->monitor_watcher);
     loop_timer_close(z->again);
+    forget_listener(z);
     loop_defer(z->loop, destroy, z);
 }
 
