@@ -42,6 +42,7 @@ static int open_store(struct daemon *d, struct cq_err *err)
         return -1;
     struct store_options so = {.path = path,
                                .id = id[0] ? id : NULL,
+                               .loads = true,
                                .low_water_bytes = d->options->low_water_mib << 20,
                                .fatal = on_fatal};
     struct cq_err why = {0};

@@ -82,6 +82,16 @@ struct space {
     int64_t ask_at_us; /* the caller's: when it may look again */
 };
 
+/* What pages.c does while the caller loads. */
+struct pages {
+    pthread_t thread;
+    bool is_running;
+    atomic_bool is_stopped;
+    bool are_sound; /* the thread's, until it is joined */
+    int fd;         /* stays open as long as SQLite's: closing one would drop the locks of both */
+    uint32_t n, page_bytes;
+};
+
 struct store {
     sqlite3 *db;
     sqlite3_stmt *statements[STATEMENT_COUNT];
@@ -91,6 +101,7 @@ struct store {
     unsigned wal_pages;
     uint64_t dropped_bytes;
     struct space space;
+    struct pages pages;
     struct work *waiting;                    /* the thread's: a batch for which there is no room */
     struct bloom keys;                       /* the caller's */
     struct efficiency_jobs *efficiency_jobs; /* the thread's, too: */
@@ -98,6 +109,7 @@ struct store {
     /* the caller's side */
     uint64_t loaded_epoch, next_seq, durable_seq, flying_seq;
     bool is_busy, is_started;
+    bool must_check; /* store_load is to say what pages.c found */
     struct store_query *answered;
     pthread_t checker; /* the thread's: the second thread of a backup */
     bool has_checker;
@@ -107,7 +119,7 @@ struct store {
     pthread_cond_t wake;
     struct work_queue todo, done;
     struct store_backup *checked; /* by the second thread of a backup, while its copy is open */
-    bool must_look; /* at the disk, asked by the caller */
+    bool must_look;               /* at the disk, asked by the caller */
     bool is_stopping;
     int event_fd;
 };
@@ -189,6 +201,10 @@ void space_init(struct store *s, const struct store_options *o);
 void space_fini(struct store *s);
 void space_check(struct store *s);        /* looks, and keeps the ballast; between transactions */
 bool space_give_ballast(struct store *s); /* a write found no room; false: it was given before */
+
+/* open.c: after work on pages of which not all had been looked at, with its outcome `rc`: waits for
+ * that look. Damage is told first, for it may be why the work failed. */
+int open_settle_damage(struct store *s, int rc, struct cq_err *err) CQ_MUST_CHECK;
 
 /* wal_check.c: refuses a WAL that is damaged in what was committed; sets dropped_bytes. The
  * database is locked. */
@@ -272,6 +288,11 @@ void bloom_add(struct bloom *b, uint64_t key64);
 bool bloom_has(const struct bloom *b, uint64_t key64);
 uint64_t key64_of(const struct cq_uuid *key);
 
+/* pages.c: begins to look at the sums of all pages, which nobody may write meanwhile. */
+void pages_begin(struct store *s);
+bool pages_are_sound(struct store *s); /* waits; false: begun or not, there is a doubt */
+void pages_fini(struct store *s);      /* after SQLite has closed its own */
+
 /* vfs.c: a VFS whose calls pass through the failpoints store.vfs.*; NULL without failpoints. */
 const char *failpoint_vfs_name(void);
 
@@ -279,5 +300,7 @@ const char *failpoint_vfs_name(void);
 const char *store_vfs_name(void);
 int sums_begin(sqlite3 *db);     /* a new database is to have them; SQLite's code */
 bool sums_are_kept(sqlite3 *db); /* not in one from before them */
+/* The page that lies at that byte of the database file; a blank one is not. */
+bool sums_is_sound(const uint8_t *page, size_t bytes, int64_t at);
 
 #endif

@@ -95,24 +95,41 @@ static int load_snapshot(struct store *s, sqlite3_stmt *st, store_record_fn fn, 
                          struct cq_err *err)
 {
     struct record *r = NULL;
-    if (sqlite3_column_type(st, 2) == SQLITE_NULL)
+    if (sqlite3_column_type(st, 3) == SQLITE_NULL)
         return cq_fail(err, CQ_E_IO, "database %s: a live job has no snapshot", s->path);
     if (record_decode(RECORD_JOB_SNAPSHOT, record_type_version(RECORD_JOB_SNAPSHOT),
-                      sqlite3_column_blob(st, 2), (size_t)sqlite3_column_bytes(st, 2), &r, err)
+                      sqlite3_column_blob(st, 3), (size_t)sqlite3_column_bytes(st, 3), &r, err)
         != 0)
         return -1;
     return give(r, fn, arg, err);
 }
 
+/* Moves on to the row of job `id`, from one before it: 1 there it is, 0 it is not there, -1 error.
+ * Few rows that are over between two live ones are passed by; many are jumped over. */
+static int move_to(struct store *s, sqlite3_stmt *st, uint64_t id, struct cq_err *err)
+{
+    enum { JUMP = 32 };
+    uint64_t at = sqlite3_data_count(st) > 0 ? (uint64_t)sqlite3_column_int64(st, 0) : 0;
+    if (at == 0 || id - at > JUMP) {
+        (void)sqlite3_reset(st);
+        sql_bind_u64(st, 1, id);
+    }
+    int rc;
+    while ((rc = sql_row(s, st, "load a job", err)) > 0) {
+        at = (uint64_t)sqlite3_column_int64(st, 0);
+        if (at >= id)
+            return at == id;
+    }
+    return rc;
+}
+
 static int load_job(struct store *s, sqlite3_stmt *st, uint64_t id, store_record_fn fn, void *arg,
                     struct cq_err *err)
 {
-    (void)sqlite3_reset(st);
-    sql_bind_u64(st, 1, id);
-    int rc = sql_row(s, st, "load a job", err);
+    int rc = move_to(s, st, id, err);
     if (rc == 0)
         return cq_fail(err, CQ_E_IO, "database %s: a live job has no request", s->path);
-    if (rc < 0 || give(decode(st, 0, RECORD_JOB_SUBMIT, err), fn, arg, err) != 0
+    if (rc < 0 || give(decode(st, 1, RECORD_JOB_SUBMIT, err), fn, arg, err) != 0
         || load_snapshot(s, st, fn, arg, err) != 0)
         return cq_wrap(err, "load job id %llu", (unsigned long long)id);
     return 0;
@@ -123,8 +140,8 @@ static int load_listed(struct store *s, const struct id_list *live, store_record
 {
     sqlite3_stmt *st CQ_CLEANUP(finalize) =
         prepare(s,
-                "SELECT r.version, r.payload, j.snapshot FROM job j JOIN job_request r ON"
-                " r.job=j.id WHERE j.id=?",
+                "SELECT j.id, r.version, r.payload, j.snapshot FROM job j CROSS JOIN job_request r"
+                " ON r.job=j.id WHERE j.id>=? ORDER BY j.id",
                 err);
     if (st == NULL)
         return -1;
@@ -155,11 +172,18 @@ static int load_keys(struct store *s, struct cq_err *err)
     return rc;
 }
 
-int store_load(struct store *s, store_record_fn fn, void *arg, struct cq_err *err)
+/* Leases come last: they point at workers and at jobs. */
+static int load_all(struct store *s, store_record_fn fn, void *arg, struct cq_err *err)
 {
-    /* Leases come last: they point at workers and at jobs. */
     if (load_entities(s, "<>36", fn, arg, err) != 0 || load_jobs(s, fn, arg, err) != 0
         || load_entities(s, "=36", fn, arg, err) != 0 || load_keys(s, err) != 0)
+        return -1;
+    return 0;
+}
+
+int store_load(struct store *s, store_record_fn fn, void *arg, struct cq_err *err)
+{
+    if (open_settle_damage(s, load_all(s, fn, arg, err), err) != 0)
         return -1;
     (void)CQ_FP("chipqd.start.after_replay");
     return 0;

@@ -123,7 +123,7 @@ static int check_schema(struct store *s, bool create, struct cq_err *err)
     return version < SCHEMA_VERSION ? upgrade(s, version, err) : 0;
 }
 
-static int check_damage(struct store *s, struct cq_err *err)
+static int quick_check(struct store *s, struct cq_err *err)
 {
     sqlite3_stmt *st = NULL;
     int rc = sqlite3_prepare_v2(s->db, "PRAGMA quick_check(1)", -1, &st, NULL);
@@ -140,6 +140,27 @@ static int check_damage(struct store *s, struct cq_err *err)
     }
     (void)sqlite3_finalize(st);
     return is_fine ? 0 : -1;
+}
+
+int open_settle_damage(struct store *s, int rc, struct cq_err *err)
+{
+    struct cq_err damage = {0};
+    bool must_check = s->must_check;
+    s->must_check = false;
+    if (must_check && !pages_are_sound(s) && quick_check(s, &damage) != 0)
+        return cq_fail(err, damage.code, "%s", damage.text);
+    return rc;
+}
+
+/* Who loads everything next need not wait for it here. */
+static int check_damage(struct store *s, const struct store_options *o, struct cq_err *err)
+{
+    if (o->create)
+        return 0;
+    s->must_check = true;
+    if (sums_are_kept(s->db))
+        pages_begin(s);
+    return o->loads ? 0 : open_settle_damage(s, 0, err);
 }
 
 static int open_file(struct store *s, bool create, struct cq_err *err)
@@ -175,7 +196,7 @@ static struct store *new_store(const struct store_options *o)
     s->fatal = o->fatal;
     s->todo.last = &s->todo.first;
     s->done.last = &s->done.first;
-    s->event_fd = -1;
+    s->event_fd = s->pages.fd = -1;
     (void)pthread_mutex_init(&s->lock, NULL);
     pthread_condattr_t by_mono;
     (void)pthread_condattr_init(&by_mono);
@@ -216,16 +237,17 @@ static int check_id(struct store *s, const char *wanted, struct cq_err *err)
         s->path, id, wanted);
 }
 
-static int open_all(struct store *s, bool create, const char *id, struct cq_err *err)
+static int open_all(struct store *s, const struct store_options *o, struct cq_err *err)
 {
-    if (check_file_system(s->path, err) != 0 || check_presence(s->path, create, err) != 0)
+    if (check_file_system(s->path, err) != 0 || check_presence(s->path, o->create, err) != 0)
         return -1;
     (void)CQ_FP("chipqd.start.before_open");
-    if (open_file(s, create, err) != 0 || wal_check(s, err) != 0)
+    if (open_file(s, o->create, err) != 0 || wal_check(s, err) != 0)
         return -1;
     space_check(s); /* first: an upgrade needs room */
-    if (check_schema(s, create, err) != 0 || (!create && check_damage(s, err) != 0)
-        || sql_prepare_all(s, err) != 0 || check_id(s, id, err) != 0 || read_counters(s, err) != 0)
+    if (check_schema(s, o->create, err) != 0 || check_damage(s, o, err) != 0
+        || sql_prepare_all(s, err) != 0 || check_id(s, o->id, err) != 0
+        || read_counters(s, err) != 0)
         return -1;
     (void)CQ_FP("chipqd.start.after_open");
     s->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -239,6 +261,7 @@ static void free_store(struct store *s)
 {
     sql_finalize_all(s);
     (void)sqlite3_close(s->db);
+    pages_fini(s);
     if (s->event_fd >= 0)
         (void)close(s->event_fd);
     (void)pthread_mutex_destroy(&s->lock);
@@ -254,8 +277,10 @@ static void free_store(struct store *s)
 struct store *store_open(const struct store_options *options, struct cq_err *err)
 {
     struct store *s = new_store(options);
-    if (open_all(s, options->create, options->id, err) == 0)
+    if (open_all(s, options, err) == 0)
         return s;
+    int rc = open_settle_damage(s, -1, err);
+    (void)rc; /* not opened, with or without damage */
     free_store(s);
     return NULL;
 }

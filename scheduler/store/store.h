@@ -24,15 +24,16 @@ struct store_options {
     const char *path;         /* of the database file, on a local disk */
     bool create;              /* make one (refuses one that is there); else it must exist */
     const char *id;           /* what store_id says of it; NULL = any */
+    bool loads;               /* store_load follows at once, and says what damage there is */
     uint64_t low_water_bytes; /* free space under which submits are refused; 0 = 64 MiB */
     uint64_t ballast_bytes;   /* kept for ends of jobs; 0 = a quarter of that, at most 16 MiB */
     void (*fatal)(const char *text); /* never returns; NULL = _exit(70) */
 };
 
-/* Opens, checks (WAL, quick_check, schema version, file system) and upgrades the database; one that
- * is refused is left as it is. Errors:
- * CQ_E_NOT_FOUND none there, CQ_E_CONFLICT one there already or in use, CQ_E_VERSION made by a
- * newer chipqd, CQ_E_IO damaged or unreadable, CQ_E_INVALID on a network file system. Blocks. */
+/* Opens, checks (WAL, page sums or quick_check, schema version, file system) and upgrades the
+ * database; one that is refused is left as it is. Errors: CQ_E_NOT_FOUND none there, CQ_E_CONFLICT
+ * one there already or in use, CQ_E_VERSION made by a newer chipqd, CQ_E_IO damaged or unreadable,
+ * CQ_E_INVALID on a network file system. Blocks. */
 struct store *store_open(const struct store_options *options, struct cq_err *err) CQ_MUST_CHECK;
 /* Of an incomplete last transaction in the WAL, as a crash leaves it: dropped when it was opened.
  */
@@ -43,7 +44,8 @@ int store_id(struct store *s, char id[STORE_ID_CHARS + 1], struct cq_err *err) C
 void store_close(struct store *s); /* stops the thread after what it was given; accepts NULL */
 
 /* Gives every record that the core needs to go on, in the order that core_apply wants. `fn` returns
- * -1 with `err` to stop. Blocks. */
+ * -1 with `err` to stop. With `loads`, a failure may mean damage, of which store_open said nothing:
+ * what was loaded must not be used. Blocks. */
 typedef int (*store_record_fn)(void *arg, const struct record *r, struct cq_err *err);
 int store_load(struct store *s, store_record_fn fn, void *arg, struct cq_err *err) CQ_MUST_CHECK;
 

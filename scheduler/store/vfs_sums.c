@@ -50,11 +50,11 @@ static bool is_blank(const uint8_t *page, int bytes)
     return page[0] == 0 && memcmp(page, page + 1, (size_t)bytes - 1) == 0;
 }
 
-static bool is_sound(const uint8_t *page, int bytes, sqlite3_int64 at)
+bool sums_is_sound(const uint8_t *page, size_t bytes, int64_t at)
 {
     uint64_t sum;
     memcpy(&sum, page + bytes - SUM_BYTES, sizeof sum);
-    return sum == sum_of(page, bytes, at) || is_blank(page, bytes);
+    return sum == sum_of(page, (int)bytes, at);
 }
 
 static int sums_read(sqlite3_file *f, void *to, int bytes, sqlite3_int64 at)
@@ -65,7 +65,8 @@ static int sums_read(sqlite3_file *f, void *to, int bytes, sqlite3_int64 at)
         return rc;
     if (is_first_page(to, bytes, at))
         s->has_sums = ((uint8_t *)to)[RESERVED_AT] == SUM_BYTES;
-    return !s->has_sums || is_sound(to, bytes, at) ? SQLITE_OK : SQLITE_IOERR_DATA;
+    bool is_fine = !s->has_sums || sums_is_sound(to, (size_t)bytes, at) || is_blank(to, bytes);
+    return is_fine ? SQLITE_OK : SQLITE_IOERR_DATA;
 }
 
 static int sums_write(sqlite3_file *f, const void *from, int bytes, sqlite3_int64 at)

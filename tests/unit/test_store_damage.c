@@ -191,6 +191,73 @@ Test(store_damage, a_byte_that_changed_in_the_database_is_refused)
     expect_jobs(20, false, "as it was");
 }
 
+static int load_nothing(void *arg, const struct record *r, struct cq_err *err)
+{
+    (void)arg;
+    (void)r;
+    (void)err;
+    return 0;
+}
+
+static struct store *open_to_load(void)
+{
+    struct cq_err err = {0};
+    struct store_options o = {
+        .path = path, .loads = true, .low_water_bytes = 1, .ballast_bytes = 4096};
+    struct store *s = store_open(&o, &err);
+    cr_assert_not_null(s, "%s", err.text);
+    return s;
+}
+
+/* Its pages are looked at while it loads: also those that loading does not read. */
+Test(store_damage, a_start_that_loads_finds_the_changed_byte_at_the_latest_then)
+{
+    struct store *s = open_anew();
+    for (uint64_t n = 1; n <= 20; n++)
+        write_now(s, batch_of_job(s, n));
+    store_close(s);
+    fault_power_on();
+    size_t bytes = size_of(path), refused_late = 0;
+    for (size_t at = 4096 + 5; at < bytes; at += 1021) {
+        struct cq_err err = {0};
+        struct store_options o = {
+            .path = path, .loads = true, .low_water_bytes = 1, .ballast_bytes = 4096};
+        flip(path, at);
+        s = store_open(&o, &err);
+        if (s != NULL) {
+            cr_assert_neq(store_load(s, load_nothing, NULL, &err), 0, "byte %zu", at);
+            refused_late++;
+        }
+        cr_assert_not_null(strstr(err.text, "restore a backup: chipqd --restore FILE"),
+                           "byte %zu: %s", at, err.text);
+        store_close(s);
+        flip(path, at);
+    }
+    cr_assert_gt(refused_late, 0);
+    s = open_to_load();
+    cr_assert_eq(store_load(s, load_nothing, NULL, NULL), 0);
+    cr_assert(s->pages.are_sound, "a start with nothing wrong took the long way");
+    store_close(s);
+}
+
+/* A checkpoint that was cut short: the WAL has the page whole. */
+Test(store_damage, a_torn_page_that_the_wal_has_is_no_damage)
+{
+    make_killed(3);
+    struct store *s = try_open(false, NULL);
+    cr_assert_eq(sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL),
+                 SQLITE_OK);
+    kill_store(s);
+    cr_assert_gt(killed.wal_bytes, 0);
+    restore_killed();
+    flip(path, 4096 + 5);
+    s = open_to_load();
+    cr_assert_eq(store_load(s, load_nothing, NULL, NULL), 0);
+    cr_assert_not(s->pages.are_sound);
+    fault_disk.is_off = true;
+    store_close(s);
+}
+
 /* Nothing follows it: as after a loss of power in the middle of it. */
 Test(store_damage, a_last_transaction_with_a_changed_byte_is_dropped_and_told)
 {
