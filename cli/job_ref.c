@@ -83,7 +83,8 @@ static int append_range(struct list *l, const char *text, const char *enterprise
     struct ranges set = {0};
     int rc = ranges_parse(text, UINT32_MAX - 1, JOB_NAMES_MAX, &set, err);
     for (size_t i = 0; rc == 0 && i < set.n; i++)
-        for (uint64_t n = set.items[i].first; rc == 0 && n <= set.items[i].last; n++) {
+        for (uint64_t n = ranges_items(&set)[i].first; rc == 0 && n <= ranges_items(&set)[i].last;
+             n++) {
             struct job_name job = {.number = n, .tasks = cq_strdup("")};
             (void)snprintf(job.enterprise, sizeof job.enterprise, "%s", enterprise);
             rc = n ? append(l, &job, err) : (job_name_fini(&job), fail_form(text, err));

@@ -39,7 +39,7 @@ uint64_t machine_cores(void)
             cpus = (struct ranges){0};
     }
     for (size_t i = 0; i < cpus.n; i++)
-        for (uint32_t cpu = cpus.items[i].first; cpu <= cpus.items[i].last; cpu++)
+        for (uint32_t cpu = ranges_items(&cpus)[i].first; cpu <= ranges_items(&cpus)[i].last; cpu++)
             n += is_first_thread(cpu);
     ranges_fini(&cpus);
     cq_str_fini(&text);

@@ -44,7 +44,8 @@ static int parse_tasks(struct action *a, struct cq_err *err)
     if (ranges_parse(text, TASK_MAX, ARRAY_MAX, &a->tasks, err) != 0)
         return -1;
     for (size_t i = 0; i < a->tasks.n; i++)
-        for (uint64_t k = a->tasks.items[i].first; k <= a->tasks.items[i].last; k++)
+        for (uint64_t k = ranges_items(&a->tasks)[i].first; k <= ranges_items(&a->tasks)[i].last;
+             k++)
             if (!is_its_task(a->job, (uint32_t)k))
                 return cq_fail(err, CQ_E_NOT_FOUND, "job %" PRIu64 " has no task %" PRIu64,
                                a->job->number, k);
@@ -60,7 +61,8 @@ static bool has_work_to_end(const struct action *a)
     const struct ranges *waiting[] = {&job->waiting, &job->blocked};
     for (size_t w = 0; w < CQ_COUNT(waiting); w++)
         for (size_t i = 0; i < waiting[w]->n; i++)
-            for (uint64_t k = waiting[w]->items[i].first; k <= waiting[w]->items[i].last; k++)
+            for (uint64_t k = ranges_items(waiting[w])[i].first;
+                 k <= ranges_items(waiting[w])[i].last; k++)
                 if (concerns(a, (uint32_t)k))
                     return true;
     struct task **tasks = job_tasks(job);

@@ -216,7 +216,7 @@ static void counterpart_ended(struct core *c, struct job *job, size_t dep, uint3
 {
     if (!passed) {
         struct range one = {task, task};
-        doom(c, job->id, dep, &(struct ranges){.items = &one, .n = 1, .count = 1});
+        doom(c, job->id, dep, &(struct ranges){.at.one = one, .n = 1, .count = 1});
         return;
     }
     if (!ranges_remove(&job->deps[dep].left, task))
@@ -293,7 +293,8 @@ static bool is_due(const struct job *job, struct doom *d)
         return true;
     struct ranges due = {0};
     for (size_t i = 0; i < d->tasks.n; i++)
-        for (uint64_t k = d->tasks.items[i].first; k <= d->tasks.items[i].last; k++)
+        for (uint64_t k = ranges_items(&d->tasks)[i].first; k <= ranges_items(&d->tasks)[i].last;
+             k++)
             if (ranges_has(&job->blocked, (uint32_t)k))
                 ranges_add(&due, (uint32_t)k, (uint32_t)k);
     ranges_fini(&d->tasks);
@@ -325,7 +326,7 @@ static void format_cause(const struct dep *dep, const struct doom *d, struct cq_
     else
         cq_str_printf(out, "%" PRIu64, dep->number);
     if (d->tasks.count == 1)
-        cq_str_printf(out, "[%" PRIu32 "]", d->tasks.items[0].first);
+        cq_str_printf(out, "[%" PRIu32 "]", ranges_items(&d->tasks)[0].first);
     cq_str_add(out, dep->when == DEP_NOTOK ? " passed" : " failed");
 }
 
@@ -380,7 +381,7 @@ void depend_start(struct core *c, struct job *job)
     for (size_t i = 0; i < job->n_deps; i++) {
         const struct ranges *left = &job->deps[i].left;
         for (size_t r = 0; r < left->n; r++)
-            ranges_add(&job->blocked, left->items[r].first, left->items[r].last);
+            ranges_add(&job->blocked, ranges_items(left)[r].first, ranges_items(left)[r].last);
     }
     ranges_subtract(&job->waiting, &job->blocked);
     depend_register(c, job);

@@ -121,7 +121,7 @@ static void add_asking(const struct reason_list *l, struct cq_str *out)
     ranges_format(&asking, out);
     if (out->len > ASKING_BYTES) { /* one after the other, then */
         cq_str_truncate(out, 0);
-        cq_str_printf(out, "%" PRIu32, asking.items[0].first);
+        cq_str_printf(out, "%" PRIu32, ranges_items(&asking)[0].first);
     }
     ranges_fini(&asking);
 }

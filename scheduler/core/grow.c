@@ -135,7 +135,7 @@ uint64_t grow_least_mib(const struct job *job, uint64_t mem_mib)
 static void add_ranges(struct ranges *to, const struct ranges *from)
 {
     for (size_t i = 0; i < from->n; i++)
-        ranges_add(to, from->items[i].first, from->items[i].last);
+        ranges_add(to, ranges_items(from)[i].first, ranges_items(from)[i].last);
 }
 
 /* All that wait with less, but for those that are blocked. */

@@ -390,10 +390,10 @@ static void kill_waiting(struct job *job, struct ranges *from, const struct rang
     *from = (struct ranges){0};
     for (size_t i = 0; i < old.n; i++) {
         if (set == NULL) {
-            ranges_add(&job->killed, old.items[i].first, old.items[i].last);
+            ranges_add(&job->killed, ranges_items(&old)[i].first, ranges_items(&old)[i].last);
             continue;
         }
-        for (uint64_t k = old.items[i].first; k <= old.items[i].last; k++)
+        for (uint64_t k = ranges_items(&old)[i].first; k <= ranges_items(&old)[i].last; k++)
             ranges_add(ranges_has(set, (uint32_t)k) ? &job->killed : from, (uint32_t)k,
                        (uint32_t)k);
     }
@@ -413,7 +413,8 @@ static void kill_later(struct job *job, const struct ranges *set)
         struct later *l = &old.items[i];
         kill_waiting(job, &l->tasks, set);
         for (size_t k = 0; k < l->tasks.n; k++)
-            for (uint64_t t = l->tasks.items[k].first; t <= l->tasks.items[k].last; t++)
+            for (uint64_t t = ranges_items(&l->tasks)[k].first;
+                 t <= ranges_items(&l->tasks)[k].last; t++)
                 grow_wait(job, (uint32_t)t, l->mem_mib);
         ranges_fini(&l->tasks);
     }

@@ -14,8 +14,8 @@ void snapshot_put_ranges(struct cq_str *out, const struct ranges *r)
 {
     flat_put_u64(out, r->n);
     for (size_t i = 0; i < r->n; i++) {
-        flat_put_u64(out, r->items[i].first);
-        flat_put_u64(out, r->items[i].last - r->items[i].first);
+        flat_put_u64(out, ranges_items(r)[i].first);
+        flat_put_u64(out, ranges_items(r)[i].last - ranges_items(r)[i].first);
     }
 }
 
@@ -148,7 +148,7 @@ static bool get_sizes(struct core *c, struct job *job, struct flat_reader *in)
         uint64_t mem_mib = flat_get_u64(in);
         bool ok = snapshot_get_ranges(in, &r);
         for (size_t k = 0; ok && k < r.n; k++)
-            for (uint64_t t = r.items[k].first; t <= r.items[k].last; t++)
+            for (uint64_t t = ranges_items(&r)[k].first; t <= ranges_items(&r)[k].last; t++)
                 grow_wait(job, (uint32_t)t, mem_mib);
         ranges_fini(&r);
         if (!ok)

@@ -12,7 +12,8 @@ static bool same_tasks(const struct ranges *a, const struct ranges *b)
     if (a->n != b->n)
         return false;
     for (size_t i = 0; i < a->n; i++)
-        if (a->items[i].first != b->items[i].first || a->items[i].last != b->items[i].last)
+        if (ranges_items(a)[i].first != ranges_items(b)[i].first
+            || ranges_items(a)[i].last != ranges_items(b)[i].last)
             return false;
     return true;
 }

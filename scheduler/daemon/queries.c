@@ -254,7 +254,8 @@ static void add_plain_passes(struct job_answer *w)
     bool has_room = j->is_array && wanted->n > 0 && j->passed_ranges
                     && ranges_parse(j->passed_ranges, INT32_MAX, UINT32_MAX, &passed, NULL) == 0;
     for (size_t i = 0; has_room && i < wanted->n; i++)
-        for (uint64_t k = wanted->items[i].first; has_room && k <= wanted->items[i].last; k++)
+        for (uint64_t k = ranges_items(wanted)[i].first;
+             has_room && k <= ranges_items(wanted)[i].last; k++)
             if (ranges_has(&passed, (uint32_t)k) && !has_row(w, k, n))
                 has_room = add_task(w, w->tasks, &w->n_tasks, view_task_row_passed(k));
     ranges_fini(&passed);

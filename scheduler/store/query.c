@@ -192,7 +192,7 @@ static int read_rows(struct store *s, const struct task_rows *to, uint64_t job, 
 static int read_told_apart(struct store *s, struct store_query *q, uint64_t job, struct cq_err *err)
 {
     static const struct range all = {0, TASK_NUMBER_MAX};
-    const struct range *ranges = q->wanted.n ? q->wanted.items : &all;
+    const struct range *ranges = q->wanted.n ? ranges_items(&q->wanted) : &all;
     struct task_rows last = {ST_TASKS, &q->tasks, &q->n_tasks, &q->cap_tasks};
     struct task_rows earlier = {ST_ATTEMPTS, &q->earlier, &q->n_earlier, &q->cap_earlier};
     for (size_t i = 0; i < (q->wanted.n ? q->wanted.n : 1); i++)
@@ -206,7 +206,7 @@ static int read_told_apart(struct store *s, struct store_query *q, uint64_t job,
 static int step_passes(struct store *s, struct store_query *q, int64_t until_us, struct cq_err *err)
 {
     while (q->cursor <= q->wanted.n && q->n_tasks < QUERY_ROWS_MAX) {
-        if (passes_read(s, q, q->jobs[0].id, q->wanted.items[q->cursor - 1], err) != 0)
+        if (passes_read(s, q, q->jobs[0].id, ranges_items(&q->wanted)[q->cursor - 1], err) != 0)
             return -1;
         q->cursor++;
         if (clock_mono_us() >= until_us)

@@ -421,7 +421,8 @@ static void check_expected_tasks(const struct play *p, const struct job *job)
 {
     struct start_estimate before = {INT64_MIN, INT64_MIN}, e;
     for (size_t i = 0; i < job->waiting.n; i++) {
-        const uint32_t tasks[] = {job->waiting.items[i].first, job->waiting.items[i].last};
+        const uint32_t tasks[] = {ranges_items(&job->waiting)[i].first,
+                                  ranges_items(&job->waiting)[i].last};
         for (size_t k = 0; k < CQ_COUNT(tasks); k++) {
             const struct task_id id = {{job->id}, tasks[k]};
             if (!core_expect_task_start(p->w.core, id, p->w.now, &e))

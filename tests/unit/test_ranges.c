@@ -26,9 +26,9 @@ static bool agrees(const struct ranges *r, const bool *model)
         count += model[i];
     }
     for (size_t i = 0; i < r->n; i++) { /* sorted, disjoint, not adjacent */
-        if (r->items[i].first > r->items[i].last)
+        if (ranges_items(r)[i].first > ranges_items(r)[i].last)
             return false;
-        if (i > 0 && r->items[i].first <= r->items[i - 1].last + 1)
+        if (i > 0 && ranges_items(r)[i].first <= ranges_items(r)[i - 1].last + 1)
             return false;
     }
     return count == r->count && ranges_is_empty(r) == (count == 0);

@@ -126,7 +126,7 @@ int bitset_parse(const char *text, struct bitset *out, struct cq_err *err)
         return -1;
     bitset_fini(out);
     for (size_t i = 0; i < r.n; i++)
-        for (uint32_t bit = r.items[i].first; bit <= r.items[i].last; bit++)
+        for (uint32_t bit = ranges_items(&r)[i].first; bit <= ranges_items(&r)[i].last; bit++)
             bitset_set(out, bit);
     ranges_fini(&r);
     return 0;

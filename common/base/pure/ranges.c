@@ -6,19 +6,29 @@
 #include <ctype.h>
 #include <inttypes.h>
 
+#define RANGES_MASK UINT64_C(0x7fffffff) /* of the fields' widths */
+#define COUNT_MASK  UINT64_C(0x1ffffffff)
+
 void ranges_fini(struct ranges *r)
 {
-    free(r->items);
+    if (r->n > 1)
+        free(r->at.many);
     *r = (struct ranges){0};
+}
+
+static struct range *items_of(struct ranges *r)
+{
+    return r->n > 1 ? r->at.many : &r->at.one;
 }
 
 /* Index of the first range that ends at or after `number`. */
 static size_t lower_bound(const struct ranges *r, uint32_t number)
 {
+    const struct range *items = ranges_items(r);
     size_t low = 0, high = r->n;
     while (low < high) {
         size_t mid = low + (high - low) / 2;
-        if (r->items[mid].last < number)
+        if (items[mid].last < number)
             low = mid + 1;
         else
             high = mid;
@@ -26,24 +36,40 @@ static size_t lower_bound(const struct ranges *r, uint32_t number)
     return low;
 }
 
+/* Many are in an array with room for the next power of two, so that this need not be kept. */
+static void make_room(struct ranges *r)
+{
+    if (r->n == 1) {
+        struct range one = r->at.one;
+        r->at.many = cq_calloc(2, sizeof one);
+        r->at.many[0] = one;
+    } else if (r->n > 1 && (r->n & (r->n - 1)) == 0) {
+        r->at.many = cq_realloc(r->at.many, 2 * r->n, sizeof *r->at.many);
+    }
+}
+
 static void insert_at(struct ranges *r, size_t i, struct range item)
 {
-    if (r->cap == 0) { /* most sets are one range */
-        r->items = cq_calloc(1, sizeof *r->items);
-        r->cap = 1;
-    }
-    cq_grow(&r->items, &r->cap, r->n);
-    memmove(r->items + i + 1, r->items + i, (r->n - i) * sizeof *r->items);
-    r->items[i] = item;
+    make_room(r);
     r->n++;
+    struct range *items = items_of(r);
+    memmove(items + i + 1, items + i, (r->n - 1 - i) * sizeof *items);
+    items[i] = item;
 }
 
 static void remove_at(struct ranges *r, size_t i, size_t count)
 {
     if (count == 0)
         return; /* not the whole tail onto itself */
-    memmove(r->items + i, r->items + i + count, (r->n - i - count) * sizeof *r->items);
-    r->n -= count;
+    struct range *items = items_of(r);
+    memmove(items + i, items + i + count, (r->n - i - count) * sizeof *items);
+    bool were_many = r->n > 1;
+    r->n = (r->n - count) & RANGES_MASK;
+    if (!were_many || r->n > 1)
+        return;
+    struct range left = items[0];
+    free(items);
+    r->at.one = left;
 }
 
 static uint64_t width(struct range item)
@@ -51,40 +77,46 @@ static uint64_t width(struct range item)
     return (uint64_t)item.last - item.first + 1;
 }
 
+static void count_by(struct ranges *r, uint64_t more)
+{
+    r->count = (r->count + more) & COUNT_MASK;
+}
+
 void ranges_add(struct ranges *r, uint32_t first, uint32_t last)
 {
     assert(first <= last);
     size_t i = lower_bound(r, first ? first - 1 : 0), end = i;
-    struct range merged = {first, last};
-    for (; end < r->n && (last == UINT32_MAX || r->items[end].first <= last + 1); end++) {
-        r->count -= width(r->items[end]);
-        if (r->items[end].first < merged.first)
-            merged.first = r->items[end].first;
-        if (r->items[end].last > merged.last)
-            merged.last = r->items[end].last;
+    struct range merged = {first, last}, *items = items_of(r);
+    for (; end < r->n && (last == UINT32_MAX || items[end].first <= last + 1); end++) {
+        count_by(r, -width(items[end]));
+        if (items[end].first < merged.first)
+            merged.first = items[end].first;
+        if (items[end].last > merged.last)
+            merged.last = items[end].last;
     }
-    r->count += width(merged);
+    count_by(r, width(merged));
     if (end == i) {
         insert_at(r, i, merged);
         return;
     }
-    r->items[i] = merged;
+    items[i] = merged;
     remove_at(r, i + 1, end - i - 1);
 }
 
 bool ranges_remove(struct ranges *r, uint32_t number)
 {
     size_t i = lower_bound(r, number);
-    if (i == r->n || r->items[i].first > number)
+    struct range *items = items_of(r);
+    if (i == r->n || items[i].first > number)
         return false;
-    struct range old = r->items[i];
+    struct range old = items[i];
     r->count--;
     if (old.first == old.last) {
         remove_at(r, i, 1);
     } else if (number == old.first) {
-        r->items[i].first++;
+        items[i].first++;
     } else {
-        r->items[i].last = number - 1;
+        items[i].last = number - 1;
         if (number < old.last)
             insert_at(r, i + 1, (struct range){number + 1, old.last});
     }
@@ -94,15 +126,16 @@ bool ranges_remove(struct ranges *r, uint32_t number)
 void ranges_subtract(struct ranges *from, const struct ranges *what)
 {
     struct ranges kept = {0};
+    const struct range *all = ranges_items(from), *out = ranges_items(what);
     size_t k = 0;
     for (size_t i = 0; i < from->n; i++) {
-        uint64_t first = from->items[i].first, last = from->items[i].last;
-        while (k < what->n && what->items[k].last < first)
+        uint64_t first = all[i].first, last = all[i].last;
+        while (k < what->n && out[k].last < first)
             k++;
-        for (size_t j = k; first <= last && j < what->n && what->items[j].first <= last; j++) {
-            if (what->items[j].first > first)
-                ranges_add(&kept, (uint32_t)first, what->items[j].first - 1);
-            first = (uint64_t)what->items[j].last + 1;
+        for (size_t j = k; first <= last && j < what->n && out[j].first <= last; j++) {
+            if (out[j].first > first)
+                ranges_add(&kept, (uint32_t)first, out[j].first - 1);
+            first = (uint64_t)out[j].last + 1;
         }
         if (first <= last)
             ranges_add(&kept, (uint32_t)first, (uint32_t)last);
@@ -114,17 +147,18 @@ void ranges_subtract(struct ranges *from, const struct ranges *what)
 bool ranges_has(const struct ranges *r, uint32_t number)
 {
     size_t i = lower_bound(r, number);
-    return i < r->n && r->items[i].first <= number;
+    return i < r->n && ranges_items(r)[i].first <= number;
 }
 
 uint64_t ranges_below(const struct ranges *r, uint32_t number)
 {
+    const struct range *items = ranges_items(r);
     size_t at = lower_bound(r, number);
     uint64_t n = 0;
     for (size_t i = 0; i < at; i++)
-        n += width(r->items[i]);
-    if (at < r->n && r->items[at].first < number)
-        n += number - r->items[at].first;
+        n += width(items[i]);
+    if (at < r->n && items[at].first < number)
+        n += number - items[at].first;
     return n;
 }
 
@@ -136,22 +170,30 @@ bool ranges_is_empty(const struct ranges *r)
 uint32_t ranges_first(const struct ranges *r)
 {
     assert(r->n > 0);
-    return r->items[0].first;
+    return ranges_items(r)[0].first;
 }
 
 void ranges_copy(struct ranges *to, const struct ranges *from)
 {
-    struct range *items = cq_memdup(from->items, from->n * sizeof *items);
+    struct ranges copy = *from;
+    if (from->n > 1) {
+        size_t room = 2;
+        while (room < from->n)
+            room *= 2;
+        copy.at.many = cq_calloc(room, sizeof *copy.at.many);
+        memcpy(copy.at.many, from->at.many, from->n * sizeof *copy.at.many);
+    }
     ranges_fini(to);
-    *to = (struct ranges){.items = items, .n = from->n, .cap = from->n, .count = from->count};
+    *to = copy;
 }
 
 void ranges_format(const struct ranges *r, struct cq_str *out)
 {
+    const struct range *items = ranges_items(r);
     for (size_t i = 0; i < r->n; i++) {
-        cq_str_printf(out, "%s%" PRIu32, i ? "," : "", r->items[i].first);
-        if (r->items[i].last > r->items[i].first)
-            cq_str_printf(out, "-%" PRIu32, r->items[i].last);
+        cq_str_printf(out, "%s%" PRIu32, i ? "," : "", items[i].first);
+        if (items[i].last > items[i].first)
+            cq_str_printf(out, "-%" PRIu32, items[i].last);
     }
 }
 

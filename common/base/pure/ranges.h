@@ -12,11 +12,18 @@ struct range {
     uint32_t first, last; /* both included */
 };
 
+/* One range, as most sets are, lies in the struct itself: read them through ranges_items. */
 struct ranges {
-    struct range *items;
-    size_t n, cap;
-    uint64_t count; /* numbers in the set */
+    union {
+        struct range one, *many; /* many: when n > 1 */
+    } at;
+    uint64_t n : 31, count : 33; /* ranges; numbers in the set */
 };
+
+static inline const struct range *ranges_items(const struct ranges *r)
+{
+    return r->n > 1 ? r->at.many : &r->at.one;
+}
 
 void ranges_fini(struct ranges *r);
 void ranges_add(struct ranges *r, uint32_t first,
