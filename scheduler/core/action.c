@@ -169,7 +169,7 @@ static void requeue_task(struct action *a, const struct task *t, const char *cau
 static int requeue(struct action *a, struct cq_err *err)
 {
     char cause[128];
-    if (a->job->submit->u.job_submit.restart != 0)
+    if (a->job->asked->restart != 0)
         return cq_fail(err, CQ_E_CONFLICT,
                        "job %" PRIu64 " said restart=never: it is started at most once",
                        a->job->number);

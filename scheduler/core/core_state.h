@@ -12,6 +12,7 @@
 #include "scheduler/core/licence.h"
 #include "scheduler/core/people.h"
 #include "scheduler/core/queue.h"
+#include "scheduler/core/request.h"
 #include "scheduler/core/runs.h"
 #include "scheduler/core/share.h"
 #include "scheduler/core/usage.h"
@@ -37,6 +38,7 @@ struct core {
     size_t n_settings_changed, cap_settings_changed;
     size_t n_nodes_seen; /* of the share tree, by core_view_entities */
     struct jobs jobs;
+    struct requests requests;
     struct dependents dependents;
     struct queue queue;
     struct pool pool;

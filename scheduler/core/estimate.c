@@ -48,7 +48,7 @@ static int64_t later_of(int64_t a, int64_t b)
 
 static bool is_array_full(const struct job *job)
 {
-    uint64_t limit = job->submit->u.job_submit.array_max_running;
+    uint64_t limit = job->asked->array_max_running;
     return limit > 0 && job->n_running >= limit;
 }
 

@@ -160,7 +160,7 @@ static int64_t place_us(const struct asked *a, uint64_t limit, lease_end_fn end,
 
 struct band estimate_array_limit(const struct asked *a)
 {
-    uint64_t limit = a->job->submit->u.job_submit.array_max_running;
+    uint64_t limit = a->job->asked->array_max_running;
     int64_t now_us = a->core->policy_us;
     if (limit == 0 || a->job->n_running + a->before < limit)
         return (struct band){now_us, now_us};

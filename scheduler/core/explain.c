@@ -145,11 +145,11 @@ static void add_lost(struct reason_list *l, uint64_t tasks)
 
 static void add_limit(struct reason_list *l, uint64_t waiting)
 {
-    uint64_t limit = l->job->submit->u.job_submit.array_max_running;
+    uint64_t limit = l->job->asked->array_max_running;
     struct reason *r = reasons_add(l, WAIT_ARRAY_LIMIT, waiting);
     if (r == NULL)
         return;
-    SAY(r->text, "%" PRIu64 " of its %stasks run, and it asked for at most %" PRIu64 " at once",
+    SAY(r->text, "%" PRIu32 " of its %stasks run, and it asked for at most %" PRIu64 " at once",
         l->job->n_running, l->has_task ? "job's " : "", limit);
     SAY(r->advice, "it goes on as they end");
 }

@@ -83,7 +83,7 @@ static void say_turn(const struct reason_list *l, const struct job *first, struc
 {
     if (first && first->enterprise == l->job->enterprise && first != l->job)
         SAY(r->text, "job %" PRIu64 " of your enterprise comes first (priority %" PRId64 ")",
-            first->number, first->submit->u.job_submit.priority);
+            first->number, first->asked->priority);
     else
         SAY(r->text, "others come first");
     SAY(r->advice, "chipq share shows what each side has and is due");

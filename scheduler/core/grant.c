@@ -120,7 +120,7 @@ static void wake(struct core *c)
 
 static size_t order_bytes(const struct lease *l, const struct job *job)
 {
-    return map_find(&l->heard, job->id) ? 0 : job->submit->u.job_submit.run.len;
+    return map_find(&l->heard, job->id) ? 0 : job->own->run_bytes;
 }
 
 static void top_up(struct plan *p, struct lease *l)
@@ -131,7 +131,7 @@ static void top_up(struct plan *p, struct lease *l)
         const struct job *job = queue_class_head(l->class);
         bytes += order_bytes(l, job);
         if (l->n > 0
-            && (bytes > ORDERS_BYTES_MAX || job->submit->u.job_submit.restart != 0
+            && (bytes > ORDERS_BYTES_MAX || job->asked->restart != 0
                 || !calendar_allows(p->core, l->class->shape, l->worker, l)))
             break;
         assign(p, l, job, ranges_first(&job->waiting));

@@ -220,12 +220,12 @@ static uint64_t most_that_fits(const struct core *c, const struct lease *l, uint
 static bool has_grown_enough(const struct lease *l, const struct job *job, const struct task *t)
 {
     return t->growths >= GROWTHS_MAX
-           || l->class->shape->mem_mib >= job->submit->u.job_submit.mem_mib << GROWTHS_MAX;
+           || l->class->shape->mem_mib >= job->asked->mem_mib << GROWTHS_MAX;
 }
 
 static bool has_asked(const struct job *job)
 {
-    return job->submit->u.job_submit.mem_source == MEM_ASKED;
+    return job->asked->mem_source == MEM_ASKED;
 }
 
 static bool is_left_to_us(const struct job *job, const struct task *t)
@@ -236,7 +236,7 @@ static bool is_left_to_us(const struct job *job, const struct task *t)
 uint64_t grow_next_mib(const struct core *c, const struct lease *l, const struct job *job,
                        const struct task *t)
 {
-    if (!is_left_to_us(job, t) || job->submit->u.job_submit.restart != 0
+    if (!is_left_to_us(job, t) || job->asked->restart != 0
         || has_grown_enough(l, job, t))
         return 0;
     uint64_t cap = quota_most_mem_mib(l->leaf), want = 2 * l->mem_mib;
@@ -255,7 +255,7 @@ void grow_explain_end(const struct lease *l, const struct job *job, const struct
         cq_str_add(out, "it named its --mem, so it is not tried with more");
     else if (next_mib > 0)
         cq_str_printf(out, "it runs again with %s", format_size_mib(next_mib, size, sizeof size));
-    else if (job->submit->u.job_submit.restart != 0)
+    else if (job->asked->restart != 0)
         cq_str_add(out, "it may start once only");
     else if (t->growths >= GROWTHS_MAX)
         cq_str_printf(out, "it had more %d times, and gets no more", GROWTHS_MAX);

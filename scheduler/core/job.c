@@ -46,7 +46,7 @@ void job_free(struct job *job)
     free(job->changed_tasks);
     free(job->end_cause);
     free(job->node);
-    record_free(job->submit);
+    own_part_free(job->own);
     free(job);
 }
 
@@ -64,10 +64,12 @@ void jobs_fini(struct core *c)
         if (--job->group->n_live == 0)
             group_free(job->group);
         queue_class_unref(c, job->class);
+        request_unref(c, job->asked);
         job_free(job);
     }
     map_fini(&c->jobs.by_id);
     map_fini(&c->jobs.groups);
+    requests_fini(c);
     free(c->jobs.dirty);
 }
 
@@ -90,8 +92,8 @@ struct job_id core_find_job(const struct core *c, struct enterprise_id e, uint64
 
 const char *job_label(const struct job *job, char *buf, size_t size)
 {
-    const char *name = job->submit->u.job_submit.name;
-    if (name && *name) {
+    const char *name = own_part_name(job->own);
+    if (*name) {
         struct cq_str s = {0};
         cq_str_add_printable(&s, name, strlen(name));
         (void)cq_copy_text(buf, size, cq_str_text(&s));
@@ -126,9 +128,8 @@ struct job_id core_find_key(const struct core *c, struct principal_id p, const s
     return (struct job_id){0};
 }
 
-static void group_join(struct core *c, struct job *job)
+static void group_join(struct core *c, struct job *job, const struct job_submit *s)
 {
-    const struct job_submit *s = &job->submit->u.job_submit;
     struct group *g = job_group_find(c, (struct principal_id){s->principal}, &s->client_key);
     if (g == NULL) {
         g = CQ_NEW(struct group);
@@ -151,7 +152,7 @@ static void group_join(struct core *c, struct job *job)
 static void group_leave(struct core *c, struct job *job)
 {
     struct group *g = job->group;
-    g->jobs[job->submit->u.job_submit.submit_index] = NULL;
+    g->jobs[job->submit_index] = NULL;
     if (--g->n_live > 0)
         return;
     struct group *first = map_find(&c->jobs.groups, g->hash), **link = &first;
@@ -175,6 +176,7 @@ void core_forget(struct core *c, struct job_id id)
     map_remove(&job->enterprise->jobs, job->number);
     group_leave(c, job);
     queue_class_unref(c, job->class);
+    request_unref(c, job->asked);
     job_free(job);
 }
 
@@ -214,7 +216,7 @@ uint64_t job_waiting(const struct job *job)
 
 double job_usual_us(const struct job *job)
 {
-    double limit = (double)job->submit->u.job_submit.time_us;
+    double limit = (double)job->asked->time_us;
     return job->mean_run_us > 0 ? (double)job->mean_run_us : limit / 3;
 }
 
@@ -222,7 +224,7 @@ uint64_t job_ready_tasks(const struct job *job)
 {
     if (job_state_is_terminal(job->state) || job->is_held || job->n_unmet > 0)
         return 0;
-    uint64_t limit = job->submit->u.job_submit.array_max_running, ready = job->waiting.count;
+    uint64_t limit = job->asked->array_max_running, ready = job->waiting.count;
     if (limit == 0)
         return ready;
     uint64_t room = limit > job->n_running ? limit - job->n_running : 0;
@@ -277,9 +279,9 @@ static void count(struct job *job)
         (uint64_t)(job->state == JOB_RUNNING) - (uint64_t)(job->counted == JOB_RUNNING);
     n->tasks_waiting += waiting - job->counted_waiting;
     quota_waiting(job->class->leaf, (int64_t)(waiting - job->counted_waiting));
-    n->tasks_running += job->n_running - job->counted_running;
+    n->tasks_running += (uint64_t)job->n_running - job->counted_running;
     job->counted = job->state;
-    job->counted_waiting = waiting;
+    job->counted_waiting = (uint32_t)waiting;
     job->counted_running = job->n_running;
 }
 
@@ -334,8 +336,11 @@ static int fill_tasks(struct job *job, const struct job_submit *s, struct cq_err
         ranges_add(&job->waiting, 0, 0);
     else if (ranges_parse(s->array, TASK_NUMBER_MAX, ARRAY_TASKS_MAX, &job->waiting, err) != 0)
         return -1;
-    job->n_tasks = job->waiting.count;
-    return deps_decode(&s->deps, &job->deps, &job->n_deps, err);
+    job->n_tasks = (uint32_t)job->waiting.count;
+    size_t n_deps = 0;
+    int bad = deps_decode(&s->deps, &job->deps, &n_deps, err);
+    job->n_deps = (uint32_t)n_deps;
+    return bad;
 }
 
 static int apply_submit(struct core *c, const struct record *r, struct cq_err *err)
@@ -344,27 +349,30 @@ static int apply_submit(struct core *c, const struct record *r, struct cq_err *e
     if (check_submit(c, s, err) != 0)
         return -1;
     struct job *job = CQ_NEW(struct job);
-    /* The record is shared and final; only its count of holders changes. */
     *job = (struct job){.id = s->id,
                         .number = s->number,
                         .enterprise = people_enterprise(c, s->enterprise),
                         .principal = people_principal(c, s->principal),
                         .project = people_project(c, s->project),
-                        .submit = record_ref((struct record *)r),
+                        .asked = request_ref(c, s),
+                        .own = own_part_new(c, s),
+                        .submit_us = s->at_us,
+                        .submit_index = (uint16_t)s->submit_index,
                         .first = {.mem_mib = s->mem_mib},
                         .state = job_state_next(JOB_NONE, JOB_EV_SUBMIT),
                         .is_held = s->hold != 0,
                         .is_new = true,
-                        .queue_index = HEAP_NOWHERE,
-                        .age_index = HEAP_NOWHERE};
+                        .queue_index = QUEUE_NOWHERE,
+                        .age_index = QUEUE_NOWHERE};
     if (fill_tasks(job, s, err) != 0) {
+        request_unref(c, job->asked);
         job_free(job);
         return -1;
     }
     job->class = queue_class_ref(c, job, s->mem_mib);
     map_put(&c->jobs.by_id, job->id, job);
     map_put(&job->enterprise->jobs, job->number, job);
-    group_join(c, job);
+    group_join(c, job, s);
     core_saw_id(c, job->id);
     if (s->number >= job->enterprise->next_number) {
         job->enterprise->next_number = s->number + 1;

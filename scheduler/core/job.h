@@ -1,11 +1,13 @@
-/* A live job: its request (the JOB_SUBMIT record, shared), its unstarted tasks as ranges, its
- * started ones as structs, its ended ones as ranges by how they ended. */
+/* A live job: its request (what of JOB_SUBMIT is needed, shared), its unstarted tasks as ranges,
+ * its started ones as structs, its ended ones as ranges by how they ended. */
 #ifndef CHIPQ_JOB_H
 #define CHIPQ_JOB_H
 
+#include "common/base/pure/heap.h"
 #include "scheduler/core/depend.h"
 #include "scheduler/core/job_state.h"
 #include "scheduler/core/people.h"
+#include "scheduler/core/request.h"
 
 struct class;
 struct laters;
@@ -55,12 +57,17 @@ struct group {
     struct group *next_same_hash;
 };
 
+#define QUEUE_NOWHERE ((uint32_t)HEAP_NOWHERE)
+
+/* There are up to a million of them: fields are as small as they can be, in an order without gaps.
+ */
 struct job {
     uint64_t id, number;
     struct enterprise *enterprise;
     struct principal *principal;
     struct project *project;
-    struct record *submit; /* JOB_SUBMIT */
+    const struct job_submit *asked; /* with the others that ask the same: request.h */
+    struct own_part *own;           /* its name and run specification */
     struct group *group;
     struct class *class;
     struct ranges waiting, blocked; /* blocked: by an aftercorr dependency */
@@ -69,27 +76,27 @@ struct job {
     struct ranges passed, failed, killed, lost;
     struct map tasks; /* number + 1 -> struct task */
     struct dep *deps;
-    size_t n_deps, n_unmet; /* n_unmet: of the whole job, not aftercorr */
-    uint64_t n_tasks, n_running, n_asking;
-    enum job_state state, counted; /* counted: as the enterprise's counts have it */
-    uint64_t counted_waiting, counted_running;
+    uint32_t n_deps, n_unmet; /* n_unmet: of the whole job, not aftercorr */
+    uint32_t n_tasks, n_running, n_asking;
+    uint32_t counted_waiting, counted_running; /* as the enterprise's counts have it */
+    uint32_t ready;                  /* tasks that may start now, as its class counts them */
+    uint32_t queue_index, age_index; /* in the heaps of queue.c, or QUEUE_NOWHERE */
+    uint16_t submit_index;
+    enum job_state state : 8, counted : 8; /* counted: as the enterprise's counts have it */
     enum verdict worst;
-    bool is_array, is_held, is_dirty, is_new;
-    int64_t start_us, end_us;
+    bool is_array : 1, is_held : 1, is_dirty : 1, is_new : 1;
+    bool is_skipped : 1;    /* end_cause is that of a dependency which can never be met */
+    bool is_part_cause : 1; /* end_cause is of some of its tasks only */
+    bool was_ready : 1;     /* it waited neither held nor for others, at its last change */
+    int64_t submit_us, start_us, end_us;
     uint64_t mean_run_us, last_attempt; /* mean: of its attempts that passed, exponentially aged */
     char *end_cause, *node;
-    bool is_skipped;    /* end_cause is that of a dependency which can never be met */
-    bool is_part_cause; /* end_cause is of some of its tasks only */
-    uint64_t ready;     /* tasks that may start now, as its class counts them */
-    size_t queue_index, age_index;
     int64_t rank_us;    /* within its class: time of submit, place in the array, priority */
     int64_t ready_us;   /* wall: neither held nor waiting for others since; 0 = not known */
     int64_t waiting_us; /* the same in policy time: its age among what waits */
-    bool was_ready;     /* in that sense, at its last change */
     struct ended *ended;
-    size_t n_ended, cap_ended;
     uint32_t *changed_tasks;
-    size_t n_changed, cap_changed;
+    uint32_t n_ended, cap_ended, n_changed, cap_changed;
 };
 
 struct jobs {

@@ -99,7 +99,7 @@ static bool get_task(struct flat_reader *in, struct job *job, uint64_t version)
     int64_t start_us = flat_get_i64(in);
     uint64_t preemptions = version >= 3 ? flat_get_u64(in) : 0;
     int64_t preempted_us = version >= 3 ? flat_get_i64(in) : 0;
-    uint64_t mem_mib = version >= 4 ? flat_get_u64(in) : job->submit->u.job_submit.mem_mib;
+    uint64_t mem_mib = version >= 4 ? flat_get_u64(in) : job->asked->mem_mib;
     uint64_t growths = version >= 4 ? flat_get_u64(in) : 0;
     bool ok = !in->failed && number < UINT32_MAX && attempt < UINT32_MAX && state < TASK_STATE_COUNT
               && losses < UINT32_MAX && failures < UINT32_MAX && returns < UINT32_MAX
@@ -192,7 +192,7 @@ static bool decode(struct core *c, struct job *job, struct flat_reader *in)
     uint64_t cause = version >= 2 ? flat_get_u64(in) : 0;
     job->is_skipped = cause & CAUSE_SKIPPED;
     job->is_part_cause = cause & CAUSE_PART;
-    job->ready_us = version >= 3 ? flat_get_i64(in) : job->submit->u.job_submit.at_us;
+    job->ready_us = version >= 3 ? flat_get_i64(in) : job->submit_us;
     job->waiting_us = version >= 3 ? flat_get_i64(in) : job->ready_us;
     return (version < 4 || get_sizes(c, job, in)) && (version < 5 || get_first_size(job, in))
            && flat_at_end(in);
@@ -211,7 +211,7 @@ int job_snapshot_apply(struct core *c, struct job *job, const struct record_byte
     if (ended == job->n_tasks)
         return cq_fail(err, CQ_E_INTERNAL, "the snapshot of job %" PRIu64 " is of one that is over",
                        job->id);
-    if (job->age_index != HEAP_NOWHERE)
+    if (job->age_index != QUEUE_NOWHERE)
         heap_fix(&c->queue.by_age, job->age_index); /* it is older than it was a moment ago */
     job_refresh(c, job, 0);
     job->is_new = job->is_dirty = false; /* what the store has is what we hold */

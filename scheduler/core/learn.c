@@ -126,9 +126,10 @@ static uint64_t need_mib(const struct attempt_end_rec *end)
 
 void learn_add(const struct job *job, const struct attempt_end_rec *end)
 {
-    const struct job_submit *s = &job->submit->u.job_submit;
+    const struct job_submit *s = job->asked;
     char what[LEARN_WHAT_BYTES];
-    if (!tells_need(end) || *learn_what(s->tool, s->stage_of, s->name, what) == '\0')
+    const char *name = own_part_name(job->own);
+    if (!tells_need(end) || *learn_what(s->tool, s->stage_of, name, what) == '\0')
         return;
     uint64_t cores = key_cores(s->cores, s->exclusive);
     uint64_t mib = need_mib(end);

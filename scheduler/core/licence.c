@@ -136,7 +136,7 @@ uint64_t licence_asked(const struct core *c, const struct feature *f, const stru
     uint64_t n = 0;
     for (size_t i = 0; map_next(&c->jobs.by_id, &i, &item);) {
         const struct job *job = item;
-        const char *bundle = job->submit->u.job_submit.licences;
+        const char *bundle = job->asked->licences;
         n += bundle && job->enterprise != but && !job_state_is_terminal(job->state)
              && names_feature(bundle, f->name);
     }

@@ -322,7 +322,7 @@ uint64_t policy_queue_target(const struct core *c, const struct lease *l)
     struct quota_block block;
     if (head == NULL || quota_blocks_attempt(l, &block))
         return 0;
-    if (head->submit->u.job_submit.restart != 0 || ahead_is_late(c, l))
+    if (head->asked->restart != 0 || ahead_is_late(c, l))
         return 1; /* its one start counts from the grant: never granted before it can run */
     /* All that is left of the class is shared among its leases, so that they end together. */
     uint64_t target = 1 + ahead_of(c, l, head);

@@ -45,7 +45,7 @@ static bool job_less(const void *a, const void *b)
 
 static void job_set_index(void *item, size_t index)
 {
-    ((struct job *)item)->queue_index = index;
+    ((struct job *)item)->queue_index = (uint32_t)index;
 }
 
 static bool older(const void *a, const void *b)
@@ -56,7 +56,7 @@ static bool older(const void *a, const void *b)
 
 static void job_set_age_index(void *item, size_t index)
 {
-    ((struct job *)item)->age_index = index;
+    ((struct job *)item)->age_index = (uint32_t)index;
 }
 
 struct job *queue_class_head(const struct class *k)
@@ -153,13 +153,13 @@ static uint64_t shape_hash(const struct job_submit *r, uint64_t mem_mib,
 /* A booking's name means another one in every enterprise. */
 static const struct enterprise *owner_of(const struct job *job)
 {
-    return *text(job->submit->u.job_submit.reservation) ? job->enterprise : NULL;
+    return *text(job->asked->reservation) ? job->enterprise : NULL;
 }
 
 static struct shape *shape_ref(struct core *c, const struct job *job, uint64_t mem_mib)
 {
     struct queue *q = &c->queue;
-    const struct job_submit *r = &job->submit->u.job_submit;
+    const struct job_submit *r = job->asked;
     struct tokens tokens = {0};
     int unknown = tokens_parse(c, job->enterprise, text(r->licences), &tokens, NULL);
     assert(!unknown); /* checked at submit; features stay known */
@@ -332,12 +332,13 @@ static void class_update(struct core *c, struct class *k, bool was_ready)
 
 static int64_t rank_of(const struct core *c, const struct job *job)
 {
-    const struct job_submit *s = &job->submit->u.job_submit;
+    const struct job_submit *s = job->asked;
     if (c->config.is_easy)
         return 0; /* arrival alone */
     uint64_t gone =
         job->n_tasks - job->waiting.count - laters_count(job->later) - job->blocked.count;
-    return s->at_us + (int64_t)gone * c->config.array_step_us - s->priority * PRIORITY_STEP_US;
+    return job->submit_us + (int64_t)gone * c->config.array_step_us
+           - s->priority * PRIORITY_STEP_US;
 }
 
 static void enter(struct core *c, struct job *job)
@@ -355,7 +356,7 @@ void queue_update(struct core *c, struct job *job)
     bool is_moved = rank_us != job->rank_us;
     k->ready += ready - job->ready;
     k->shape->ready += ready - job->ready;
-    job->ready = ready;
+    job->ready = (uint32_t)ready;
     job->rank_us = rank_us;
     if (was_in && ready > 0 && is_moved)
         heap_fix(&k->jobs, job->queue_index);

@@ -30,7 +30,7 @@ static uint64_t key_of_class(const struct class *class)
 /* Of thousands that wait in one class it is asked at once: the class remembers its part. */
 static uint64_t key_of(const struct job *job)
 {
-    const char *tool = job->submit->u.job_submit.tool;
+    const char *tool = job->asked->tool;
     if (job->class->runs_key == 0)
         job->class->runs_key = key_of_class(job->class);
     return tool ? core_hash(job->class->runs_key, tool, strlen(tool)) : job->class->runs_key;

@@ -88,8 +88,7 @@ static int resolve_in_memory(const struct submit *s, size_t i, const struct in_d
         job_find_number(s->core, (struct enterprise_id){s->who->enterprise->id}, in->number);
     if (on == NULL)
         return cq_fail(err, CQ_E_STALE, "job %" PRIu64 " is no longer live", in->number);
-    const char *name = on->submit->u.job_submit.name;
-    d->name = cq_strdup(name ? name : "");
+    d->name = cq_strdup(own_part_name(on->own));
     d->is_array = on->is_array;
     if (job_state_is_terminal(on->state)) {
         set_ended(d, in, on->state == JOB_DONE);
@@ -103,7 +102,7 @@ static int resolve_in_memory(const struct submit *s, size_t i, const struct in_d
     if (in->when != DEP_AFTERCORR)
         return 0;
     struct ranges theirs = {0};
-    const char *array = on->submit->u.job_submit.array;
+    const char *array = on->asked->array;
     int bad = on->is_array ? ranges_parse(array, TASK_MAX, ARRAY_MAX, &theirs, err) : 0;
     bad = bad ? bad : check_same_array(&s->arrays[i], &theirs, d->name, err);
     ranges_fini(&theirs);

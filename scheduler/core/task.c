@@ -115,7 +115,7 @@ static bool is_limit(const struct attempt_end_rec *end, const char *limit)
 
 enum task_event job_judge(const struct job *job, struct task *t, const struct attempt_end_rec *end)
 {
-    const struct job_submit *s = &job->submit->u.job_submit;
+    const struct job_submit *s = job->asked;
     enum verdict verdict = (enum verdict)end->verdict;
     if (verdict == VERDICT_PASS)
         return TASK_EV_PASS;
@@ -194,7 +194,7 @@ void job_task_move(struct core *c, struct job *job, struct task *t, enum task_ev
     if (is_told_apart(t, event, end))
         keep_end(job, t, next, end);
     job->n_running -= task_state_is_live(old) && !task_state_is_live(next);
-    job->n_asking += (uint64_t)(next == TASK_ASKING) - (uint64_t)(old == TASK_ASKING);
+    job->n_asking += (next == TASK_ASKING) - (uint32_t)(old == TASK_ASKING);
     if (old == TASK_WAITING && next == TASK_KILLED)
         grow_forget(job, t->number);
     t->state = next;

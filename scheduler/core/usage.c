@@ -166,7 +166,7 @@ void usage_start(struct core *c, const struct job *job, struct task *t, int64_t 
 {
     if (t->has_run || start_us <= 0)
         return;
-    int64_t from_us = job->ready_us ? job->ready_us : job->submit->u.job_submit.at_us;
+    int64_t from_us = job->ready_us ? job->ready_us : job->submit_us;
     int64_t wait_us = start_us > from_us ? start_us - from_us : 0;
     if (wait_us > TIME_MAX_US)
         wait_us = TIME_MAX_US;
@@ -177,7 +177,7 @@ void usage_start(struct core *c, const struct job *job, struct task *t, int64_t 
 /* How long it ran, as its worker says; its limit was enforced, so far more cannot be. */
 static int64_t run_time(const struct job *job, const struct attempt_end_rec *end)
 {
-    uint64_t limit_us = job->submit->u.job_submit.time_us, max_us = TIME_MAX_US;
+    uint64_t limit_us = job->asked->time_us, max_us = TIME_MAX_US;
     uint64_t run_us = end->run_us;
     if (run_us == 0 && end->end_us > end->start_us)
         run_us = (uint64_t)(end->end_us - end->start_us);
@@ -190,7 +190,7 @@ static int64_t run_time(const struct job *job, const struct attempt_end_rec *end
  * came or after we heard of it. */
 static int64_t end_time(const struct job *job, const struct attempt_end_rec *end)
 {
-    bool is_sane = end->end_us >= job->submit->u.job_submit.at_us && end->end_us <= end->at_us;
+    bool is_sane = end->end_us >= job->submit_us && end->end_us <= end->at_us;
     return is_sane ? end->end_us : end->at_us;
 }
 
@@ -205,7 +205,7 @@ static void charge(struct core *c, const struct job *job, const struct lease *l,
         struct usage_sum *s = sum_of(c, job, at);
         s->core_us += l->n_cores * us;
         s->mem_mib_us += l->mem_mib * us;
-        add_licences(s, job->submit->u.job_submit.licences, us);
+        add_licences(s, job->asked->licences, us);
         at = next;
     }
 }

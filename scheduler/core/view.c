@@ -114,7 +114,7 @@ static char *format_ranges(const struct ranges *r)
 
 static void fill_request(const struct job *job, struct job_view *v)
 {
-    const struct job_submit *s = &job->submit->u.job_submit;
+    const struct job_submit *s = job->asked;
     v->id = (struct job_id){job->id};
     v->enterprise = (struct enterprise_id){job->enterprise->id};
     v->principal = (struct principal_id){job->principal->id};
@@ -127,20 +127,18 @@ static void fill_request(const struct job *job, struct job_view *v)
     v->enterprise_name = job->enterprise->name;
     v->user_name = job->principal->name;
     v->project_name = job->project->name;
-    v->name = text(s->name);
+    v->name = own_part_name(job->own);
     v->flow = text(s->flow);
     v->tool = text(s->tool);
     v->stage_of = text(s->stage_of);
     v->is_array = job->is_array;
     v->expects = s->expects != 0;
     v->priority = s->priority;
-    v->submit_us = s->at_us;
-    v->client_key = s->client_key;
-    if (s->digest.len == sizeof v->digest)
-        memcpy(v->digest, s->digest.data, sizeof v->digest);
-    v->submit_index = s->submit_index;
-    v->submit_count = s->submit_count;
-    v->submit = job->submit;
+    v->submit_us = job->submit_us;
+    v->client_key = job->group->key;
+    memcpy(v->digest, job->group->digest, sizeof v->digest);
+    v->submit_index = job->submit_index;
+    v->submit_count = job->group->count;
 }
 
 void core_view_job(struct core *c, struct job_id id, struct job_view *v)
@@ -209,18 +207,16 @@ void core_view_order(const struct core *c, struct job_id id, struct order_view *
 {
     const struct job *job = job_find(c, id.v);
     assert(job);
-    const struct job_submit *s = &job->submit->u.job_submit;
+    const struct job_submit *s = job->asked;
     *v = (struct order_view){.job = id,
                              .enterprise = job->enterprise->name,
-                             .name = text(s->name),
+                             .name = own_part_name(job->own),
                              .user = job->principal->name,
                              .tool = text(s->tool),
                              .number = job->number,
                              .time_us = s->time_us,
                              .restart = s->restart,
                              .is_array = job->is_array,
-                             .run = s->run.data,
-                             .run_bytes = s->run.len,
                              .deps = cq_calloc(job->n_deps, sizeof(struct order_dep)),
                              .n_deps = job->n_deps};
     for (size_t i = 0; i < job->n_deps; i++)
@@ -230,8 +226,18 @@ void core_view_order(const struct core *c, struct job_id id, struct order_view *
                                         .is_array = job->deps[i].is_array};
 }
 
+void core_view_run(const struct core *c, struct order_view *v)
+{
+    const struct job *job = job_find(c, v->job.v);
+    assert(job);
+    free(v->run);
+    v->run = own_part_run(job->own);
+    v->run_bytes = job->own->run_bytes;
+}
+
 void order_view_fini(struct order_view *v)
 {
+    free(v->run);
     free(v->deps);
     *v = (struct order_view){0};
 }
@@ -245,7 +251,7 @@ uint64_t core_count_booked(const struct core *c, struct enterprise_id id, const 
     uint64_t n = 0;
     for (size_t i = 0; e && map_next(&e->jobs, &i, &item);) {
         const struct job *job = item;
-        const char *in = job->submit->u.job_submit.reservation;
+        const char *in = job->asked->reservation;
         n += in && strcmp(in, name) == 0 && job_waiting(job) > 0;
     }
     return n;

@@ -59,13 +59,11 @@ struct job_view {
     const char *enterprise_name, *user_name, *project_name, *name, *flow, *tool, *stage_of;
     enum job_state state;
     enum verdict verdict;
-    bool is_array, is_new,
-        expects; /* is_new: the store has no row yet, `submit` must be stored too */
+    bool is_array, is_new, expects; /* is_new: the store has no row yet */
     int64_t priority, submit_us, start_us, end_us;
     struct cq_uuid client_key;
     uint8_t digest[32];
     uint64_t submit_index, submit_count;
-    const struct record *submit; /* its JOB_SUBMIT */
     struct record
         *state_record; /* JOB_SNAPSHOT record, made for this view; NULL when the job is over */
     char *passed_ranges, *failed_ranges, *killed_ranges; /* owned */
@@ -118,12 +116,13 @@ struct order_view {
     const char *enterprise, *name, *user, *tool;
     uint64_t number, time_us, restart;
     bool is_array;
-    const void *run;
+    void *run; /* owned; NULL until core_view_run */
     size_t run_bytes;
     struct order_dep *deps; /* owned */
     size_t n_deps;
 };
 void core_view_order(const struct core *c, struct job_id id, struct order_view *v);
+void core_view_run(const struct core *c, struct order_view *v); /* of v->job: it is kept packed */
 void order_view_fini(struct order_view *v);
 
 /* Calls fn for each started and not ended task of a live job, in order of task number. */

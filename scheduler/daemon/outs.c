@@ -149,6 +149,7 @@ static void grant_add_order(struct daemon *d, struct grant *g, struct job_id job
     struct order_view *v = &g->views[g->n_orders];
     *v = (struct order_view){0};
     core_view_order(d->core, job, v);
+    core_view_run(d->core, v);
     g->deps[g->n_orders] = dep_dirs_of(v);
     g->orders[g->n_orders] = (struct run_order){.job = v->job.v,
                                                 .enterprise = v->enterprise,

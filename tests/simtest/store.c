@@ -250,6 +250,15 @@ void store_batch_add_record(struct store_batch *b, struct record *r, int64_t wal
     b->t.records[b->t.n_records++] = d;
 }
 
+/* It comes in the batch of the job's first row. */
+static struct disk_bytes submit_of(const struct store_batch *b, uint64_t id)
+{
+    for (size_t i = 0; i < b->n_kept; i++)
+        if (b->kept[i]->type == RECORD_JOB_SUBMIT && b->kept[i]->u.job_submit.id == id)
+            return encoded(b->kept[i], id).payload;
+    abort();
+}
+
 void store_batch_add_job(struct store_batch *b, const struct job_view *v, const char *metrics)
 {
     (void)metrics;
@@ -274,7 +283,7 @@ void store_batch_add_job(struct store_batch *b, const struct job_view *v, const 
     j.passed_ranges =
         world_bytes(v->passed_ranges, strlen(v->passed_ranges ? v->passed_ranges : "")).data;
     if (v->is_new)
-        j.submit = encoded(v->submit, v->id.v).payload;
+        j.submit = submit_of(b, v->id.v);
     if (v->state_record)
         j.snapshot = encoded(v->state_record, v->id.v).payload;
     struct heap *old = heap_enter(&sim.world);

@@ -353,7 +353,7 @@ static void check_nothing_left(const struct play *p)
 /* A single job like it, but for what the advice changes. */
 static struct in_job changed_request(const struct job *job, const struct reason *r)
 {
-    const struct job_submit *s = &job->submit->u.job_submit;
+    const struct job_submit *s = job->asked;
     struct in_job j = IN_JOB_PLAIN;
     j.cores = r->change == CHANGE_CORES ? r->change_value : s->cores;
     j.mem_mib = r->change == CHANGE_MEM ? r->change_value : s->mem_mib;

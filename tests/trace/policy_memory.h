@@ -86,7 +86,7 @@ static void check_growth(const struct play *p, const struct attempt_end_rec *e)
 {
     const struct core *c = p->w.core;
     const struct job *job = job_find(c, e->job);
-    const struct job_submit *s = &job->submit->u.job_submit;
+    const struct job_submit *s = job->asked;
     uint64_t growths = 1;
     for (size_t i = 0; i < p->w.n_journal; i++) {
         const struct attempt_end_rec *old = &p->w.journal[i]->u.attempt_end_rec;

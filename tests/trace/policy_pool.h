@@ -133,7 +133,7 @@ static void check_online(struct pool_model *p, const struct machine *m, uint64_t
  * other sizes. */
 static uint64_t mem_needed(const struct job *job, uint64_t task)
 {
-    const struct job_submit *s = &job->submit->u.job_submit;
+    const struct job_submit *s = job->asked;
     uint64_t mark = job->enterprise->id % 97, kind = (job->id * 7 + task * 3) % 16;
     if (s->mem_source == 0)
         return kind == 5 ? s->mem_mib + 1 : s->mem_mib / 2 + mark % 8;

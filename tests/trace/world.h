@@ -212,6 +212,15 @@ static void log_job(struct world *w, const struct job_view *v)
 
 /* ---- a turn ---- */
 
+/* That of this turn's, or NULL. */
+static const struct record *submit_of(const struct world *w, uint64_t id)
+{
+    for (size_t i = 0; i < w->fx.n_records; i++)
+        if (w->fx.records[i]->type == RECORD_JOB_SUBMIT && w->fx.records[i]->u.job_submit.id == id)
+            return w->fx.records[i];
+    return NULL;
+}
+
 static void take_views(struct world *w)
 {
     for (size_t i = 0; i < w->fx.n_dirty_jobs; i++) {
@@ -221,7 +230,8 @@ static void take_views(struct world *w)
         if (!w->is_quiet)
             log_job(w, &v);
         if (v.state_record)
-            store_put(w, RECORD_JOB_SNAPSHOT, id.v, v.state_record, v.submit);
+            store_put(w, RECORD_JOB_SNAPSHOT, id.v, v.state_record,
+                      v.is_new ? submit_of(w, id.v) : NULL);
         else
             store_remove(w, RECORD_JOB_SNAPSHOT, id.v);
         job_view_fini(&v);
