@@ -18,6 +18,9 @@ void backlog_init(struct backlog *k, const struct bench *b, struct session *s, c
 void backlog_fini(struct backlog *k)
 {
     ticket_fini(&k->ticket);
+    for (size_t i = 0; i < BACKLOG_BATCH; i++)
+        cq_str_fini(&k->runs[i]);
+    free(k->shared);
 }
 
 static void make_jobs(void *arg, size_t i, struct msg *req)
@@ -27,6 +30,8 @@ static void make_jobs(void *arg, size_t i, struct msg *req)
     for (size_t n = 0; n < BACKLOG_BATCH; n++) {
         k->jobs[n] = k->ticket.job;
         k->jobs[n].mem_mib = MEM_MIB + (i * BACKLOG_BATCH + n) % k->b->shapes;
+        if (k->b->request_bytes > 0)
+            own_request(k, i * BACKLOG_BATCH + n, n);
     }
     req->u.submit.jobs = k->jobs;
     req->u.submit.n_jobs = BACKLOG_BATCH;

@@ -70,6 +70,8 @@ int bench_backlog(struct bench *b, struct cq_err *err)
                 b->is_array ? "tasks of an array that wait" : "jobs that wait");
     backlog_init(&k, b, s, "backlog", NULL);
     report_count(&b->report, "request_bytes", (int64_t)k.ticket.run.len);
+    if (b->request_bytes > 0)
+        report_count(&b->report, "own_bytes", (int64_t)b->own_bytes);
     int rc = measure(b, &k, err);
     backlog_fini(&k);
     session_close(s);

@@ -17,6 +17,7 @@ struct bench {
     uint64_t pending, queries;   /* tasks kept waiting; questions a second */
     uint64_t shapes;             /* how many kinds of requests */
     uint64_t request_bytes;      /* of a job's run specification; 0 = as small as can be */
+    uint64_t own_bytes;          /* of these, drawn at random for each job of a backlog */
     struct report report;
 };
 

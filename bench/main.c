@@ -28,6 +28,7 @@ enum option_key {
     KEY_QUERIES,
     KEY_SHAPES,
     KEY_BYTES,
+    KEY_OWN,
     KEY_KEEP
 };
 
@@ -87,6 +88,11 @@ static const struct argp_option options[] = {
      .key = KEY_BYTES,
      .arg = "N",
      .doc = "workers, backlog: size of a job's run specification, about (least)"},
+    {.name = "own",
+     .key = KEY_OWN,
+     .arg = "N",
+     .doc =
+         "backlog: random bytes of each request, beside its number; the rest is as in all (100)"},
     {.name = "keep", .key = KEY_KEEP, .doc = "backlog: leave the jobs in the queue"},
     {.name = "json", .key = KEY_JSON, .doc = "One JSON object on standard output"},
     {0}};
@@ -108,7 +114,8 @@ static bool take_number(struct bench *b, int key, const char *arg, struct argp_s
         {KEY_CORES, &b->cores, 1, 1024},         {KEY_NUMA, &b->numa, 1, 64},
         {KEY_RUN_TIME, &b->run_ms, 0, 86400000}, {KEY_DURATION, &b->duration_s, 1, 3600},
         {KEY_PENDING, &b->pending, 1, 10000000}, {KEY_QUERIES, &b->queries, 0, 100000},
-        {KEY_SHAPES, &b->shapes, 1, 1000},       {KEY_BYTES, &b->request_bytes, 0, 60000}};
+        {KEY_SHAPES, &b->shapes, 1, 1000},       {KEY_BYTES, &b->request_bytes, 0, 60000},
+        {KEY_OWN, &b->own_bytes, 0, 50000}};
     struct cq_err err = {0};
     for (size_t i = 0; i < CQ_COUNT(numbers); i++) {
         if (numbers[i].key != key)
@@ -245,7 +252,8 @@ int main(int argc, char **argv)
                              .run_ms = 20,
                              .duration_s = 5,
                              .pending = 10000,
-                             .shapes = 1}};
+                             .shapes = 1,
+                             .own_bytes = 100}};
     struct cq_err err = {0};
     argp_err_exit_status = cq_code_exit_status(CQ_E_INVALID);
     argp_parse(&parser, argc, argv, 0, NULL, &p);
