@@ -2,6 +2,7 @@
 #ifndef CHIPQ_STORE_INTERNAL_H
 #define CHIPQ_STORE_INTERNAL_H
 
+#include "common/base/pure/map.h"
 #include "scheduler/store/store.h"
 
 #include <pthread.h>
@@ -90,6 +91,9 @@ struct pages {
     bool are_sound; /* the thread's, until it is joined */
     int fd;         /* stays open as long as SQLite's: closing one would drop the locks of both */
     uint32_t n, page_bytes;
+    uint64_t bytes;     /* of the file */
+    struct map in_wal;  /* number of a page -> its first frame in the WAL, counted from 1 */
+    uint64_t committed; /* frames that count */
 };
 
 struct store {
@@ -288,7 +292,9 @@ void bloom_add(struct bloom *b, uint64_t key64);
 bool bloom_has(const struct bloom *b, uint64_t key64);
 uint64_t key64_of(const struct cq_uuid *key);
 
-/* pages.c: begins to look at the sums of all pages, which nobody may write meanwhile. */
+/* pages.c: a page is in a frame of the WAL that is as it was written; told before the look. */
+void pages_note_frame(struct store *s, uint32_t page, uint64_t frame);
+/* Begins to look at the sums of all pages, which nobody may write meanwhile. */
 void pages_begin(struct store *s);
 bool pages_are_sound(struct store *s); /* waits; false: begun or not, there is a doubt */
 void pages_fini(struct store *s);      /* after SQLite has closed its own */

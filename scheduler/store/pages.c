@@ -2,7 +2,8 @@
  * needs through SQLite: is its sum what it was written with? That takes a fraction of the time of
  * quick_check, which follows every tree, and finds a changed byte wherever it is. A page that is
  * not sound need not be damage: a checkpoint may have been cut short in it, and the WAL has it
- * whole. So what was found here is a doubt; quick_check, which reads through the WAL, decides. */
+ * whole. Of what is not there either there is a doubt; quick_check, which follows
+ * all, decides. */
 #include "scheduler/store/internal.h"
 
 #include "common/base/pure/mem.h"
@@ -40,22 +41,45 @@ static bool read_head(struct pages *p)
         || big(head + CHANGES_AT) != big(head + VALID_AT))
         return false;
     p->n = big(head + PAGES_AT);
-    return p->n > 0 && (uint64_t)st.st_size >= (uint64_t)p->n * p->page_bytes;
+    p->bytes = (uint64_t)st.st_size;
+    return p->n > 0;
+}
+
+/* Is the page at that byte in a committed frame? */
+static bool is_in_wal(const struct pages *p, uint64_t at)
+{
+    uint64_t frame = (uintptr_t)map_find(&p->in_wal, at / p->page_bytes + 1);
+    return frame > 0 && frame <= p->committed;
 }
 
 /* Blank ones are room that was taken and never written, which may not be: quick_check knows. SQLite
  * locks by bytes of one page, at 1 GiB, and never writes it. */
+static bool page_is_fine(const struct pages *p, const uint8_t *page, uint64_t at)
+{
+    return at == LOCKED_AT || sums_is_sound(page, p->page_bytes, (int64_t)at) || is_in_wal(p, at);
+}
+
 static bool block_is_sound(const struct pages *p, const uint8_t *block, size_t bytes, uint64_t at)
 {
     for (size_t i = 0; i < bytes; i += p->page_bytes)
-        if (at + i != LOCKED_AT && !sums_is_sound(block + i, p->page_bytes, (int64_t)(at + i)))
+        if (!page_is_fine(p, block + i, at + i))
+            return false;
+    return true;
+}
+
+/* Pages that the file does not have yet. */
+static bool rest_is_in_wal(const struct pages *p, uint64_t at, uint64_t end)
+{
+    for (; at < end; at += p->page_bytes)
+        if (at != LOCKED_AT && !is_in_wal(p, at))
             return false;
     return true;
 }
 
 static bool all_are_sound(const struct pages *p)
 {
-    uint64_t end = (uint64_t)p->n * p->page_bytes;
+    uint64_t wanted = (uint64_t)p->n * p->page_bytes, there = p->bytes - p->bytes % p->page_bytes;
+    uint64_t end = there < wanted ? there : wanted;
     uint8_t *block CQ_CLEANUP(cq_free_ptr) = cq_malloc(BLOCK_BYTES);
     for (uint64_t at = 0; at < end && !atomic_load(&p->is_stopped);) {
         size_t bytes = end - at < BLOCK_BYTES ? (size_t)(end - at) : BLOCK_BYTES;
@@ -64,7 +88,7 @@ static bool all_are_sound(const struct pages *p)
             return false;
         at += bytes;
     }
-    return true;
+    return rest_is_in_wal(p, end, wanted);
 }
 
 static void *look(void *arg)
@@ -72,6 +96,12 @@ static void *look(void *arg)
     struct pages *p = arg;
     p->are_sound = read_head(p) && all_are_sound(p);
     return NULL;
+}
+
+void pages_note_frame(struct store *s, uint32_t page, uint64_t frame)
+{
+    if (page > 0 && map_find(&s->pages.in_wal, page) == NULL)
+        map_put(&s->pages.in_wal, page, (void *)(uintptr_t)frame); /* NOLINT: a number */
 }
 
 void pages_begin(struct store *s)
@@ -97,6 +127,7 @@ void pages_fini(struct store *s)
 {
     atomic_store(&s->pages.is_stopped, true);
     (void)pages_are_sound(s);
+    map_fini(&s->pages.in_wal);
     if (s->pages.fd >= 0)
         (void)close(s->pages.fd);
 }

@@ -160,11 +160,13 @@ static int scan(struct store *s, struct wal *w, struct sum sum, struct cq_err *e
     while (is_whole(w, bytes = read_frame(w, n)) && follows(w, sum)) {
         sum = stored_sum(w->frame + FRAME_SUM);
         n++;
+        pages_note_frame(s, big(w->frame), n);
         if (big(w->frame + FRAME_COMMIT) != 0) {
             committed = n;
             w->pages = big(w->frame + FRAME_COMMIT);
         }
     }
+    s->pages.committed = committed;
     bool is_old =
         bytes >= FRAME_SUM && !has_our_salt(w); /* left there from before a restart of it */
     struct breakage b = {.committed = committed, .k = n, .sum = sum};
