@@ -5,22 +5,11 @@
 
 #include "scheduler/core/calendar_state.h"
 #include "scheduler/core/core_state.h"
+#include "tests/trace/dice.h"
 #include "tests/trace/world.h"
 
 enum { MACHINES_MAX = 4, KILL_S_MAX = 25 };
 #define HURRY_US (60 * US_PER_S)
-
-struct dice {
-    uint64_t state;
-};
-
-static uint64_t roll(struct dice *d, uint64_t below) /* splitmix64 */
-{
-    uint64_t z = (d->state += UINT64_C(0x9e3779b97f4a7c15));
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return (z ^ (z >> 31)) % below;
-}
 
 struct run { /* one attempt that a machine holds */
     uint64_t lease, epoch, job, task, attempt;
