@@ -73,6 +73,10 @@ int core_check_hello(const struct core *c, const struct input *in, struct cq_err
                        h->node);
     if (h->mem_mib == 0)
         return cq_fail(err, CQ_E_INVALID, "node %s offers no memory", h->node);
+    if (h->mem_mib > MEM_MIB_MAX)
+        return cq_fail(err, CQ_E_INVALID,
+                       "node %s offers %" PRIu64 " MiB of memory; at most 1048576T can be", h->node,
+                       h->mem_mib);
     if (check_home(c, in, err) != 0)
         return -1;
     return check_offer(h->node, h->cores, h->topology, h->mem_mib, err);

@@ -82,7 +82,7 @@ static int check_numbers(const struct in_job *j, struct cq_err *err)
     if (j->cores < 1 || j->cores > CORES_MAX)
         return cq_fail(err, CQ_E_INVALID, "cores is %" PRIu64 "; it must be 1 to %d", j->cores,
                        CORES_MAX);
-    if (j->mem_mib > (UINT64_C(1) << 40) || j->mem_first_mib > (UINT64_C(1) << 40))
+    if (j->mem_mib > MEM_MIB_MAX || j->mem_first_mib > MEM_MIB_MAX)
         return cq_fail(err, CQ_E_INVALID, "mem is out of range; at most 1048576T can be asked");
     if (j->time_us > (uint64_t)LIMIT_MAX_US)
         return cq_fail(err, CQ_E_INVALID, "time is out of range; at most 3650d can be asked");

@@ -12,6 +12,8 @@ struct core;
 struct lease;
 struct shape;
 
+#define MEM_MIB_MAX (UINT64_C(1) << 40) /* of a machine or a job: sums of it fit in 64 bits */
+
 /* An end that was accepted: proof for a worker that asks again. */
 struct accepted {
     uint64_t lease, job, task, attempt;
