@@ -18,7 +18,7 @@ static bool has_feature(const char *list, const char *name)
         if (strncmp(p, name, len) == 0 && p[len] == ':')
             return true;
         p = strchr(p, ',');
-        p += p != NULL;
+        p = p ? p + 1 : NULL;
     }
     return false;
 }
