@@ -294,6 +294,9 @@ Test(numbers, a_form_with_cores_that_have_no_number_is_not_taken)
     numbers_place(&n, cq_strdup("0 1"), &cpus);
     cr_assert_eq(numbers_write(&n, numbers, NULL), 0);
     cr_expect_not(numbers_read(&again, numbers));
+    numbers_place(&n, cq_strdup("sys0"), &cpus);
+    cr_assert_eq(numbers_write(&n, numbers, NULL), 0);
+    cr_expect_not(numbers_read(&again, numbers));
     numbers_place(&n, cq_strdup("pkg0(0)"), &cpus);
     cr_assert_eq(numbers_write(&n, numbers, NULL), 0);
     cr_assert(numbers_read(&again, numbers));

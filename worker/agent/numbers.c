@@ -162,7 +162,7 @@ static bool take_cores(struct core_numbers *n, json_t *list)
     return json_is_array(list);
 }
 
-/* Every core that the form has must have a number. */
+/* Every core that the form has must have a number; which are the system's it does not say. */
 static bool take_text(struct core_numbers *n, const char *text)
 {
     struct places places;
@@ -170,7 +170,7 @@ static bool take_text(struct core_numbers *n, const char *text)
     if (!ok)
         return false;
     for (size_t i = 0; i < places.n; i++) {
-        ok = ok && places.items[i].core < n->n;
+        ok = ok && places.items[i].core < n->n && !places.items[i].is_system;
         bitset_set(&n->placed, places.items[i].core);
     }
     n->text = cq_strdup(text);
