@@ -1,6 +1,8 @@
 /* Turns a failure's message into a signature. */
 #include "plugins/sdk/signature.h"
 
+#include "common/base/pure/str.h"
+
 #include <ctype.h>
 
 struct writer {
@@ -142,7 +144,7 @@ static char printable(char c)
     return c;
 }
 
-void signature_make(const char *message, char *out)
+static void make_once(const char *message, char *out)
 {
     struct writer w = {.out = out};
     const char *at = message;
@@ -162,6 +164,18 @@ void signature_make(const char *message, char *out)
     while (w.len > 0 && out[w.len - 1] == ' ')
         w.len--;
     out[w.len] = '\0';
+}
+
+/* What is left of a word may be a number in what came out: until nothing changes any more, for
+ * digits only ever go. */
+void signature_make(const char *message, char *out)
+{
+    char before[SIGNATURE_MAX];
+    make_once(message, out);
+    do {
+        (void)cq_copy_text(before, sizeof before, out);
+        make_once(before, out);
+    } while (strcmp(before, out) != 0);
 }
 
 bool signature_has(const char *message, const char *wanted)

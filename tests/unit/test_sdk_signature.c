@@ -24,6 +24,7 @@ static const struct {
     {"job 'b13.build' is gone", "job 'b13.build' is gone"},
     {"bell \007 and \xff", "bell ? and ?"},
     {"index [12] of mem[0x10]", "index [#] of mem[#]"},
+    {"hold_ws 0.1654470912e", "hold_ws #.#"},
 };
 
 Test(sdk_signature, what_changes_from_run_to_run_goes)
