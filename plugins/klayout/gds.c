@@ -47,7 +47,7 @@ static void count_record(const struct gds_record *r, const char *top, struct gds
     if (r->type == GDS_BGNSTR)
         c->structures++;
     else if (r->type == GDS_STRNAME)
-        c->has_top = c->has_top || is_name_of(r, top);
+        c->has_top = c->has_top || (c->structures > 0 && is_name_of(r, top));
     else if (r->type == GDS_SREF || r->type == GDS_AREF)
         c->references++;
     else if (r->type == GDS_BOUNDARY || r->type == GDS_PATH || r->type == GDS_BOX)
