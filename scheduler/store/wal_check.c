@@ -115,9 +115,10 @@ struct breakage {
 static bool was_commit(const struct wal *w, const struct breakage *b)
 {
     uint8_t *field = w->frame + FRAME_COMMIT;
-    uint32_t pages = big(field), most = w->pages + (uint32_t)(b->k - b->committed) + 1;
+    uint32_t pages = big(field);
+    uint64_t most = w->pages + (b->k - b->committed) + 1; /* w->pages may be damaged as well */
     bool was = pages != 0 && pages >= w->pages && pages <= most;
-    for (uint32_t guess = w->pages ? w->pages : 1; !was && guess <= most; guess++) {
+    for (uint64_t guess = w->pages ? w->pages : 1; !was && guess <= most; guess++) {
         for (unsigned i = 0; i < 4; i++)
             field[i] = (uint8_t)(guess >> (24 - 8 * i));
         was = is_same(sum_of_frame(w, b->sum), stored_sum(w->frame + FRAME_SUM));
@@ -188,8 +189,9 @@ static void read_database(const struct store *s, void *to, int bytes, sqlite3_in
 
 /* ---- a header that is not as it was written ---- */
 
-/* The last committed frame of each page, of those that share the salt of the first. */
-static void find_pages(struct wal *w, struct map *last, uint64_t *indices, uint64_t n)
+/* The last committed frame of each page, of those that share the salt of the first. False: one of
+ * them is of no page. */
+static bool find_pages(struct wal *w, struct map *last, uint64_t *indices, uint64_t n)
 {
     uint64_t committed = 0;
     for (uint64_t i = 0; i < n; i++) {
@@ -203,9 +205,12 @@ static void find_pages(struct wal *w, struct map *last, uint64_t *indices, uint6
     }
     for (uint64_t i = 0; i < committed; i++) {
         (void)read_frame(w, i);
+        if (big(w->frame) == 0)
+            return false;
         indices[i] = i;
         map_put(last, big(w->frame), &indices[i]);
     }
+    return true;
 }
 
 static bool is_in_database(const struct store *s, const struct wal *w, const struct map *last)
@@ -238,8 +243,7 @@ static int check_behind_header(struct store *s, struct wal *w, struct cq_err *er
     uint64_t n = (w->bytes - HEADER_BYTES) / (FRAME_HEADER_BYTES + w->page_bytes);
     uint64_t *indices CQ_CLEANUP(cq_free_ptr) = cq_calloc(n + 1, sizeof *indices);
     w->frame = cq_malloc(FRAME_HEADER_BYTES + w->page_bytes);
-    find_pages(w, &last, indices, n);
-    bool is_there = is_in_database(s, w, &last);
+    bool is_there = find_pages(w, &last, indices, n) && is_in_database(s, w, &last);
     map_fini(&last);
     return is_there ? 0 : fail_damaged(s, 0, err);
 }
