@@ -71,7 +71,7 @@ static size_t number_length(const char *text)
             n++;
     if ((text[n] == 'e' || text[n] == 'E')
         && (isdigit((unsigned char)text[n + 1])
-            || (strchr("+-", text[n + 1]) && isdigit((unsigned char)text[n + 2]))))
+            || ((text[n + 1] == '+' || text[n + 1] == '-') && isdigit((unsigned char)text[n + 2]))))
         for (n += 2; isdigit((unsigned char)text[n]);)
             n++;
     return n;

@@ -25,6 +25,7 @@ static const struct {
     {"bell \007 and \xff", "bell ? and ?"},
     {"index [12] of mem[0x10]", "index [#] of mem[#]"},
     {"hold_ws 0.1654470912e", "hold_ws #.#"},
+    {"ends in 12e", "ends in 12e"},
 };
 
 Test(sdk_signature, what_changes_from_run_to_run_goes)
