@@ -62,7 +62,7 @@ void job_names_free(struct job_name *jobs, size_t n)
 
 struct list {
     struct job_name *jobs;
-    size_t n;
+    size_t n, cap;
 };
 
 static int append(struct list *l, struct job_name *job, struct cq_err *err)
@@ -71,7 +71,7 @@ static int append(struct list *l, struct job_name *job, struct cq_err *err)
         job_name_fini(job);
         return cq_fail(err, CQ_E_LIMIT, "more than %d jobs", JOB_NAMES_MAX);
     }
-    l->jobs = cq_realloc(l->jobs, l->n + 1, sizeof *l->jobs);
+    cq_grow(&l->jobs, &l->cap, l->n);
     l->jobs[l->n++] = *job;
     return 0;
 }
@@ -141,7 +141,7 @@ static int append_text(struct list *l, const char *text, struct cq_err *err)
 
 struct job_name *job_names_parse(size_t n, char **texts, size_t *n_jobs, struct cq_err *err)
 {
-    struct list l = {.jobs = cq_calloc(1, sizeof *l.jobs)};
+    struct list l = {.jobs = cq_calloc(1, sizeof *l.jobs), .cap = 1};
     for (size_t i = 0; i < n; i++)
         if (append_text(&l, texts[i], err) != 0) {
             job_names_free(l.jobs, l.n);
