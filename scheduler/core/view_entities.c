@@ -89,7 +89,7 @@ static void give_project(struct project *p, const struct give *g)
 
 static void give_worker_state(const struct worker *w, const struct give *g)
 {
-    if (!cq_uuid_is_zero(&w->incarnation)) {
+    if (w->is_up || !cq_uuid_is_zero(&w->incarnation)) { /* an agent may call itself anything */
         struct record *r = record_new(RECORD_WORKER_UP);
         r->u.worker_up = (struct worker_up){.worker = w->id,
                                             .incarnation = w->incarnation,
