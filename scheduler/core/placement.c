@@ -209,12 +209,19 @@ static bool could_fit_strictly(const struct shape *s, const struct worker *w)
     return placement_strict(s, w, &t, NULL, NULL);
 }
 
+/* Somebody has it for himself: also what it offers since he came (its agent was started anew). */
+static bool is_exclusively_held(const struct worker *w, const struct lease *but)
+{
+    const struct lease *l = w->n_leases == 1 ? w->leases[0] : NULL;
+    return l && l != but && l->class && l->class->shape->exclusive;
+}
+
 bool placement_fits(const struct shape *s, const struct worker *w, const struct lease *l)
 {
     uint64_t cores = w->n_free + (l ? l->n_usable : 0), mem = mem_free(w) + (l ? l->mem_mib : 0);
     if (cores < s->cores || mem < s->mem_mib)
         return false;
-    if (s->exclusive && w->n_leases > (l ? 1u : 0u))
+    if ((s->exclusive && w->n_leases > (l ? 1u : 0u)) || is_exclusively_held(w, l))
         return false;
     return placement_has_features(w->features, s->node_has)
            && (!s->wish.is_strict || fits_strictly(s, w, l));
