@@ -201,12 +201,12 @@ static void log_job(struct world *w, const struct job_view *v)
     for (size_t i = 0; i < v->n_tasks_changed; i++) {
         const struct task_view *t = &v->tasks_changed[i];
         log_stamp(w);
-        cq_str_printf(&w->log, "  task %" PRIu64 " attempt %" PRIu64 " %s %s%s%s\n", t->task,
+        cq_str_printf(&w->log, "  task %" PRIu64 " attempt %" PRIu64 " %s %s%s%s%s\n", t->task,
                       t->attempt, t->state, verdict_name(t->verdict),
                       t->is_attempt ? " (goes on)"
                       : t->is_live  ? " (live)"
                                     : "",
-                      *t->cause ? t->cause : "");
+                      *t->cause ? " cause=" : "", t->cause);
     }
 }
 
