@@ -62,6 +62,7 @@ static void take_grant(struct fuzz_core *f, struct fuzz_worker *w, const struct 
         w->runs[w->n_runs++] = (struct in_attempt){o->lease, o->epoch, o->attempts[i].job.v,
                                                    o->attempts[i].task, o->attempts[i].attempt};
         core_view_order(f->w.core, o->attempts[i].job, &v);
+        core_view_run(f->w.core, &v);
         FUZZ_CHECK(v.job.v == o->attempts[i].job.v && v.run_bytes > 0);
         order_view_fini(&v);
     }
