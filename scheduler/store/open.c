@@ -58,6 +58,8 @@ static int check_presence(const char *path, bool create, struct cq_err *err)
         return cq_fail(err, CQ_E_NOT_FOUND, "no database %s", path);
     if (is_there && !S_ISREG(st.st_mode))
         return cq_fail(err, CQ_E_IO, "%s is not a regular file", path);
+    if (is_there && st.st_size == 0) /* SQLite would take it for a new one */
+        return cq_fail(err, CQ_E_IO, "database %s is damaged: it is empty; " RESTORE, path);
     return 0;
 }
 
