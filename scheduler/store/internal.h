@@ -13,6 +13,9 @@
 #define APPLICATION_ID  0x63687051 /* "chpQ" */
 #define KEY_BUCKET_JOBS 4096       /* job ids a bucket of submit_key */
 
+/* What to do about a database that is damaged. */
+#define STORE_WAY_OUT "restore a backup: chipqd --restore FILE"
+
 enum statement {
     ST_BEGIN,
     ST_COMMIT,
@@ -214,6 +217,18 @@ int open_settle_damage(struct store *s, int rc, struct cq_err *err) CQ_MUST_CHEC
  * database is locked. */
 int wal_check(struct store *s, struct cq_err *err) CQ_MUST_CHECK;
 
+/* wal_check.c: for a repair. Gives the pages of the transactions up to the first frame that is not
+ * as it was written, in their order: page number, and where in the file its content begins. */
+struct wal_use {
+    uint64_t frames;                     /* given */
+    uint64_t lost_frames, lost_commits;  /* not given, of transactions that were complete once */
+    uint32_t page_bytes, database_pages; /* of the header; after the last transaction given */
+};
+typedef void (*wal_page_fn)(void *arg, uint32_t page, uint64_t at);
+/* No WAL is an empty one. `page_bytes` is used when the header does not tell. CQ_E_IO. */
+int wal_salvage(const char *wal_path, uint32_t page_bytes, wal_page_fn fn, void *arg,
+                struct wal_use *use, struct cq_err *err) CQ_MUST_CHECK;
+
 /* batch.c: begins a transaction of this reign. */
 int batch_begin(struct store *s, struct cq_err *err) CQ_MUST_CHECK;
 /* One transaction. On failure nothing is on disk. CQ_E_FULL: a write found no room, and the store
@@ -308,5 +323,7 @@ int sums_begin(sqlite3 *db);     /* a new database is to have them; SQLite's cod
 bool sums_are_kept(sqlite3 *db); /* not in one from before them */
 /* The page that lies at that byte of the database file; a blank one is not. */
 bool sums_is_sound(const uint8_t *page, size_t bytes, int64_t at);
+bool sums_fit(const uint8_t *page, int bytes, sqlite3_int64 at); /* sound, or blank */
+#define SUMS_RESERVED 8 /* what byte 20 of a database says that has them */
 
 #endif

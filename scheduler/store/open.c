@@ -137,7 +137,7 @@ static int quick_check(struct store *s, struct cq_err *err)
         const char *what = said ? said : sqlite3_errmsg(s->db);
         if (cq_str_starts(what, "***")) /* a heading; one line is enough for the log */
             what += strcspn(what, "\n") + (strchr(what, '\n') != NULL);
-        (void)cq_fail(err, CQ_E_IO, "database %s is damaged: %.*s; " RESTORE, s->path,
+        (void)cq_fail(err, CQ_E_IO, "database %s is damaged: %.*s; " STORE_WAY_OUT, s->path,
                       (int)strcspn(what, "\n"), what);
     }
     (void)sqlite3_finalize(st);
@@ -185,7 +185,7 @@ static int open_file(struct store *s, bool create, struct cq_err *err)
         return cq_fail(err, CQ_E_CONFLICT, "database %s is in use by another process", s->path);
     bool is_bad_page = sqlite3_extended_errcode(s->db) == SQLITE_IOERR_DATA;
     if (code == SQLITE_NOTADB || code == SQLITE_CORRUPT || is_bad_page)
-        return cq_fail(err, CQ_E_IO, "database %s is damaged: %s; " RESTORE, s->path,
+        return cq_fail(err, CQ_E_IO, "database %s is damaged: %s; " STORE_WAY_OUT, s->path,
                        sqlite3_errmsg(s->db));
     return -1;
 }

@@ -57,6 +57,11 @@ bool sums_is_sound(const uint8_t *page, size_t bytes, int64_t at)
     return sum == sum_of(page, (int)bytes, at);
 }
 
+bool sums_fit(const uint8_t *page, int bytes, sqlite3_int64 at)
+{
+    return sums_is_sound(page, (size_t)bytes, at) || is_blank(page, bytes);
+}
+
 static int sums_read(sqlite3_file *f, void *to, int bytes, sqlite3_int64 at)
 {
     struct sums_file *s = (struct sums_file *)f;
@@ -65,8 +70,7 @@ static int sums_read(sqlite3_file *f, void *to, int bytes, sqlite3_int64 at)
         return rc;
     if (is_first_page(to, bytes, at))
         s->has_sums = ((uint8_t *)to)[RESERVED_AT] == SUM_BYTES;
-    bool is_fine = !s->has_sums || sums_is_sound(to, (size_t)bytes, at) || is_blank(to, bytes);
-    return is_fine ? SQLITE_OK : SQLITE_IOERR_DATA;
+    return !s->has_sums || sums_fit(to, bytes, at) ? SQLITE_OK : SQLITE_IOERR_DATA;
 }
 
 static int sums_write(sqlite3_file *f, const void *from, int bytes, sqlite3_int64 at)

@@ -150,7 +150,7 @@ static int fail_damaged(const struct store *s, uint64_t at, struct cq_err *err)
 {
     return cq_fail(err, CQ_E_IO,
                    "database %s is damaged: %s at byte %llu holds a transaction that was complete "
-                   "once; restore a backup: chipqd --restore FILE",
+                   "once; " STORE_WAY_OUT,
                    s->path, s->space.wal_path, (unsigned long long)at);
 }
 
@@ -292,4 +292,98 @@ int wal_check(struct store *s, struct cq_err *err)
 uint64_t store_dropped_bytes(const struct store *s)
 {
     return s->dropped_bytes;
+}
+
+/* ---- for a repair ---- */
+
+static uint64_t give_pages(const struct wal *w, uint64_t from, uint64_t to, wal_page_fn fn,
+                           void *arg)
+{
+    for (uint64_t i = from; i < to; i++) {
+        (void)read_frame(w, i);
+        fn(arg, big(w->frame), frame_at(w, i) + FRAME_HEADER_BYTES);
+    }
+    return to - from;
+}
+
+/* What stands behind the last transaction that is used. Of frames that an earlier round of the WAL
+ * left there is nothing to lose: their salt is another. */
+static void count_lost(const struct wal *w, uint64_t from, struct wal_use *use)
+{
+    for (uint64_t i = from; is_whole(w, read_frame(w, i)); i++) {
+        if (!has_our_salt(w) && i > from)
+            continue;
+        use->lost_frames++;
+        use->lost_commits += big(w->frame + FRAME_COMMIT) != 0;
+    }
+}
+
+static void use_frames(struct wal *w, struct sum sum, wal_page_fn fn, void *arg,
+                       struct wal_use *use)
+{
+    uint64_t n = 0, committed = 0;
+    struct breakage b = {.sum = sum};
+    w->pages = use->database_pages;
+    while (is_whole(w, read_frame(w, n)) && follows(w, b.sum)) {
+        b.sum = stored_sum(w->frame + FRAME_SUM);
+        uint32_t pages = big(w->frame + FRAME_COMMIT);
+        n++;
+        if (pages == 0)
+            continue;
+        use->frames += give_pages(w, committed, n, fn, arg);
+        use->database_pages = w->pages = pages;
+        committed = n;
+    }
+    b.k = n;
+    b.committed = committed;
+    if (is_whole(w, read_frame(w, n)) && has_later_transaction(w, &b))
+        count_lost(w, committed, use);
+}
+
+/* Sums are chained from the one in the header, and the first frame shows whether one that we guess
+ * is it: what is broken may be any part of the header, that sum too. */
+static bool find_seed(struct wal *w, const uint8_t *h, struct sum *seed)
+{
+    if (!is_whole(w, read_frame(w, 0)))
+        return false;
+    memcpy(w->salt, w->frame + FRAME_SALT, SALT_BYTES);
+    for (unsigned i = 0; i < 4; i++) {
+        w->is_big_endian = (i & 1) != 0;
+        *seed = i < 2 ? stored_sum(h + HEADER_BYTES - 8)
+                      : add_up(w, (struct sum){0, 0}, h, HEADER_BYTES - 8);
+        if (follows(w, *seed))
+            return true;
+    }
+    return false;
+}
+
+static int use_wal(struct wal *w, uint32_t page_bytes, wal_page_fn fn, void *arg,
+                   struct wal_use *use)
+{
+    uint8_t h[HEADER_BYTES];
+    if (pread(w->fd, h, sizeof h, 0) != (ssize_t)sizeof h)
+        return 0; /* nothing was ever committed in it */
+    struct sum seed = stored_sum(h + HEADER_BYTES - 8);
+    bool is_sound = is_sound_header(w, h);
+    w->page_bytes = is_sound ? w->page_bytes : page_bytes;
+    use->page_bytes = w->page_bytes;
+    memcpy(w->salt, h + HEADER_SALT, SALT_BYTES);
+    w->frame = cq_calloc(1, FRAME_HEADER_BYTES + (size_t)w->page_bytes);
+    if (is_sound || find_seed(w, h, &seed))
+        use_frames(w, seed, fn, arg, use);
+    else if (is_whole(w, read_frame(w, 0)))
+        count_lost(w, 0, use);
+    return 0;
+}
+
+int wal_salvage(const char *wal_path, uint32_t page_bytes, wal_page_fn fn, void *arg,
+                struct wal_use *use, struct cq_err *err)
+{
+    struct wal w = {.fd = open(wal_path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
+    if (w.fd < 0)
+        return errno == ENOENT ? 0 : cq_fail_errno(err, CQ_E_IO, errno, "%s", wal_path);
+    int rc = use_wal(&w, page_bytes, fn, arg, use);
+    free(w.frame);
+    (void)close(w.fd);
+    return rc;
 }
