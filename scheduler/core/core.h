@@ -38,6 +38,8 @@ struct core_config {
     bool is_easy;     /* --compat easy: arrival order, one reservation, no fair share */
     bool no_backfill; /* with is_easy: plain first come, first served */
     bool has_plain_licence_charge; /* tokens are charged by their own count alone (n_min = 0) */
+    bool
+        may_lack_jobs; /* a repair: leases may hold attempts of jobs that are not there; left out */
 };
 
 /* Fields of `config` that are 0 get their defaults. Caller frees. */

@@ -166,6 +166,12 @@ static void group_leave(struct core *c, struct job *job)
     group_free(g);
 }
 
+bool core_is_over(const struct core *c, struct job_id id)
+{
+    const struct job *job = job_find(c, id.v);
+    return job != NULL && job_state_is_terminal(job->state);
+}
+
 void core_forget(struct core *c, struct job_id id)
 {
     struct job *job = job_find(c, id.v);

@@ -496,6 +496,8 @@ static bool get_queue(struct core *c, struct lease *l, struct flat_reader *in)
         struct job *job = job_find(c, flat_get_u64(in));
         uint64_t number = flat_get_u64(in);
         struct task *t = job && number <= UINT32_MAX ? job_task(job, (uint32_t)number) : NULL;
+        if (job == NULL && c->config.may_lack_jobs)
+            continue;
         if (t == NULL || !task_state_is_live(t->state) || t->lease)
             return false;
         t->lease = l;

@@ -81,7 +81,8 @@ struct job_view {
  */
 void core_view_job(struct core *c, struct job_id id, struct job_view *v);
 void job_view_fini(struct job_view *v);
-void core_forget(struct core *c, struct job_id id); /* no-op while the job is live */
+void core_forget(struct core *c, struct job_id id);        /* no-op while the job is live */
+bool core_is_over(const struct core *c, struct job_id id); /* in memory still, and over */
 
 /* Snapshot records of everything small that changed since the last call (epoch, counters,
  * numbering, enterprises, principals, projects, workers, open leases), for the store's entity

@@ -17,6 +17,8 @@ static int run(const struct daemon_options *o, struct cq_err *err)
         return daemon_dump(o, err);
     case MODE_RESTORE:
         return daemon_restore(o, err);
+    case MODE_REPAIR:
+        return daemon_repair(o, err);
     case MODE_LIST_FAILPOINTS:
         failpoint_list(stdout);
         return 0;

@@ -195,6 +195,8 @@ enum {
     KEY_DUMP,
     KEY_RESTORE,
     KEY_REPLACE,
+    KEY_REPAIR,
+    KEY_CHECK,
     KEY_FAILPOINTS,
     KEY_READY
 };
@@ -240,6 +242,12 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
     case KEY_REPLACE:
         p->o->replace = true;
         return 0;
+    case KEY_REPAIR:
+        p->o->mode = MODE_REPAIR;
+        return 0;
+    case KEY_CHECK:
+        p->o->check = true;
+        return 0;
     case KEY_FAILPOINTS:
         p->o->mode = MODE_LIST_FAILPOINTS;
         return 0;
@@ -265,6 +273,9 @@ static const struct argp_option fixed_options[] = {
     {"restore", KEY_RESTORE, "FILE", 0,
      "make this backup the instance's database (chipqd stopped); then exit", 0},
     {"replace", KEY_REPLACE, NULL, 0, "restore: put the database that is there aside", 0},
+    {"repair", KEY_REPAIR, NULL, 0,
+     "save what can be read of a damaged database into a new one (chipqd stopped); then exit", 0},
+    {"check", KEY_CHECK, NULL, 0, "repair: only tell what it would do", 0},
     {"list-failpoints", KEY_FAILPOINTS, NULL, 0, "print the failpoints of a test build", 0},
     {"ready-fd", KEY_READY, "N", 0, "write 'ready' to this descriptor when serving", 0},
 };

@@ -7,7 +7,14 @@
 
 enum { LISTEN_MAX = 8 };
 
-enum daemon_mode { MODE_RUN, MODE_INIT, MODE_DUMP, MODE_RESTORE, MODE_LIST_FAILPOINTS };
+enum daemon_mode {
+    MODE_RUN,
+    MODE_INIT,
+    MODE_DUMP,
+    MODE_RESTORE,
+    MODE_REPAIR,
+    MODE_LIST_FAILPOINTS
+};
 
 struct daemon_options {
     enum daemon_mode mode;
@@ -18,6 +25,7 @@ struct daemon_options {
     uint64_t default_mem_mib, low_water_mib;
     char *restore_file; /* of MODE_RESTORE */
     bool replace;
+    bool check;   /* of MODE_REPAIR: only tell */
     int ready_fd; /* -1 = none */
     char *log_level;
 };

@@ -15,10 +15,6 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Workers take no orders from an epoch below one that they have seen, and since the backup chipqd
- * may have started this often. */
-#define EPOCHS_PASSED UINT64_C(1000000)
-
 enum { COPY_BYTES = 1 << 20 };
 
 struct restore {
@@ -142,16 +138,17 @@ static int move_if_there(const char *from, const char *to, struct cq_err *err)
     return cq_fail_errno(err, CQ_E_IO, errno, "rename %s to %s", from, to);
 }
 
-/* The old WAL goes with its database: beside the new one it would be taken for that one's. */
-static int put_in_place(const struct restore *r, struct cq_err *err)
+int daemon_put_in_place(const struct daemon_options *o, const char *made, const char *aside,
+                        struct cq_err *err)
 {
-    char *wal CQ_CLEANUP(cq_free_ptr) = path_format("%s-wal", r->db);
-    char *wal_aside CQ_CLEANUP(cq_free_ptr) = path_format("%s-wal", r->aside);
-    char *dir CQ_CLEANUP(cq_free_ptr) = path_format("%s/db", r->o->dir);
-    if (move_if_there(r->db, r->aside, err) != 0 || move_if_there(wal, wal_aside, err) != 0)
+    char *db CQ_CLEANUP(cq_free_ptr) = daemon_database_path(o);
+    char *wal CQ_CLEANUP(cq_free_ptr) = path_format("%s-wal", db);
+    char *wal_aside CQ_CLEANUP(cq_free_ptr) = path_format("%s-wal", aside);
+    char *dir CQ_CLEANUP(cq_free_ptr) = path_format("%s/db", o->dir);
+    if (move_if_there(db, aside, err) != 0 || move_if_there(wal, wal_aside, err) != 0)
         return -1;
-    if (rename(r->made, r->db) != 0)
-        return cq_fail_errno(err, CQ_E_IO, errno, "rename %s to %s", r->made, r->db);
+    if (rename(made, db) != 0)
+        return cq_fail_errno(err, CQ_E_IO, errno, "rename %s to %s", made, db);
     return dir_sync(dir, err);
 }
 
@@ -162,7 +159,7 @@ static int restore(struct restore *r, struct cq_err *err)
     bool had_one = exists(r->db);
     if (check_place(r, err) != 0 || store_look(r->o->restore_file, &r->file, err) != 0
         || dir_make(db_dir, 0700, err) != 0 || copy_file(r, err) != 0 || open_copy(r, err) != 0
-        || put_in_place(r, err) != 0)
+        || daemon_put_in_place(r->o, r->made, r->aside, err) != 0)
         return -1;
     (void)printf("restored %s: up to %s, %" PRIu64 " jobs, %" PRIu64 " of them not over\n",
                  r->o->restore_file, format_wall_us(r->file.last_us, wall, sizeof wall),
@@ -173,14 +170,14 @@ static int restore(struct restore *r, struct cq_err *err)
     return 0;
 }
 
-static char *aside_of(const char *db)
+char *daemon_aside(const char *db, const char *what)
 {
     char text[32];
     time_t now = (time_t)(clock_now().wall_us / US_PER_S);
     struct tm tm;
     (void)gmtime_r(&now, &tm);
     (void)strftime(text, sizeof text, "%Y%m%dT%H%M%SZ", &tm);
-    return path_format("%s.replaced-%s", db, text);
+    return path_format("%s.%s-%s", db, what, text);
 }
 
 int daemon_restore(const struct daemon_options *o, struct cq_err *err)
@@ -194,7 +191,7 @@ int daemon_restore(const struct daemon_options *o, struct cq_err *err)
         return -1;
     struct restore r = {.o = o, .db = daemon_database_path(o)};
     r.made = path_format("%s.new", r.db);
-    r.aside = aside_of(r.db);
+    r.aside = daemon_aside(r.db, "replaced");
     int rc = restore(&r, err);
     if (rc != 0)
         (void)unlink(r.made);

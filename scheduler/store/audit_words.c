@@ -320,7 +320,7 @@ static int say_feed(const struct feed_set *f, struct said *out)
 
 static int say_backup(const struct backup_rec *b, struct said *out)
 {
-    out->verb = b->restored ? "restore" : "backup";
+    out->verb = b->restored == 2 ? "repair" : b->restored ? "restore" : "backup";
     out->who = b->principal;
     cq_str_add(&out->object, text(b->name));
     return 0;

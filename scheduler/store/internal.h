@@ -14,7 +14,8 @@
 #define KEY_BUCKET_JOBS 4096       /* job ids a bucket of submit_key */
 
 /* What to do about a database that is damaged. */
-#define STORE_WAY_OUT "restore a backup: chipqd --restore FILE"
+#define STORE_WAY_OUT \
+    "restore a backup: chipqd --restore FILE; without one, save what can be read: chipqd --repair"
 
 enum statement {
     ST_BEGIN,
