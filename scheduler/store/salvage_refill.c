@@ -12,6 +12,8 @@ struct refill {
     struct store *s;
     struct salvage *out;
     struct cq_err *err;
+    struct ranges there; /* plain passes of one job */
+    uint64_t there_of;
 };
 
 static void finalize(sqlite3_stmt **st)
@@ -99,15 +101,18 @@ static void note_task(void *tasks, const struct stored_task *t)
     ranges_add(tasks, (uint32_t)t->task, (uint32_t)t->task);
 }
 
-static int read_passes(const struct refill *x, uint64_t job, struct ranges *there)
+/* Tasks of a job that have a row; of the last one that was asked for they are remembered. */
+static int read_passes(struct refill *x, uint64_t job)
 {
     sqlite3_stmt *st CQ_CLEANUP(finalize) = prepare(x, "SELECT rows FROM pass WHERE job=?");
     int rc = st != NULL ? 0 : -1;
     if (st != NULL)
         sql_bind_u64(st, 1, job);
+    ranges_fini(&x->there);
+    x->there_of = job;
     while (rc >= 0 && (rc = sql_row(x->s, st, "read passes", x->err)) > 0)
         each_pass(sqlite3_column_blob(st, 0), (size_t)sqlite3_column_bytes(st, 0), note_task,
-                  there);
+                  &x->there);
     return rc;
 }
 
@@ -124,12 +129,11 @@ static void add_missing(void *arg, const struct stored_task *t)
         batch_add_pass(m->to, m->job, t);
 }
 
-static int fill_pass(const struct refill *x, const struct batch_pass *p)
+static int fill_pass(struct refill *x, const struct batch_pass *p)
 {
     struct store_batch *to = store_batch_new(x->s);
-    struct ranges there = {0};
-    struct missing m = {to, p->job, &there};
-    int rc = read_passes(x, p->job, &there);
+    struct missing m = {to, p->job, &x->there};
+    int rc = p->job == x->there_of ? 0 : read_passes(x, p->job);
     each_pass(cq_str_text(&p->rows), p->rows.len, add_missing, &m);
     sqlite3_stmt *st CQ_CLEANUP(finalize) =
         prepare(x, "INSERT OR IGNORE INTO pass(job,first,last,rows) VALUES(?,?,?,?)");
@@ -144,12 +148,11 @@ static int fill_pass(const struct refill *x, const struct batch_pass *p)
         sql_bind_bytes(st, 4, &rows);
         rc = insert(x, st, "pass");
     }
-    ranges_fini(&there);
     store_batch_free(to);
     return rc;
 }
 
-static int fill_all(const struct refill *x, const struct store_batch *b)
+static int fill_all(struct refill *x, const struct store_batch *b)
 {
     if (sql_exec(x->s, "BEGIN IMMEDIATE", x->err) != 0 || fill_jobs(x, b) != 0
         || fill_tasks(x, b, false) != 0 || fill_tasks(x, b, true) != 0)
@@ -162,8 +165,9 @@ static int fill_all(const struct refill *x, const struct store_batch *b)
 
 int store_fill(struct store *s, struct store_batch *b, struct salvage *out, struct cq_err *err)
 {
-    const struct refill x = {s, out, err};
+    struct refill x = {.s = s, .out = out, .err = err};
     int rc = fill_all(&x, b);
+    ranges_fini(&x.there);
     store_batch_free(b);
     return rc;
 }
@@ -248,7 +252,7 @@ static int raise_numbers(const struct refill *x, const struct enterprise_add *e,
 int store_raise_numbers(struct store *s, uint64_t by, store_highest_fn highest, void *arg,
                         struct cq_err *err)
 {
-    const struct refill x = {s, NULL, err};
+    const struct refill x = {.s = s, .err = err};
     sqlite3_stmt *st CQ_CLEANUP(finalize) =
         prepare(&x, "SELECT version,payload FROM entity WHERE kind=2 ORDER BY id");
     int rc = st != NULL ? raise_ids(&x, by) : -1;
