@@ -70,7 +70,7 @@ int store_fill(struct store *s, struct store_batch *b, struct salvage *out,
 /* The JOB_SUBMIT of a job that has one. Caller frees *out. */
 int store_find_request(struct store *s, uint64_t job, struct record **out,
                        struct cq_err *err) CQ_MUST_CHECK;
-size_t store_batch_entities(const struct store_batch *b);
+size_t store_batch_entities(const struct store_batch *b); /* that it brings */
 /* All entities are taken away; a batch brings others. */
 int store_forget_entities(struct store *s, struct cq_err *err) CQ_MUST_CHECK;
 /* Numbers of jobs and ids that may have been given since: the next ones are `by` higher, and

@@ -179,7 +179,10 @@ int store_find_request(struct store *s, uint64_t job, struct record **out, struc
 
 size_t store_batch_entities(const struct store_batch *b)
 {
-    return b->n_entities;
+    size_t n = 0;
+    for (size_t i = 0; i < b->n_entities; i++)
+        n += !b->entities[i].gone;
+    return n;
 }
 
 int store_forget_entities(struct store *s, struct cq_err *err)
