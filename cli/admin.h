@@ -21,6 +21,7 @@ typedef int (*admin_fn)(struct cli *c, const struct admin_opts *o, const char *n
 extern const char *const admin_roles[]; /* what --role takes; ends with NULL */
 
 struct msg;
+struct column;
 
 struct new_principal {
     const char *enterprise, *user, *principal; /* principal: as the key file calls it */
@@ -31,7 +32,9 @@ struct new_principal {
 int admin_principal_add(struct cli *c, const struct new_principal *p, struct cq_err *err);
 /* Sends it; with --json prints what it was done to. */
 int admin_call(struct cli *c, const struct msg *ask, const char *name, struct cq_err *err);
-int admin_ask_principals(struct cli *c, struct msg *reply, struct cq_err *err); /* msg_fini */
+/* Prints those users of whom `key` of their row is `value`; NULL: all that the asker may see. */
+int admin_print_users(struct cli *c, const char *title, const struct column *columns,
+                      const char *key, const char *value, struct cq_err *err);
 int admin_enterprise_list(struct cli *c, const struct admin_opts *o, const char *name,
                           struct cq_err *err);
 int admin_user_add(struct cli *c, const struct admin_opts *o, const char *name, struct cq_err *err);

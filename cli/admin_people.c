@@ -134,30 +134,75 @@ int admin_user_revoke(struct cli *c, const struct admin_opts *o, const char *nam
     return admin_call(c, &ask, name, err);
 }
 
-int admin_ask_principals(struct cli *c, struct msg *reply, struct cq_err *err)
+static bool add_page(const struct msg_principals *m, json_t *enterprises, json_t *users)
 {
-    struct msg ask = {.code = MSG_PRINCIPALS_QUERY};
+    for (size_t i = 0; i < m->n_enterprises; i++)
+        json_array_append_new(enterprises,
+                              json_pack("{s:o}", "name", json_text(m->enterprises[i])));
+    for (size_t i = 0; i < m->n_users; i++)
+        json_array_append_new(users, json_of_principal_row(&m->users[i]));
+    return m->has_more && m->n_enterprises + m->n_users > 0;
+}
+
+static int ask_principals(struct cli *c, json_t *enterprises, json_t *users, struct cq_err *err)
+{
     struct net_client *s = session_open(c, AS_ADMIN, err);
-    int rc = s ? session_call(s, &ask, MSG_PRINCIPALS, reply, err) : -1;
+    bool has_more = s != NULL;
+    int rc = s ? 0 : -1;
+    while (rc == 0 && has_more) {
+        struct msg ask = {.code = MSG_PRINCIPALS_QUERY}, reply = {0};
+        ask.u.principals_query = (struct msg_principals_query){
+            .skip_enterprises = json_array_size(enterprises), .skip_users = json_array_size(users)};
+        rc = session_call(s, &ask, MSG_PRINCIPALS, &reply, err);
+        has_more = rc == 0 && add_page(&reply.u.principals, enterprises, users);
+        msg_fini(&reply);
+    }
     net_client_close(s);
     return rc;
+}
+
+static json_t *pick(json_t *rows, const char *key, const char *value)
+{
+    json_t *picked = json_array(), *row;
+    size_t i;
+    json_array_foreach(rows, i, row)
+    {
+        const char *has = json_string_value(json_object_get(row, key));
+        if (value == NULL || (has != NULL && strcmp(has, value) == 0))
+            json_array_append(picked, row);
+    }
+    return picked;
 }
 
 int admin_enterprise_list(struct cli *c, const struct admin_opts *o, const char *name,
                           struct cq_err *err)
 {
     static const struct column columns[] = {{"name", "ENTERPRISE", COLUMN_TEXT, true}, {0}};
-    struct msg reply = {0};
     (void)o, (void)name;
-    if (columns_check(c, columns, err) != 0 || admin_ask_principals(c, &reply, err) != 0)
+    if (columns_check(c, columns, err) != 0)
         return -1;
-    json_t *rows = json_array();
-    for (size_t i = 0; i < reply.u.principals.n_enterprises; i++)
-        json_array_append_new(
-            rows, json_pack("{s:o}", "name", json_text(reply.u.principals.enterprises[i])));
-    msg_fini(&reply);
-    int rc = columns_print(c, "enterprises", rows, columns, err);
+    json_t *rows = json_array(), *users = json_array();
+    int rc = ask_principals(c, rows, users, err);
+    if (rc == 0)
+        rc = columns_print(c, "enterprises", rows, columns, err);
     json_decref(rows);
+    json_decref(users);
+    return rc;
+}
+
+int admin_print_users(struct cli *c, const char *title, const struct column *columns,
+                      const char *key, const char *value, struct cq_err *err)
+{
+    if (columns_check(c, columns, err) != 0)
+        return -1;
+    json_t *enterprises = json_array(), *users = json_array();
+    int rc = ask_principals(c, enterprises, users, err);
+    json_t *rows = pick(users, key, value);
+    if (rc == 0)
+        rc = columns_print(c, title, rows, columns, err);
+    json_decref(rows);
+    json_decref(users);
+    json_decref(enterprises);
     return rc;
 }
 
@@ -169,16 +214,6 @@ int admin_user_list(struct cli *c, const struct admin_opts *o, const char *name,
                                             {"revoked", "REVOKED", COLUMN_TEXT, true},
                                             {"public_key", "PUBLIC KEY", COLUMN_TEXT, true},
                                             {0}};
-    struct msg reply = {0};
     (void)o;
-    if (columns_check(c, columns, err) != 0 || admin_ask_principals(c, &reply, err) != 0)
-        return -1;
-    json_t *rows = json_array();
-    for (size_t i = 0; i < reply.u.principals.n_users; i++)
-        if (name == NULL || strcmp(reply.u.principals.users[i].enterprise, name) == 0)
-            json_array_append_new(rows, json_of_principal_row(&reply.u.principals.users[i]));
-    msg_fini(&reply);
-    int rc = columns_print(c, "users", rows, columns, err);
-    json_decref(rows);
-    return rc;
+    return admin_print_users(c, "users", columns, "enterprise", name, err);
 }

@@ -84,16 +84,6 @@ int admin_worker_list(struct cli *c, const struct admin_opts *o, const char *nam
                                             {"revoked", "REVOKED", COLUMN_TEXT, true},
                                             {"public_key", "PUBLIC KEY", COLUMN_TEXT, true},
                                             {0}};
-    struct msg reply = {0};
     (void)o, (void)name;
-    if (columns_check(c, columns, err) != 0 || admin_ask_principals(c, &reply, err) != 0)
-        return -1;
-    json_t *rows = json_array();
-    for (size_t i = 0; i < reply.u.principals.n_users; i++)
-        if (strcmp(reply.u.principals.users[i].role, role) == 0)
-            json_array_append_new(rows, json_of_principal_row(&reply.u.principals.users[i]));
-    msg_fini(&reply);
-    int rc = columns_print(c, "workers", rows, columns, err);
-    json_decref(rows);
-    return rc;
+    return admin_print_users(c, "workers", columns, "role", role, err);
 }

@@ -2,6 +2,7 @@
 #include "cli/commands.h"
 #include "cli/columns.h"
 #include "cli/machine_draw.h"
+#include "cli/node_pages.h"
 #include "cli/session.h"
 #include "cli/to_json.h"
 
@@ -46,57 +47,75 @@ static int check(const struct cli *c, const struct opts *o, struct cq_err *err)
     return columns_check(c, columns, err);
 }
 
-static int print_rows(const struct cli *c, const struct msg_nodes *m, struct cq_err *err)
+static void add_rows(void *rows, const struct msg_nodes *m)
 {
-    json_t *rows = json_array();
     for (size_t i = 0; i < m->n_nodes; i++) {
         json_t *row = json_of_node_row(&m->nodes[i]);
         json_object_set_new(row, "gpus", machine_gpus(m->nodes[i].topology));
         json_array_append_new(rows, row);
     }
-    int rc = columns_print(c, "nodes", rows, columns, err);
+}
+
+static void draw_all(void *text, const struct msg_nodes *m)
+{
+    struct cq_str *out = text;
+    for (size_t i = 0; i < m->n_nodes; i++) {
+        if (out->len > 0)
+            cq_str_add_char(out, '\n');
+        machine_draw(&m->nodes[i], out);
+    }
+}
+
+static void add_machines(void *list, const struct msg_nodes *m)
+{
+    for (size_t i = 0; i < m->n_nodes; i++)
+        json_array_append_new(list, machine_json(&m->nodes[i]));
+}
+
+static int print_rows(const struct cli *c, struct net_client *s, struct cq_err *err)
+{
+    json_t *rows = json_array();
+    int rc = nodes_fetch(s, add_rows, rows, err);
+    if (rc == 0)
+        rc = columns_print(c, "nodes", rows, columns, err);
     json_decref(rows);
     return rc;
 }
 
-static void draw_all(const struct msg_nodes *m)
+static int print_drawing(struct net_client *s, struct cq_err *err)
 {
-    struct cq_str out = {0};
-    for (size_t i = 0; i < m->n_nodes; i++) {
-        if (i)
-            cq_str_add_char(&out, '\n');
-        machine_draw(&m->nodes[i], &out);
-    }
-    (void)fputs(cq_str_text(&out), stdout);
-    cq_str_fini(&out);
+    struct cq_str out CQ_CLEANUP(cq_str_fini) = {0};
+    int rc = nodes_fetch(s, draw_all, &out, err);
+    if (rc == 0)
+        (void)fputs(cq_str_text(&out), stdout);
+    return rc;
 }
 
-static void print_machines(const struct cli *c, const struct msg_nodes *m)
+static int print_machines(const struct cli *c, struct net_client *s, struct cq_err *err)
 {
     json_t *list = json_array();
-    for (size_t i = 0; i < m->n_nodes; i++)
-        json_array_append_new(list, machine_json(&m->nodes[i]));
+    int rc = nodes_fetch(s, add_machines, list, err);
     json_t *all = json_pack("{s:o}", "nodes", list);
-    json_print(c, all);
+    if (rc == 0)
+        json_print(c, all);
     json_decref(all);
+    return rc;
 }
 
 static int run(struct cli *c, void *p, size_t n_args, char **args, struct cq_err *err)
 {
     const struct opts *o = p;
-    struct msg ask = {.code = MSG_NODES_QUERY}, reply = {0};
     (void)n_args, (void)args;
     if (check(c, o, err) != 0)
         return -1;
     struct net_client *s = session_open(c, AS_USER, err);
-    int rc = s ? session_call(s, &ask, MSG_NODES, &reply, err) : -1;
+    int rc = s ? 0 : -1;
     if (rc == 0 && !o->draws)
-        rc = print_rows(c, &reply.u.nodes, err);
+        rc = print_rows(c, s, err);
     else if (rc == 0 && c->output == CLI_JSON)
-        print_machines(c, &reply.u.nodes);
+        rc = print_machines(c, s, err);
     else if (rc == 0)
-        draw_all(&reply.u.nodes);
-    msg_fini(&reply);
+        rc = print_drawing(s, err);
     net_client_close(s);
     return rc;
 }

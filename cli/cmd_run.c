@@ -2,6 +2,7 @@
 #include "cli/commands.h"
 #include "cli/file_errors.h"
 #include "cli/flow.h"
+#include "cli/node_pages.h"
 #include "cli/run_attach.h"
 #include "cli/run_report.h"
 #include "cli/run_view.h"
@@ -67,20 +68,16 @@ static int ask_tools(struct net_client *s, struct flow_pool *pool, struct cq_err
     return 0;
 }
 
-static int ask_nodes(struct net_client *s, struct flow_pool *pool, struct cq_err *err)
+static void note_nodes(void *arg, const struct msg_nodes *page)
 {
-    struct msg ask = {.code = MSG_NODES_QUERY}, reply = {0};
-    if (session_call(s, &ask, MSG_NODES, &reply, err) != 0)
-        return -1;
-    for (size_t i = 0; i < reply.u.nodes.n_nodes; i++) {
-        const struct node_row *node = &reply.u.nodes.nodes[i];
+    struct flow_pool *pool = arg;
+    for (size_t i = 0; i < page->n_nodes; i++) {
+        const struct node_row *node = &page->nodes[i];
         if (node->cores > pool->cores_max)
             pool->cores_max = node->cores;
         if (node->mem_mib > pool->mem_max_mib)
             pool->mem_max_mib = node->mem_mib;
     }
-    msg_fini(&reply);
-    return 0;
 }
 
 /* ---- steps ---- */
@@ -185,7 +182,7 @@ static int check(struct loaded *l, struct cq_err *err)
     struct flow_pool pool = {0};
     int rc = ask_tools(l->session, &pool, err);
     if (rc == 0)
-        rc = ask_nodes(l->session, &pool, err);
+        rc = nodes_fetch(l->session, note_nodes, &pool, err);
     if (rc == 0)
         flow_check(&l->flow, &pool, &l->errors);
     if (rc == 0 && l->errors.n == 0)

@@ -2,6 +2,7 @@
 #include "cli/commands.h"
 #include "cli/columns.h"
 #include "cli/follow.h"
+#include "cli/node_pages.h"
 #include "cli/request.h"
 #include "cli/session.h"
 
@@ -260,21 +261,29 @@ static int send_job(struct net_client *s, struct opts *o, char **args, const str
                         : cq_fail(err, CQ_E_PROTOCOL, "the scheduler accepted without a number");
 }
 
+struct largest {
+    uint64_t cores, mem_mib;
+};
+
+static void note_largest(void *arg, const struct msg_nodes *page)
+{
+    struct largest *l = arg;
+    for (size_t i = 0; i < page->n_nodes; i++) {
+        const struct node_row *n = &page->nodes[i];
+        l->cores = n->cores > l->cores ? n->cores : l->cores;
+        l->mem_mib = n->mem_mib > l->mem_mib ? n->mem_mib : l->mem_mib;
+    }
+}
+
 /* A request that no machine of today can meet is queued, for the pool may grow; but it is said at
  * once. */
 static bool warn_if_too_large(struct net_client *s, const struct request *r, uint64_t number)
 {
-    struct msg ask = {.code = MSG_NODES_QUERY}, reply = {0};
     char asked[32], largest[32];
-    uint64_t cores = 0, mem_mib = 0;
-    if ((r->cores <= 1 && r->mem_mib == 0) || session_call(s, &ask, MSG_NODES, &reply, NULL) != 0)
+    struct largest pool = {0};
+    if ((r->cores <= 1 && r->mem_mib == 0) || nodes_fetch(s, note_largest, &pool, NULL) != 0)
         return false;
-    for (size_t i = 0; i < reply.u.nodes.n_nodes; i++) {
-        const struct node_row *n = &reply.u.nodes.nodes[i];
-        cores = n->cores > cores ? n->cores : cores;
-        mem_mib = n->mem_mib > mem_mib ? n->mem_mib : mem_mib;
-    }
-    msg_fini(&reply);
+    uint64_t cores = pool.cores, mem_mib = pool.mem_mib;
     if (cores && r->cores > cores)
         cli_talk("job %" PRIu64 " waits: it asks %" PRIu64
                  " cores; the largest worker has %" PRIu64,

@@ -2,6 +2,7 @@
 #include "cli/doctor.h"
 
 #include "cli/instance.h"
+#include "cli/node_pages.h"
 #include "cli/session.h"
 #include "cli/to_json.h"
 #include "common/base/sys/files.h"
@@ -178,8 +179,9 @@ static void add_worker(struct doctor *d, const struct node_row *n)
                n->mem_mib);
 }
 
-static void add_nodes(struct doctor *d, const struct msg_nodes *nodes)
+static void add_nodes(void *doctor, const struct msg_nodes *nodes)
 {
+    struct doctor *d = doctor;
     if (nodes->n_nodes == 0)
         doctor_add(d, DOCTOR_FAIL, "workers", "run: chipq up", "none");
     for (size_t i = 0; i < nodes->n_nodes; i++) {
@@ -212,7 +214,6 @@ static void check_scheduler_disk(struct doctor *d, struct net_client *s)
 void doctor_check_pool(struct doctor *d)
 {
     struct cq_err err = {0};
-    struct msg ask = {.code = MSG_NODES_QUERY}, reply = {0};
     struct net_client *s = session_open(d->cli, AS_USER, &err);
     if (s == NULL) {
         doctor_add(d, DOCTOR_FAIL, "scheduler", "run: chipq up", "%s", err.text);
@@ -224,11 +225,7 @@ void doctor_check_pool(struct doctor *d)
     doctor_add(d, DOCTOR_OK, "accounts", NULL,
                "all jobs of a worker run as the worker's own account");
     check_scheduler_disk(d, s);
-    if (session_call(s, &ask, MSG_NODES, &reply, &err) == 0) {
-        add_nodes(d, &reply.u.nodes);
-        msg_fini(&reply);
-    } else {
+    if (nodes_fetch(s, add_nodes, d, &err) != 0)
         doctor_add(d, DOCTOR_FAIL, "workers", NULL, "%s", err.text);
-    }
     net_client_close(s);
 }

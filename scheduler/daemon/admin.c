@@ -6,7 +6,7 @@
 #include "common/base/pure/parse.h"
 #include "common/base/sys/log.h"
 
-enum { PRINCIPALS_MAX = 4096 };
+enum { PRINCIPALS_MAX = 1000 }; /* of each kind on a page */
 
 static void deny(struct daemon *d, const struct asker *a, const char *what)
 {
@@ -129,6 +129,8 @@ struct listing {
     size_t n_enterprises;
     struct principal_row users[PRINCIPALS_MAX];
     size_t n_users;
+    uint64_t skip_enterprises, skip_users; /* still to be left out */
+    bool has_more;
 };
 
 static bool may_list(const struct listing *l, struct enterprise_id e)
@@ -137,17 +139,28 @@ static bool may_list(const struct listing *l, struct enterprise_id e)
     return authz(&l->asker->who, VERB_USERS_SEE, &what);
 }
 
+/* Is the next one that the asker may see on this page? */
+static bool takes(struct listing *l, uint64_t *skip, size_t n)
+{
+    if (*skip > 0) {
+        --*skip;
+        return false;
+    }
+    l->has_more = l->has_more || n == PRINCIPALS_MAX;
+    return n < PRINCIPALS_MAX;
+}
+
 static void list_enterprise(void *arg, struct enterprise_id id, const char *name)
 {
     struct listing *l = arg;
-    if (l->n_enterprises < PRINCIPALS_MAX && may_list(l, id))
+    if (may_list(l, id) && takes(l, &l->skip_enterprises, l->n_enterprises))
         l->enterprises[l->n_enterprises++] = name;
 }
 
 static void list_user(void *arg, const struct principal_view *p)
 {
     struct listing *l = arg;
-    if (l->n_users < PRINCIPALS_MAX && may_list(l, p->enterprise))
+    if (may_list(l, p->enterprise) && takes(l, &l->skip_users, l->n_users))
         l->users[l->n_users++] = (struct principal_row){.enterprise = p->enterprise_name,
                                                         .user = p->name,
                                                         .role = role_name(p->role),
@@ -157,9 +170,10 @@ static void list_user(void *arg, const struct principal_view *p)
 
 void on_principals_query(struct daemon *d, const struct asker *a, struct msg *m)
 {
-    (void)m;
     struct listing *l CQ_CLEANUP(cq_free_ptr) = CQ_NEW(struct listing);
     l->asker = a;
+    l->skip_enterprises = m->u.principals_query.skip_enterprises;
+    l->skip_users = m->u.principals_query.skip_users;
     if (!may_list(l, a->who.enterprise)) {
         deny(d, a, "list users");
         return;
@@ -171,5 +185,6 @@ void on_principals_query(struct daemon *d, const struct asker *a, struct msg *m)
     answer.u.principals.n_enterprises = l->n_enterprises;
     answer.u.principals.users = l->users;
     answer.u.principals.n_users = l->n_users;
+    answer.u.principals.has_more = l->has_more;
     reply(d, a, &answer);
 }

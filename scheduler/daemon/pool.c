@@ -37,6 +37,8 @@ struct nodes {
     char ***features;
     char **feature_texts, **offline;
     size_t n, bytes;
+    uint64_t skip, seen;
+    bool has_more;
     struct node_busy *filling;
 };
 
@@ -92,7 +94,10 @@ static char *offline_text(const struct nodes *w, struct worker_id id)
 static void add_node(void *arg, const struct worker_view *v)
 {
     struct nodes *w = arg;
-    if (w->n == NODES_MAX || w->bytes > NODES_BYTES_MAX)
+    if (w->seen++ < w->skip)
+        return;
+    w->has_more = w->has_more || w->n == NODES_MAX || w->bytes > NODES_BYTES_MAX;
+    if (w->has_more)
         return;
     struct now now = loop_now(w->d->loop);
     w->filling = &w->busy[w->n];
@@ -137,12 +142,11 @@ static void count_node(void *arg, const struct worker_view *v)
 
 void on_nodes_query(struct daemon *d, const struct asker *a, struct msg *m)
 {
-    (void)m;
     if (!may(d, a, VERB_POOL_SEE))
         return;
     size_t n = 0;
     core_each_worker(d->core, loop_now(d->loop), count_node, &n);
-    struct nodes w = {.d = d, .asker = a};
+    struct nodes w = {.d = d, .asker = a, .skip = m->u.nodes_query.skip};
     w.rows = cq_calloc(n + 1, sizeof *w.rows);
     w.busy = cq_calloc(n + 1, sizeof *w.busy);
     w.numa = cq_calloc(n + 1, sizeof *w.numa);
@@ -153,6 +157,7 @@ void on_nodes_query(struct daemon *d, const struct asker *a, struct msg *m)
     struct msg answer = {.code = MSG_NODES};
     answer.u.nodes.nodes = w.rows;
     answer.u.nodes.n_nodes = w.n;
+    answer.u.nodes.has_more = w.has_more;
     reply(d, a, &answer);
     for (size_t i = 0; i < w.n; i++) {
         for (size_t k = 0; k < w.busy[i].n; k++)

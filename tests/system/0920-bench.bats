@@ -93,6 +93,22 @@ assert all(n["state"] == "down" for n in virtual), virtual' < <(chipq nodes --js
     [[ $output == *virtual-* ]]
 }
 
+@test "more machines and users than fit one message are all listed, each once" {
+    run -0 --separate-stderr chipq-bench workers --count 1300 --run-time 2 --duration 1 --pending 10 --samples 0 --json
+    run -0 chipq nodes --format name
+    [ "$(grep '^virtual-' <<<"$output" | sort -u | grep -c .)" -ge 1300 ]
+    [ "$(grep -c . <<<"$output")" = "$(sort -u <<<"$output" | grep -c .)" ]
+    chipq nodes --json | python3 -c 'import json, sys
+assert len(json.load(sys.stdin)["nodes"]) >= 1301'
+    chipq nodes --topology | python3 -c 'import sys
+assert sys.stdin.read().count("virtual-") >= 1300'
+    chipq admin user list --json | python3 -c 'import json, sys
+users = [(u["enterprise"], u["user"]) for u in json.load(sys.stdin)["users"]]
+assert len(users) >= 1303 and len(set(users)) == len(users), len(users)'
+    chipq admin worker list --json | python3 -c 'import json, sys
+assert len(json.load(sys.stdin)["workers"]) >= 1301'
+}
+
 @test "virtual workers run arrays while chipqd is asked" {
     run --separate-stderr chipq-bench workers --count 3 --run-time 0 --duration 1 --pending 500 --array --samples 0 \
         --queries 200 --json
