@@ -306,15 +306,21 @@ static uint64_t give_pages(const struct wal *w, uint64_t from, uint64_t to, wal_
     return to - from;
 }
 
+static uint64_t frames_of(const struct wal *w)
+{
+    return (w->bytes - HEADER_BYTES) / (FRAME_HEADER_BYTES + (uint64_t)w->page_bytes);
+}
+
 /* What stands behind the last transaction that is used. Of frames that an earlier round of the WAL
  * left there is nothing to lose: their salt is another. */
 static void count_lost(const struct wal *w, uint64_t from, struct wal_use *use)
 {
-    for (uint64_t i = from; is_whole(w, read_frame(w, i)); i++) {
-        if (!has_our_salt(w) && i > from)
+    for (uint64_t i = from; i < frames_of(w); i++) {
+        bool is_read = is_whole(w, read_frame(w, i)); /* the disk may refuse it */
+        if (is_read && !has_our_salt(w) && i > from)
             continue;
         use->lost_frames++;
-        use->lost_commits += big(w->frame + FRAME_COMMIT) != 0;
+        use->lost_commits += is_read && big(w->frame + FRAME_COMMIT) != 0;
     }
 }
 
@@ -336,7 +342,8 @@ static void use_frames(struct wal *w, struct sum sum, wal_page_fn fn, void *arg,
     }
     b.k = n;
     b.committed = committed;
-    if (is_whole(w, read_frame(w, n)) && has_later_transaction(w, &b))
+    bool is_read = is_whole(w, read_frame(w, n));
+    if (n < frames_of(w) && (!is_read || has_later_transaction(w, &b)))
         count_lost(w, committed, use);
 }
 
@@ -358,11 +365,16 @@ static bool find_seed(struct wal *w, const uint8_t *h, struct sum *seed)
 }
 
 static int use_wal(struct wal *w, uint32_t page_bytes, wal_page_fn fn, void *arg,
-                   struct wal_use *use)
+                   struct wal_use *use, struct cq_err *err)
 {
-    uint8_t h[HEADER_BYTES];
-    if (pread(w->fd, h, sizeof h, 0) != (ssize_t)sizeof h)
-        return 0; /* nothing was ever committed in it */
+    uint8_t h[HEADER_BYTES] = {0};
+    struct stat st;
+    if (fstat(w->fd, &st) != 0)
+        return cq_fail_errno(err, CQ_E_IO, errno, "the write-ahead log");
+    w->bytes = (uint64_t)st.st_size;
+    if (w->bytes < HEADER_BYTES)
+        return 0;                        /* nothing was ever committed in it */
+    (void)!pread(w->fd, h, sizeof h, 0); /* one that the disk refuses is not sound */
     struct sum seed = stored_sum(h + HEADER_BYTES - 8);
     bool is_sound = is_sound_header(w, h);
     w->page_bytes = is_sound ? w->page_bytes : page_bytes;
@@ -371,7 +383,7 @@ static int use_wal(struct wal *w, uint32_t page_bytes, wal_page_fn fn, void *arg
     w->frame = cq_calloc(1, FRAME_HEADER_BYTES + (size_t)w->page_bytes);
     if (is_sound || find_seed(w, h, &seed))
         use_frames(w, seed, fn, arg, use);
-    else if (is_whole(w, read_frame(w, 0)))
+    else
         count_lost(w, 0, use);
     return 0;
 }
@@ -382,7 +394,7 @@ int wal_salvage(const char *wal_path, uint32_t page_bytes, wal_page_fn fn, void 
     struct wal w = {.fd = open(wal_path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
     if (w.fd < 0)
         return errno == ENOENT ? 0 : cq_fail_errno(err, CQ_E_IO, errno, "%s", wal_path);
-    int rc = use_wal(&w, page_bytes, fn, arg, use);
+    int rc = use_wal(&w, page_bytes, fn, arg, use, err);
     free(w.frame);
     (void)close(w.fd);
     return rc;
