@@ -214,7 +214,10 @@ static int read_head(struct salvage_run *x, const char *path, struct cq_err *err
     if (!pages_read(&x->p, 1, page))
         return 0;
     if (memcmp(page, "SQLite format 3", 16) != 0 && !x->p.has_sums)
-        return cq_fail(err, CQ_E_IO, "%s is not a database of chipq", path);
+        return cq_fail(err, CQ_E_IO,
+                       "%s is not a database, or its first page is lost and it has no checksums; "
+                       "restore a backup: chipqd --restore FILE",
+                       path);
     if (memcmp(page, "SQLite format 3", 16) != 0)
         return 0;
     x->version = page_u32(page + AT_USER_VERSION);

@@ -101,6 +101,20 @@ static void note_task(void *tasks, const struct stored_task *t)
     ranges_add(tasks, (uint32_t)t->task, (uint32_t)t->task);
 }
 
+/* Of an older database, all tasks have rows of their own. */
+static int read_told(struct refill *x, uint64_t job)
+{
+    sqlite3_stmt *st CQ_CLEANUP(finalize) = prepare(x, "SELECT task FROM task WHERE job=?");
+    int rc = st != NULL ? 0 : -1;
+    if (st != NULL)
+        sql_bind_u64(st, 1, job);
+    while (rc >= 0 && (rc = sql_row(x->s, st, "read tasks", x->err)) > 0) {
+        uint32_t task = (uint32_t)sqlite3_column_int64(st, 0);
+        ranges_add(&x->there, task, task);
+    }
+    return rc;
+}
+
 /* Tasks of a job that have a row; of the last one that was asked for they are remembered. */
 static int read_passes(struct refill *x, uint64_t job)
 {
@@ -113,7 +127,7 @@ static int read_passes(struct refill *x, uint64_t job)
     while (rc >= 0 && (rc = sql_row(x->s, st, "read passes", x->err)) > 0)
         each_pass(sqlite3_column_blob(st, 0), (size_t)sqlite3_column_bytes(st, 0), note_task,
                   &x->there);
-    return rc;
+    return rc < 0 ? -1 : read_told(x, job);
 }
 
 struct missing {

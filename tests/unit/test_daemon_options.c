@@ -24,6 +24,16 @@ static void fini(void)
 
 TestSuite(daemon_options, .fini = fini);
 
+Test(daemon_options, a_repair_may_only_tell)
+{
+    cr_assert_eq(READ("--dir", "/nowhere", "--repair"), 0, "%s", err.text);
+    cr_assert_eq(o.mode, MODE_REPAIR);
+    cr_assert_not(o.check);
+    daemon_options_fini(&o);
+    cr_assert_eq(READ("--dir", "/nowhere", "--repair", "--check"), 0, "%s", err.text);
+    cr_assert(o.check);
+}
+
 Test(daemon_options, defaults)
 {
     cr_assert_eq(READ("--dir", "/nowhere"), 0, "%s", err.text);
