@@ -109,15 +109,28 @@ static int check_keys(const struct repair *r, struct store *s, struct cq_err *er
                    r->db, r->o->dir);
 }
 
-static int check_owner(const struct repair *r, struct cq_err *err)
+static int check_id(const struct repair *r, struct store *s, const char *wanted, struct cq_err *err)
 {
     char id[STORE_ID_CHARS + 1];
-    if (instance_read(r->o, id, err) != 0)
+    if (store_id(s, id, err) != 0)
         return -1;
-    struct store *s = repair_open(r, id[0] && r->found.is_id_known ? id : NULL, err);
+    if (wanted[0] == '\0' || strcmp(id, wanted) == 0)
+        return 0;
+    return cq_fail(err, CQ_E_CONFLICT,
+                   "%s, or the WAL beside it, is of another instance (%s, not %s); put its own "
+                   "back, or " BACKUP,
+                   r->db, id, wanted);
+}
+
+static int check_owner(const struct repair *r, struct cq_err *err)
+{
+    char wanted[STORE_ID_CHARS + 1];
+    if (instance_read(r->o, wanted, err) != 0)
+        return -1;
+    struct store *s = repair_open(r, err);
     if (s == NULL)
         return -1;
-    int rc = r->found.is_id_known ? 0 : check_keys(r, s, err);
+    int rc = r->found.is_id_known ? check_id(r, s, wanted, err) : check_keys(r, s, err);
     repair_close(r, s);
     return rc;
 }
@@ -126,7 +139,7 @@ static int write_id(const struct repair *r, struct cq_err *err)
 {
     if (r->found.is_id_known)
         return 0;
-    struct store *s = repair_open(r, NULL, err);
+    struct store *s = repair_open(r, err);
     int rc = s != NULL ? instance_write(r->o, s, err) : -1;
     repair_close(r, s);
     return rc;
@@ -156,7 +169,7 @@ static int raise_numbers(struct repair *r, struct cq_err *err)
 {
     if (r->found.lost_frames == 0)
         return 0;
-    struct store *s = repair_open(r, NULL, err);
+    struct store *s = repair_open(r, err);
     if (s == NULL)
         return -1;
     r->raised_by = LEAST_RAISE + r->found.lost_frames * JOBS_A_PAGE;

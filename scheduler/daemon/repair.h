@@ -22,7 +22,7 @@ int repair_replay(struct repair *r, struct cq_err *err) CQ_MUST_CHECK;
 int repair_settle(struct repair *r, struct cq_err *err) CQ_MUST_CHECK;
 /* Exactly as a start: what it says is what a start would say. */
 int repair_prove(struct repair *r, struct cq_err *err) CQ_MUST_CHECK;
-struct store *repair_open(const struct repair *r, const char *id, struct cq_err *err) CQ_MUST_CHECK;
+struct store *repair_open(const struct repair *r, struct cq_err *err) CQ_MUST_CHECK;
 void repair_close(const struct repair *r, struct store *s);
 
 /* repair_report.c */

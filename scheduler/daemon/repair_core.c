@@ -18,10 +18,9 @@ enum { RECORDS_A_ROUND = 100000 };
     "its state was lost with a damaged page of the database; how far it was is not known: submit " \
     "it again"
 
-struct store *repair_open(const struct repair *r, const char *id, struct cq_err *err)
+struct store *repair_open(const struct repair *r, struct cq_err *err)
 {
-    struct store_options so = {
-        .path = r->made, .id = id, .low_water_bytes = 1, .ballast_bytes = 4096};
+    struct store_options so = {.path = r->made, .low_water_bytes = 1, .ballast_bytes = 4096};
     return store_open(&so, err);
 }
 
@@ -76,12 +75,16 @@ static void add_view(struct core *c, struct job_id id, struct store_batch *b)
 
 /* ---- the journal ---- */
 
+struct named {
+    uint64_t id, round; /* a job; the last round that named it */
+};
+
 struct replay {
     struct repair *r;
     struct store *s;
     struct core *core;
-    struct map named; /* id of a job -> the round that last named it */
-    uint64_t *ids;    /* of all that may still be in memory */
+    struct map by_id;
+    struct named **jobs; /* all that may still be in memory; owned */
     size_t n, cap;
     uint64_t round, n_records, next_seq;
     bool is_pause; /* rows are written while nothing is read */
@@ -103,25 +106,35 @@ static uint64_t job_named_by(const struct record *r)
     }
 }
 
-/* Views what is over and was not named lately; of all when `is_last`. */
+/* Views what is over and was not named lately; all of them when `is_last`. */
 static int write_round(struct replay *p, bool is_last, struct cq_err *err)
 {
     struct store_batch *b = store_batch_new(p->s);
     size_t kept = 0;
     for (size_t i = 0; i < p->n; i++) {
-        struct job_id id = {p->ids[i]};
-        uintptr_t round = (uintptr_t)map_find(&p->named, id.v);
-        bool is_old = round + 1 < p->round && core_is_over(p->core, id);
-        if (is_last || is_old) {
-            add_view(p->core, id, b);
-            (void)map_remove(&p->named, id.v);
-        } else {
-            p->ids[kept++] = id.v;
+        struct named *job = p->jobs[i];
+        bool is_old = job->round + 1 < p->round && core_is_over(p->core, (struct job_id){job->id});
+        if (!is_last && !is_old) {
+            p->jobs[kept++] = job;
+            continue;
         }
+        add_view(p->core, (struct job_id){job->id}, b);
+        (void)map_remove(&p->by_id, job->id);
+        free(job);
     }
     p->n = kept;
     p->round++;
     return store_fill(p->s, b, &p->r->found, err);
+}
+
+static void note_submit(struct replay *p, uint64_t id)
+{
+    struct named *job = CQ_NEW(struct named);
+    job->id = id;
+    map_put(&p->by_id, id, job);
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
+    cq_grow(&p->jobs, &p->cap, p->n);
+    p->jobs[p->n++] = job;
 }
 
 static int replay_record(void *arg, uint64_t seq, int64_t at_us, const struct record *r,
@@ -132,12 +145,11 @@ static int replay_record(void *arg, uint64_t seq, int64_t at_us, const struct re
     if (core_apply(p->core, r, err) != 0)
         return -1;
     uint64_t id = job_named_by(r);
-    if (r->type == RECORD_JOB_SUBMIT) {
-        cq_grow(&p->ids, &p->cap, p->n);
-        p->ids[p->n++] = id;
-    }
-    if (id != 0)
-        map_put(&p->named, id, (void *)(uintptr_t)p->round);
+    if (r->type == RECORD_JOB_SUBMIT)
+        note_submit(p, id);
+    struct named *job = id != 0 ? map_find(&p->by_id, id) : NULL;
+    if (job != NULL)
+        job->round = p->round;
     uint64_t round = p->r->records_a_round ? p->r->records_a_round : RECORDS_A_ROUND;
     p->next_seq = seq + 1;
     p->is_pause = ++p->n_records % round == 0;
@@ -181,7 +193,7 @@ static int renew_entities(struct replay *p, struct cq_err *err)
 
 int repair_replay(struct repair *r, struct cq_err *err)
 {
-    struct replay p = {.r = r, .s = repair_open(r, NULL, err), .round = 1};
+    struct replay p = {.r = r, .s = repair_open(r, err), .round = 1};
     if (p.s == NULL)
         return -1;
     p.core = new_core(r, false);
@@ -191,8 +203,10 @@ int repair_replay(struct repair *r, struct cq_err *err)
     if (rc == 0)
         rc = write_round(&p, true, err);
     core_free(p.core);
-    map_fini(&p.named);
-    free(p.ids);
+    map_fini(&p.by_id);
+    for (size_t i = 0; i < p.n; i++)
+        free(p.jobs[i]);
+    free(p.jobs);
     repair_close(r, p.s);
     return rc;
 }
@@ -366,7 +380,7 @@ static int settle(struct settling *x, struct cq_err *err)
 
 int repair_settle(struct repair *r, struct cq_err *err)
 {
-    struct settling x = {.r = r, .s = repair_open(r, NULL, err)};
+    struct settling x = {.r = r, .s = repair_open(r, err)};
     if (x.s == NULL)
         return -1;
     x.core = new_core(r, true);
@@ -381,7 +395,7 @@ int repair_settle(struct repair *r, struct cq_err *err)
 
 int repair_prove(struct repair *r, struct cq_err *err)
 {
-    struct store *s = repair_open(r, NULL, err);
+    struct store *s = repair_open(r, err);
     if (s == NULL)
         return -1;
     struct core *c = new_core(r, false);

@@ -85,8 +85,14 @@ static void find_page_size(struct salvage_pages *p, const uint8_t *head, uint64_
 static void note_wal_page(void *arg, uint32_t page, uint64_t at)
 {
     struct salvage_pages *p = arg;
-    if (page != 0)
-        map_put(&p->in_wal, page, (void *)(uintptr_t)at);
+    uint64_t *known = page != 0 ? map_find(&p->in_wal, page) : NULL;
+    if (page == 0)
+        return;
+    if (known == NULL) {
+        known = CQ_NEW(uint64_t);
+        map_put(&p->in_wal, page, known);
+    }
+    *known = at;
 }
 
 static int open_wal(struct salvage_pages *p, const char *path, struct cq_err *err)
@@ -128,6 +134,9 @@ void pages_close(struct salvage_pages *p)
         (void)close(p->fd);
     if (p->wal_fd >= 0)
         (void)close(p->wal_fd);
+    void *at;
+    for (size_t i = 0; map_next(&p->in_wal, &i, &at);)
+        free(at);
     map_fini(&p->in_wal);
     free(p->used);
     *p = (struct salvage_pages){.fd = -1, .wal_fd = -1};
@@ -138,9 +147,9 @@ bool pages_read(const struct salvage_pages *p, uint32_t page, uint8_t *to)
     if (page == 0 || page > p->n)
         return false;
     memset(to + p->bytes, 0, 8);
-    uintptr_t at = (uintptr_t)map_find(&p->in_wal, page);
-    if (at != 0) /* its sum was checked with its frame */
-        return pread(p->wal_fd, to, p->bytes, (off_t)at) == (ssize_t)p->bytes;
+    const uint64_t *at = map_find(&p->in_wal, page);
+    if (at != NULL) /* its sum was checked with its frame */
+        return pread(p->wal_fd, to, p->bytes, (off_t)*at) == (ssize_t)p->bytes;
     return read_file_page(p, page, to)
            && (!p->has_sums || sums_fit(to, (int)p->bytes, (sqlite3_int64)(page - 1) * p->bytes));
 }

@@ -12,7 +12,7 @@ struct salvage_pages {
     uint32_t bytes, usable; /* of a page */
     uint32_t n;             /* pages 1 to n */
     bool has_sums;
-    struct map in_wal; /* page -> where in the WAL */
+    struct map in_wal; /* page -> where in the WAL, an uint64_t; owned */
     struct wal_use wal;
     uint8_t *used; /* a bit for each page: it was read for a row, a tree or the free list */
 };

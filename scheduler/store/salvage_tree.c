@@ -79,9 +79,9 @@ static bool open_node(const struct salvage_pages *p, uint32_t number, const uint
 /* Where cell i begins; NULL when it lies outside. */
 static const uint8_t *cell_of(const struct node *n, uint32_t i)
 {
-    uint32_t first = n->head + (is_branch(n) ? 12 : 8);
-    uint32_t at = page_u16(n->page + first + 2 * i);
-    return at < first + 2 * n->n || at + 4 > n->usable ? NULL : n->page + at;
+    size_t first = n->head + (is_branch(n) ? 12u : 8u);
+    size_t at = page_u16(n->page + first + 2 * (size_t)i);
+    return at < first + 2 * (size_t)n->n || at + 4 > n->usable ? NULL : n->page + at;
 }
 
 /* ---- payloads ---- */
@@ -129,6 +129,15 @@ static bool read_payload(struct salvage_pages *p, const struct node *n, const ui
 
 /* ---- rows ---- */
 
+static char kind_of(uint64_t type)
+{
+    if (type == 0)
+        return 'n';
+    if (type >= 12)
+        return type % 2 == 0 ? 'b' : 't';
+    return type == 7 ? 'r' : 'i';
+}
+
 static bool set_value(uint64_t type, const uint8_t **at, const uint8_t *end,
                       struct salvage_value *v)
 {
@@ -140,7 +149,7 @@ static bool set_value(uint64_t type, const uint8_t **at, const uint8_t *end,
         return false;
     v->data = *at;
     *at += v->bytes;
-    v->kind = type == 0 ? 'n' : type == 7 ? 'r' : type < 10 ? 'i' : type % 2 == 0 ? 'b' : 't';
+    v->kind = kind_of(type);
     if (v->kind == 'i')
         v->i = v->bytes > 0 ? get_signed(v->data, v->bytes) : (int64_t)(type - 8);
     if (v->kind == 'r') {
@@ -215,6 +224,7 @@ static void note_bad(struct salvage_tree *t, int depth)
         t->highest_bad = depth;
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): at most DEPTH_MAX deep */
 static void walk(struct salvage_pages *p, uint32_t number, struct salvage_tree *t, int depth)
 {
     struct node n;
