@@ -63,8 +63,8 @@ static bool is_branch(const struct node *n)
     return n->type == INDEX_BRANCH || n->type == TABLE_BRANCH;
 }
 
-static bool open_node(const struct salvage_pages *p, uint32_t number, const uint8_t *page, bool is_index,
-                      struct node *n)
+static bool open_node(const struct salvage_pages *p, uint32_t number, const uint8_t *page,
+                      bool is_index, struct node *n)
 {
     const uint8_t *h = page + (number == 1 ? FIRST_PAGE_HEAD : 0);
     *n = (struct node){.page = page, .usable = p->usable, .head = (uint32_t)(h - page)};
@@ -113,8 +113,8 @@ static bool read_chain(struct salvage_pages *p, uint32_t page, struct payload *t
 }
 
 /* `at` points behind the lengths. More than the file has pages for is not believed. */
-static bool read_payload(struct salvage_pages *p, const struct node *n, const uint8_t *at, uint64_t bytes,
-                         struct payload *to)
+static bool read_payload(struct salvage_pages *p, const struct node *n, const uint8_t *at,
+                         uint64_t bytes, struct payload *to)
 {
     const uint8_t *end = n->page + n->usable;
     size_t local = local_bytes(n, bytes);
