@@ -4,13 +4,24 @@
 #include "scheduler/core/estimate.h"
 #include "scheduler/core/explain.h"
 
-enum { JOBS_LOOKED_AT_MAX = 10000 };
+enum {
+    JOBS_LOOKED_AT_MAX = 10000, /* of a leaf */
+    SINGLES_LOOKED_AT_MAX = 500 /* of a class of jobs with one task each: the others are alike */
+};
 
 /* ---- its leaf and its job ---- */
 
 struct work {
     double usual_core_us, limit_core_us;
-    struct quota_change takes; /* all of it at once */
+    double tasks, cores, mem_mib, tokens[TOKENS_MAX];
+};
+
+/* Of the job looked at last: thousands of a class have the same. */
+struct usual_run {
+    const struct class *class;
+    const char *tool;
+    uint64_t own_mean_us;
+    double left_us, mean_us;
 };
 
 static int64_t array_step_us(const struct core *c)
@@ -38,40 +49,83 @@ static uint64_t tasks_before(const struct asked *a, const struct job *other)
     return n < other->ready ? n : other->ready;
 }
 
-/* One may be long, of many the mean counts. */
-static void add_work(const struct asked *a, const struct job *job, uint64_t tasks, struct work *w)
+static bool is_usual_of(const struct usual_run *u, const struct job *job)
 {
-    const struct core *c = a->core;
+    const char *tool = job->asked->tool;
+    bool same_tool = tool && u->tool ? strcmp(tool, u->tool) == 0 : tool == u->tool;
+    return u->class == job->class && u->own_mean_us == job->mean_run_us && same_tool;
+}
+
+static const struct usual_run *usual_of(const struct core *c, const struct job *job,
+                                        struct usual_run *last)
+{
+    if (!is_usual_of(last, job))
+        *last = (struct usual_run){.class = job->class,
+                                   .tool = job->asked->tool,
+                                   .own_mean_us = job->mean_run_us,
+                                   .left_us = (double)estimate_left_us(c, job, 0),
+                                   .mean_us = estimate_mean_us(c, job)};
+    return last;
+}
+
+/* `times` such jobs with so many tasks each. One may be long, of many the mean counts. */
+static void add_work(const struct asked *a, const struct job *job, uint64_t tasks, double times,
+                     const struct usual_run *usual, struct work *w)
+{
     const struct shape *s = job->class->shape, *own = a->shape;
-    double cores = (double)s->cores;
-    if (tasks == 0)
-        return;
-    w->takes.running += (int64_t)tasks;
-    w->takes.cores += (int64_t)(tasks * s->least_cores);
-    w->takes.mem_mib += (int64_t)(tasks * s->least_mem_mib);
+    double n = (double)tasks * times, cores = (double)s->cores;
+    w->tasks += n;
+    w->cores += n * (double)s->least_cores;
+    w->mem_mib += n * (double)s->least_mem_mib;
     for (size_t i = 0; i < own->tokens.n; i++)
-        w->takes.tokens[i] +=
-            (int64_t)(tasks * tokens_of(&s->tokens, own->tokens.items[i].feature));
-    double others_us = tasks > 1 ? (double)(tasks - 1) * estimate_mean_us(c, job) : 0;
-    w->usual_core_us += cores * ((double)estimate_left_us(c, job, 0) + others_us);
-    w->limit_core_us += cores * (double)tasks * (double)s->time_us;
+        w->tokens[i] += n * (double)tokens_of(&s->tokens, own->tokens.items[i].feature);
+    w->usual_core_us += cores * times * (usual->left_us + (double)(tasks - 1) * usual->mean_us);
+    w->limit_core_us += cores * n * (double)s->time_us;
+}
+
+/* Looks at every so many-th of a long queue, which then stands for as many. That is enough to tell
+ * a time; arrays are long and short, so of them more are looked at. */
+static size_t stride_of(const struct class *k)
+{
+    bool are_singles = k->ready == k->jobs.n;
+    size_t most = are_singles ? SINGLES_LOOKED_AT_MAX : JOBS_LOOKED_AT_MAX;
+    return (k->jobs.n + most - 1) / most;
+}
+
+static void add_class(const struct asked *a, const struct class *k, size_t *looked, struct work *w)
+{
+    size_t stride = stride_of(k), n = (k->jobs.n + stride - 1) / stride;
+    double times = (double)k->jobs.n / (double)n;
+    struct usual_run last = {0};
+    for (size_t i = 0; i < k->jobs.n && *looked < JOBS_LOOKED_AT_MAX; i += stride, ++*looked) {
+        const struct job *other = k->jobs.items[i];
+        uint64_t tasks = other != a->job ? tasks_before(a, other) : 0;
+        if (tasks > 0)
+            add_work(a, other, tasks, times, usual_of(a->core, other, &last), w);
+    }
 }
 
 static struct work work_ahead(const struct asked *a)
 {
+    struct usual_run own = {0};
     struct work w = {0};
     size_t looked = 0;
-    add_work(a, a->job, a->before, &w);
-    for (const struct seat *t = a->job->class->leaf->seats; t; t = t->next) {
-        const struct heap *jobs = &t->class->jobs;
-        bool counts = jobs->n > 0 && goes_before(a, t->class);
-        for (size_t i = 0; i < jobs->n && looked < JOBS_LOOKED_AT_MAX; i++, looked++) {
-            const struct job *other = jobs->items[i];
-            if (other != a->job && counts)
-                add_work(a, other, tasks_before(a, other), &w);
-        }
-    }
+    if (a->before > 0)
+        add_work(a, a->job, a->before, 1, usual_of(a->core, a->job, &own), &w);
+    for (const struct seat *t = a->job->class->leaf->seats; t; t = t->next)
+        if (t->class->jobs.n > 0 && goes_before(a, t->class))
+            add_class(a, t->class, &looked, &w);
     return w;
+}
+
+/* All of it at once. */
+static struct quota_change takes_of(const struct work *w)
+{
+    struct quota_change takes = {
+        .running = (int64_t)w->tasks, .cores = (int64_t)w->cores, .mem_mib = (int64_t)w->mem_mib};
+    for (size_t i = 0; i < TOKENS_MAX; i++)
+        takes.tokens[i] = (int64_t)w->tokens[i];
+    return takes;
 }
 
 /* Cores that its leaf is due, by weights among those who want something; no level above what its
@@ -98,7 +152,7 @@ struct ahead estimate_ahead(const struct asked *a)
 {
     struct work w = work_ahead(a);
     double due = due_cores(a);
-    return (struct ahead){.takes = w.takes,
+    return (struct ahead){.takes = takes_of(&w),
                           .due_cores = due,
                           .off = {estimate_later(0, w.usual_core_us / due),
                                   estimate_later(0, w.limit_core_us / due)}};

@@ -319,6 +319,21 @@ Test(why, only_those_tasks_of_an_array_count_that_come_before)
     cr_expect(runs(last));
 }
 
+/* Of a long queue a part is looked at, and all of it counts: within a hundredth. */
+Test(why, a_start_behind_a_long_queue_is_expected_after_all_of_it)
+{
+    enum { JOBS = 1700, EACH_S = 20 * 60 };
+    uint64_t numbers[JOBS];
+    cr_assert(runs_of_brix(SUBMIT(.user = "bob", .cores = 8, .time_us = 30 * HOUR)));
+    cr_assert(runs(SUBMIT(.cores = 12, .time_us = EACH_S * US_PER_S)));
+    for (size_t i = 0; i < JOBS; i++)
+        numbers[i] = SUBMIT(.cores = 12, .time_us = EACH_S * US_PER_S);
+    for (size_t i = 99; i < JOBS; i += 400) {
+        int64_t after_s = (int64_t)(i + 1) * EACH_S;
+        cr_expect_leq(labs(expect(numbers[i]).to_s - after_s), after_s / 100 + EACH_S);
+    }
+}
+
 /* ---- one task of an array ---- */
 
 static struct task_id task_id(uint64_t number, uint32_t task)
