@@ -3,15 +3,16 @@
 #include "scheduler/daemon/daemon.h"
 
 #include "common/base/pure/mem.h"
+#include "common/base/sys/clock.h"
 
-enum { ASKS_MAX = 8192, ASKS_OF_ONE_MAX = 2048 };
+enum { ASKS_MAX = 8192, ASKS_OF_ONE_MAX = 2048, STORE_US_MAX = 5000 };
 
 struct open_ask { /* what the store's query carries */
     struct ask ask;
     void (*free_data)(void *data);
 };
 
-static size_t asks_of(const struct daemon *d, struct principal_id p)
+size_t ask_count(const struct daemon *d, struct principal_id p)
 {
     const size_t *n = map_find(&d->asks_of, p.v);
     return n ? *n : 0;
@@ -24,16 +25,19 @@ static void count_ask(struct daemon *d, struct principal_id p)
         n = CQ_NEW(size_t);
         map_put(&d->asks_of, p.v, n);
     }
-    ++*n;
     d->n_asks++;
+    if (++*n >= QUESTIONS_WITH_STORE)
+        askers_stop(&d->askers, p.v);
 }
 
 static void uncount_ask(struct daemon *d, struct principal_id p)
 {
     size_t *n = map_find(&d->asks_of, p.v);
-    if (--*n == 0)
-        free(map_remove(&d->asks_of, p.v));
     d->n_asks--;
+    if (--*n < QUESTIONS_WITH_STORE)
+        askers_go_on(&d->askers, p.v);
+    if (*n == 0)
+        free(map_remove(&d->asks_of, p.v));
 }
 
 static void enqueue(struct daemon *d, struct store_query *q)
@@ -62,7 +66,7 @@ void ask_release_held(struct daemon *d)
 
 bool ask_has_room(const struct daemon *d, const struct asker *a)
 {
-    return d->n_asks < ASKS_MAX && asks_of(d, a->who.id) < ASKS_OF_ONE_MAX;
+    return d->n_asks < ASKS_MAX && ask_count(d, a->who.id) < ASKS_OF_ONE_MAX;
 }
 
 bool ask_store(struct daemon *d, const struct asker *a, struct store_query *q, ask_done_fn done,
@@ -86,9 +90,20 @@ bool ask_store(struct daemon *d, const struct asker *a, struct store_query *q, a
     return true;
 }
 
+/* What belongs to a submit, or makes a backup, is no question; a long report is read in pieces
+ * between batches, and counts as one of them. */
+static int64_t cost_of(const struct store_query *q, int64_t here_us)
+{
+    if (q->kind == QUERY_KEY || q->kind == QUERY_BACKUP)
+        return 0;
+    return here_us + (q->took_us < STORE_US_MAX ? q->took_us : STORE_US_MAX);
+}
+
 void ask_answered(struct daemon *d, struct store_query *q)
 {
     struct open_ask *o = q->owner;
+    struct principal_id who = o->ask.asker.who.id;
+    int64_t from_us = clock_mono_us();
     uncount_ask(d, o->ask.asker.who.id);
     struct principal_view now;
     if (core_view_principal(d->core, o->ask.asker.who.id, &now) && !now.revoked) {
@@ -97,6 +112,7 @@ void ask_answered(struct daemon *d, struct store_query *q)
     } else if (o->free_data != NULL) {
         o->free_data(o->ask.data); /* a revoked key gets nothing, not even an error */
     }
+    askers_charge(&d->askers, who.v, cost_of(q, clock_mono_us() - from_us));
     store_query_free(q);
     free(o);
 }

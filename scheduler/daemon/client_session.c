@@ -144,6 +144,48 @@ static void refuse_revoked(struct daemon *d, const struct zpeer *peer, const str
     session_refuse_frame(d, PORT_CLIENT, peer, data, bytes, &err);
 }
 
+/* What an asker can wait with; its HELLO is an answer at once. */
+static bool is_question(enum msg_code code)
+{
+    return only_asks(code) && code != MSG_HELLO && handler_of(code) != NULL;
+}
+
+static void handle(struct daemon *d, const struct asker *a, struct msg *m)
+{
+    client_handler handler = handler_of(m->code);
+    struct cq_err err = {0};
+    if (space_is_none(d) && m->code != MSG_HELLO) {
+        space_refuse(d, a);
+    } else if (outbox_is_behind(d, only_asks(m->code))) {
+        reply_behind(d, a);
+    } else if (is_question(m->code)) {
+        questions_answer(d, a, handler, m);
+    } else if (handler != NULL) {
+        handler(d, a, m);
+    } else {
+        (void)cq_fail(&err, CQ_E_PROTOCOL, "%s is no message for this port",
+                      msg_code_name(m->code));
+        reply_error(d, a, &err);
+    }
+}
+
+/* A question that was held: its asker's key may have been revoked since. */
+void client_on_held(struct daemon *d, const struct zpeer *peer, struct principal_id who,
+                    const void *data, size_t bytes)
+{
+    struct asker a = {.peer = *peer};
+    struct msg m = {0};
+    if (!core_view_principal(d->core, who, &a.who) || a.who.revoked) {
+        refuse_revoked(d, peer, &a, data, bytes);
+        return;
+    }
+    if (msg_decode(data, bytes, &m, NULL) != 0)
+        return; /* it was decoded when it came */
+    a.request = m.request;
+    handle(d, &a, &m);
+    msg_fini(&m);
+}
+
 void client_on_message(void *daemon, const struct zpeer *peer, const char *user_id,
                        const void *data, size_t bytes)
 {
@@ -160,17 +202,11 @@ void client_on_message(void *daemon, const struct zpeer *peer, const char *user_
         return;
     }
     a.request = m.request;
-    client_handler handler = handler_of(m.code);
-    if (space_is_none(d) && m.code != MSG_HELLO) {
-        space_refuse(d, &a);
-    } else if (outbox_is_behind(d, only_asks(m.code))) {
-        reply_behind(d, &a);
-    } else if (handler != NULL) {
-        handler(d, &a, &m);
-    } else {
-        (void)cq_fail(&err, CQ_E_PROTOCOL, "%s is no message for this port", msg_code_name(m.code));
-        reply_error(d, &a, &err);
-    }
+    if (is_question(m.code) && !space_is_none(d) && !outbox_is_behind(d, true)
+        && !questions_are_free(d, &a))
+        questions_hold(d, &a, data, bytes);
+    else
+        handle(d, &a, &m);
     msg_fini(&m);
 }
 

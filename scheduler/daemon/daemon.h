@@ -12,6 +12,7 @@
 #include "common/net/zsock.h"
 #include "common/wire/message.h"
 #include "scheduler/core/core.h"
+#include "scheduler/daemon/askers.h"
 #include "scheduler/daemon/authz.h"
 #include "scheduler/daemon/feed.h"
 #include "scheduler/daemon/options.h"
@@ -64,7 +65,9 @@ struct daemon {
     struct store_query *held, **held_last; /* wait for the filling batch to be handed over */
     size_t n_asks;                         /* queries that are not answered yet */
     struct map asks_of;                    /* principal -> size_t, how many of them */
-    struct submit *waiting_submits;        /* submit.c */
+    struct askers askers;                  /* whose questions wait for the work to be done */
+    struct loop_timer *question_timer;
+    struct submit *waiting_submits; /* submit.c */
     struct outbox *outbox;
     struct map replies; /* handle given to the core -> struct reply_to */
     uint64_t last_handle;
@@ -159,9 +162,22 @@ struct ask {
  * not called when the principal was revoked meanwhile; `free_data` then frees `data`. */
 bool ask_store(struct daemon *d, const struct asker *a, struct store_query *q, ask_done_fn done,
                bool shape_only, void *data, void (*free_data)(void *data));
+size_t ask_count(const struct daemon *d, struct principal_id p); /* open ones */
 bool ask_has_room(const struct daemon *d, const struct asker *a);
 void ask_answered(struct daemon *d, struct store_query *q);
 void ask_release_held(struct daemon *d); /* the filling batch is on its way */
+
+/* ---- questions.c: what only asks waits for the work to be done ---- */
+
+/* So many of one asker may be with the store while others of it are held: what an answer takes is
+ * known afterwards. */
+enum { QUESTIONS_WITH_STORE = 32 };
+/* One of this asker may be answered at once. */
+bool questions_are_free(struct daemon *d, const struct asker *a);
+/* Copies the message; "try again" when this asker has too many in line. */
+void questions_hold(struct daemon *d, const struct asker *a, const void *data, size_t bytes);
+void questions_serve(struct daemon *d); /* at the end of a turn */
+void questions_on_timer(void *daemon);
 
 /* ---- sessions ---- */
 
@@ -169,6 +185,8 @@ void client_on_message(void *daemon, const struct zpeer *peer, const char *user_
                        const void *data, size_t bytes);
 void worker_on_message(void *daemon, const struct zpeer *peer, const char *user_id,
                        const void *data, size_t bytes);
+void client_on_held(struct daemon *d, const struct zpeer *peer, struct principal_id who,
+                    const void *data, size_t bytes); /* a question that was held */
 bool session_find(struct daemon *d, const char *user_id, enum port port, struct principal_view *v);
 bool session_is_revoked(const struct daemon *d, struct principal_id p);
 bool session_on_connect(void *daemon, const char *domain, const uint8_t key[CURVE_KEY_BYTES],

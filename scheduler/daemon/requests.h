@@ -9,6 +9,10 @@
  */
 
 typedef void (*client_handler)(struct daemon *d, const struct asker *a, struct msg *m);
+/* questions.c: runs the handler at the asker's expense. */
+void questions_answer(struct daemon *d, const struct asker *a, client_handler handler,
+                      struct msg *m);
+
 void on_submit(struct daemon *d, const struct asker *a, struct msg *m);
 void on_job_action(struct daemon *d, const struct asker *a, struct msg *m);
 void on_jobs_query(struct daemon *d, const struct asker *a, struct msg *m);

@@ -186,6 +186,8 @@ static int set_up(struct daemon *d, struct cq_err *err)
     if (d->loop == NULL)
         return -1;
     d->timer = loop_timer_new(d->loop, turn_on_timer, d);
+    d->question_timer = loop_timer_new(d->loop, questions_on_timer, d);
+    askers_init(&d->askers);
     d->feed = feed_new(d->loop, turn_on_feed, d);
     d->outbox = outbox_new(d);
     d->watches = watches_new();
@@ -214,6 +216,8 @@ static void tear_down(struct daemon *d)
     zap_close(d->zap);
     loop_fd_close(d->store_watch);
     loop_timer_close(d->timer);
+    loop_timer_close(d->question_timer);
+    askers_fini(&d->askers);
     feed_free(d->feed);
     outbox_free(d->outbox);
     store_batch_free(d->filling);

@@ -50,6 +50,8 @@ void turn_take_effects(struct daemon *d)
         store_batch_add_record(d->filling, e->records[i], wall_us);
     }
     d->n_since_trim += e->n_records;
+    if (e->n_records > 0)
+        askers_note_work(&d->askers, loop_now(d->loop).mono_us);
     e->n_records = 0;
     for (size_t i = 0; i < e->n_dirty_jobs; i++)
         mark_dirty(d, e->dirty_jobs[i]);
@@ -191,6 +193,7 @@ void turn_end(void *daemon)
     points_reply(&d->points, POINT_BEFORE_REPLY);
     outbox_flush(d);
     points_reply(&d->points, POINT_AFTER_REPLY);
+    questions_serve(d);
     trim_when_idle(d);
 }
 

@@ -189,7 +189,9 @@ static void do_batch(struct store *s, struct work *w)
 static void do_query(struct store *s, struct work *w)
 {
     struct cq_err err = {0};
+    int64_t from_us = clock_mono_us();
     int rc = query_step(s, w->query, QUERY_BUDGET_US, &err);
+    w->query->took_us += clock_mono_us() - from_us;
     if (rc < 0 && err.code == CQ_E_FULL && space_give_ballast(s))
         rc = batch_undo(s, &err); /* it is asked again, and now knows that it may not write */
     if (rc < 0)
