@@ -244,10 +244,11 @@ size_t core_explain(const struct core *c, struct job_id id, struct now now, stru
     return explain(&l, now);
 }
 
-bool core_explain_brief(const struct core *c, struct job_id id, struct now now, struct reason *r)
+bool core_explain_brief(const struct core *c, struct job_id id, struct now now, struct reason *r,
+                        struct brief_memo *memo)
 {
     struct reason_list l = {
-        .core = c, .job = job_find(c, id.v), .items = r, .max = 1, .is_brief = true};
+        .core = c, .job = job_find(c, id.v), .items = r, .max = 1, .is_brief = true, .memo = memo};
     return explain(&l, now) > 0;
 }
 

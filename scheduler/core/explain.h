@@ -14,7 +14,8 @@ struct reason_list {
     uint64_t before; /* tasks of the job that start before the named one */
     struct reason *items;
     size_t n, max;
-    bool is_brief; /* only what decides, without advice */
+    bool is_brief;           /* only what decides, without advice */
+    struct brief_memo *memo; /* or NULL */
 };
 /* One more, without words; NULL when it holds back no task. */
 struct reason *reasons_add(struct reason_list *l, enum wait_reason why, uint64_t tasks);

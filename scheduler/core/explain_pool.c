@@ -385,7 +385,39 @@ static void add_deciding(struct reason_list *l, enum wait_reason why, struct quo
         explain_capacity(l->core, s, r);
 }
 
-void explain_pool(struct reason_list *l, uint64_t ready)
+/* ---- many of one class ---- */
+
+/* What is found for it holds for all of its class: no hold or claim is its own, and it is not the
+ * one that comes first. */
+static bool is_one_of_many(const struct reason_list *l)
+{
+    return l->memo && l->core->holds.n == 0
+           && first_of_shape(l->core, l->job->class->shape) != l->job;
+}
+
+static bool recall(struct reason_list *l, uint64_t ready)
+{
+    if (l->memo->like != l->job->class)
+        return false;
+    struct reason *r = reasons_add(l, WAIT_NONE, ready);
+    if (r == NULL)
+        return false;
+    *r = l->memo->reason;
+    r->tasks = ready;
+    return true;
+}
+
+/* Claims are told with what is before the job itself. */
+static void note(const struct reason_list *l)
+{
+    const struct reason *r = &l->items[0];
+    bool may_claim =
+        r->code == wait_reason_name(WAIT_CAPACITY) || r->code == wait_reason_name(WAIT_RESERVED);
+    if (l->n == 1 && !may_claim)
+        *l->memo = (struct brief_memo){l->job->class, *r};
+}
+
+static void add_pool(struct reason_list *l, uint64_t ready)
 {
     struct quota_block block = {0};
     struct feature *scarce = NULL;
@@ -397,4 +429,14 @@ void explain_pool(struct reason_list *l, uint64_t ready)
         add_deciding(l, why, &block, scarce, ready);
     if (!l->is_brief)
         add_for_ever(l, is_out ? WAIT_NO_NODE : why, &block, ready);
+}
+
+void explain_pool(struct reason_list *l, uint64_t ready)
+{
+    bool is_like_others = is_one_of_many(l);
+    if (is_like_others && recall(l, ready))
+        return;
+    add_pool(l, ready);
+    if (is_like_others)
+        note(l);
 }

@@ -159,8 +159,14 @@ struct reason {
 size_t core_explain(const struct core *c, struct job_id id, struct now now, struct reason *reasons,
                     size_t max);
 /* The first of them alone, for rows of lists: code and text are as there, no change is looked for.
- * False: nothing holds it back. */
-bool core_explain_brief(const struct core *c, struct job_id id, struct now now, struct reason *r);
+ * False: nothing holds it back. A list of thousands has few that differ: with a memo, zeroed at its
+ * beginning, what was found for one row is told for those like it. */
+struct brief_memo {
+    const void *like; /* the core's */
+    struct reason reason;
+};
+bool core_explain_brief(const struct core *c, struct job_id id, struct now now, struct reason *r,
+                        struct brief_memo *memo);
 /* The same of one task of it; none when it runs, is over or is not there. */
 struct task_id {
     struct job_id job;

@@ -41,11 +41,12 @@ static void send_rows(struct daemon *d, const struct ask *ask, const struct stor
     const char *enterprise = view_enterprise_name(d, q->enterprise);
     struct job_row *rows CQ_CLEANUP(cq_free_ptr) = cq_calloc(q->n_jobs + 1, sizeof *rows);
     struct reason *reasons CQ_CLEANUP(cq_free_ptr) = cq_calloc(q->n_jobs + 1, sizeof *reasons);
+    struct brief_memo memo = {0};
     size_t bytes = 0, n = 0;
     for (; n < q->n_jobs && bytes < JOB_BYTES_MAX; n++) {
         rows[n] = view_job_row(&q->jobs[n], enterprise);
         view_job_row_live(d, core_find_job(d->core, q->enterprise, q->jobs[n].number), &rows[n],
-                          &reasons[n]);
+                          &reasons[n], &memo);
         if (ask->shape_only)
             view_job_row_shape_only(&rows[n]);
         bytes += view_job_row_bytes(&rows[n]);
@@ -335,7 +336,7 @@ static struct job_answer *answer_new(struct daemon *d, const struct ask *ask,
     w->d = d;
     w->q = q;
     w->row = view_job_row(&q->jobs[0], view_enterprise_name(d, q->enterprise));
-    view_job_row_live(d, id, &w->row, &w->of_job);
+    view_job_row_live(d, id, &w->row, &w->of_job, NULL);
     if (ask->shape_only)
         view_job_row_shape_only(&w->row);
     add_reasons(w, ask, id);

@@ -70,14 +70,14 @@ void view_job_row_shape_only(struct job_row *row)
 }
 
 void view_job_row_live(const struct daemon *d, struct job_id id, struct job_row *row,
-                       struct reason *r)
+                       struct reason *r, struct brief_memo *memo)
 {
     if (id.v == 0)
         return;
     const char *progress = map_find(&d->progress, id.v);
     if (progress != NULL)
         row->progress = progress;
-    if (row->tasks_waiting == 0 || !core_explain_brief(d->core, id, loop_now(d->loop), r))
+    if (row->tasks_waiting == 0 || !core_explain_brief(d->core, id, loop_now(d->loop), r, memo))
         return;
     row->reason = r->text;
     row->reason_code = r->code;

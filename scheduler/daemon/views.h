@@ -11,9 +11,9 @@ size_t view_job_row_bytes(const struct job_row *row); /* on the wire, at most */
 void view_job_row_shape_only(struct job_row *row);
 
 /* Adds what only the core knows of a live job: why it waits, its newest progress line. Borrows from
- * `r`. No-op for a job that is over. */
+ * `r`. No-op for a job that is over. The memo, or NULL: for rows of one list. */
 void view_job_row_live(const struct daemon *d, struct job_id id, struct job_row *row,
-                       struct reason *r);
+                       struct reason *r, struct brief_memo *memo);
 
 struct task_row view_task_row(const struct stored_task *t);
 struct task_row view_task_row_live(const struct task_view *t);

@@ -216,7 +216,7 @@ static void send_event(struct daemon *d, struct watch *v)
             continue;
         rows[n] = view_job_row(&j->row, enterprise);
         if (!j->is_over)
-            view_job_row_live(d, j->id, &rows[n], &reasons[n]);
+            view_job_row_live(d, j->id, &rows[n], &reasons[n], NULL);
         if (v->shape_only)
             view_job_row_shape_only(&rows[n]);
         bytes += view_job_row_bytes(&rows[n]);
@@ -291,7 +291,7 @@ static void answer_rows(struct daemon *d, const struct ask *ask, const struct st
     for (size_t i = 0; i < q->n_jobs; i++) {
         rows[i] = view_job_row(&q->jobs[i], enterprise);
         view_job_row_live(d, core_find_job(d->core, q->enterprise, q->jobs[i].number), &rows[i],
-                          &reasons[i]);
+                          &reasons[i], NULL);
         if (ask->shape_only)
             view_job_row_shape_only(&rows[i]);
         bytes += view_job_row_bytes(&rows[i]);

@@ -173,6 +173,7 @@ static void move_ask(struct fuzz_core *f)
     struct reason reasons[8];
     struct start_estimate e;
     void *item;
+    struct brief_memo memo = {0};
     uint32_t task = (uint32_t)draw_number(&f->draw);
     for (size_t i = 0; map_next(&f->w.core->jobs.by_id, &i, &item);) {
         struct job_id id = {((const struct job *)item)->id};
@@ -180,7 +181,7 @@ static void move_ask(struct fuzz_core *f)
         size_t n = core_explain(f->w.core, id, f->w.now, reasons, CQ_COUNT(reasons));
         FUZZ_CHECK(n <= CQ_COUNT(reasons));
         (void)core_explain_task(f->w.core, one, f->w.now, reasons, CQ_COUNT(reasons));
-        (void)core_explain_brief(f->w.core, id, f->w.now, reasons);
+        (void)core_explain_brief(f->w.core, id, f->w.now, reasons, &memo);
         if (core_expect_start(f->w.core, id, f->w.now, &e))
             FUZZ_CHECK(e.from_us <= e.to_us);
         (void)core_expect_task_start(f->w.core, one, f->w.now, &e);

@@ -22,8 +22,8 @@ static struct told ask_why(uint64_t number)
     t.n =
         core_explain(world.core, core_find_job(world.core, e, number), world.now, t.items, REASONS);
     cr_assert_gt(t.n, (size_t)0, "job %" PRIu64 " does not wait", number);
-    cr_assert(
-        core_explain_brief(world.core, core_find_job(world.core, e, number), world.now, &row));
+    cr_assert(core_explain_brief(world.core, core_find_job(world.core, e, number), world.now, &row,
+                                 NULL));
     cr_expect_str_eq(row.code, t.items[0].code);
     cr_expect_str_eq(row.text, t.items[0].text);
     return t;
@@ -331,6 +331,31 @@ Test(why, a_start_behind_a_long_queue_is_expected_after_all_of_it)
     for (size_t i = 99; i < JOBS; i += 400) {
         int64_t after_s = (int64_t)(i + 1) * EACH_S;
         cr_expect_leq(labs(expect(numbers[i]).to_s - after_s), after_s / 100 + EACH_S);
+    }
+}
+
+/* In a list, what is told of one job is told of those like it: as each is told alone. */
+Test(why, rows_of_a_list_say_what_each_job_is_told_alone)
+{
+    struct brief_memo memo = {0};
+    uint64_t numbers[12];
+    cr_assert(runs_of_brix(SUBMIT(.user = "bob", .cores = 16, .time_us = 30 * HOUR)));
+    cr_assert(runs_of_brix(SUBMIT(.user = "bob", .cores = 6, .time_us = 30 * HOUR)));
+    set("enterprise", "acme", "max-cores", "20");
+    for (size_t i = 0; i < CQ_COUNT(numbers); i++) /* in turn: two alike, an array, too large */
+        numbers[i] = i % 4 == 3   ? SUBMIT(.cores = 24, .time_us = HOUR)
+                     : i % 4 == 2 ? SUBMIT(.cores = 4, .time_us = HOUR, .array = "1-9")
+                                  : SUBMIT(.cores = 4, .time_us = HOUR);
+    for (size_t i = CQ_COUNT(numbers); i-- > 0;) { /* newest first, as lists are */
+        struct enterprise_id e = {0};
+        struct reason row;
+        struct told alone = ask_why(numbers[i]);
+        cr_assert(core_find_enterprise(world.core, "acme", &e));
+        cr_assert(core_explain_brief(world.core, core_find_job(world.core, e, numbers[i]),
+                                     world.now, &row, &memo));
+        cr_expect_str_eq(row.code, alone.items[0].code);
+        cr_expect_str_eq(row.text, alone.items[0].text);
+        cr_expect_eq(row.tasks, alone.items[0].tasks);
     }
 }
 
