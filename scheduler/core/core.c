@@ -126,6 +126,13 @@ void core_reply(struct effects *out, uint64_t request, const struct cq_err *err)
     o->text = err->code == CQ_OK ? NULL : cq_strdup(err->text);
 }
 
+static void note_room(struct core *c, const struct input *in)
+{
+    c->room.is_tight = in->u.room.is_tight;
+    c->room.need_mib = in->u.room.need_mib;
+    (void)snprintf(c->room.mount, sizeof c->room.mount, "%s", in->u.room.mount);
+}
+
 static int dispatch(struct core *c, const struct input *in, struct now now, struct effects *out,
                     struct cq_err *err)
 {
@@ -176,6 +183,9 @@ static int dispatch(struct core *c, const struct input *in, struct now now, stru
         return 0;
     case INPUT_RESERVATION_REMOVE:
         reservation_remove_step(c, in, now, out);
+        return 0;
+    case INPUT_ROOM:
+        note_room(c, in);
         return 0;
     }
     return cq_fail(err, CQ_E_INTERNAL, "input type %d is unknown", (int)in->type);

@@ -27,8 +27,13 @@ struct core {
     int64_t now_wall_us; /* the same: for calendars and people */
     int64_t policy_us;   /* the same: starts from the wall, advances with mono, never runs back */
     bool has_clock;      /* the three are set */
-    bool is_loading;     /* until core_load_done, or the first step */
-    bool is_from_rows;   /* while loading: from the store's rows, not from the journal */
+    struct {
+        bool is_tight;
+        char mount[128];
+        uint64_t need_mib;
+    } room;            /* on the scheduler's disk, as it was told last */
+    bool is_loading;   /* until core_load_done, or the first step */
+    bool is_from_rows; /* while loading: from the store's rows, not from the journal */
     struct people people;
     struct share share;
     struct features features;

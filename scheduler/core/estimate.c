@@ -114,8 +114,9 @@ static bool expect(const struct core *c, const struct job *job, const struct tas
 {
     struct grow_place place;
     struct band at;
-    if (job == NULL || job->is_held || job->n_unmet > 0 || !find_place(job, named, &place))
-        return false; /* it waits for a person or a job: no time can be told */
+    if (job == NULL || job->is_held || job->n_unmet > 0 || c->room.is_tight
+        || !find_place(job, named, &place))
+        return false; /* it waits for a person, a job or the disk: no time can be told */
     const struct shape shape = shape_of(job, place.mem_mib);
     const struct asked a = {c, job, &shape, place.before};
     if (!expect_asked(&a, &at))

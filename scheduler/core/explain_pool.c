@@ -257,6 +257,7 @@ static void say(const struct reason_list *l, enum wait_reason why, const struct 
     case WAIT_BUDGET:
     case WAIT_LICENCE:
     case WAIT_OUT_OF_SERVICE:
+    case WAIT_DISK:
     case WAIT_REASON_COUNT:
         say_turn(l, first, r);
         return;
@@ -385,6 +386,21 @@ static void add_deciding(struct reason_list *l, enum wait_reason why, struct quo
         explain_capacity(l->core, s, r);
 }
 
+/* Nothing starts, whatever there is room for: no other reason is one now. */
+static void add_disk(struct reason_list *l, uint64_t ready)
+{
+    char need[32];
+    struct reason *r = reasons_add(l, WAIT_DISK, ready);
+    if (r == NULL)
+        return;
+    SAY(r->text, "no job starts: the scheduler's disk is nearly full, on %.100s",
+        l->core->room.mount);
+    SAY(r->advice,
+        "it goes on when %s are free there: make room, or tell who runs the scheduler; nothing "
+        "that was accepted is lost",
+        format_size_mib(l->core->room.need_mib, need, sizeof need));
+}
+
 /* ---- many of one class ---- */
 
 /* What is found for it holds for all of its class: no hold or claim is its own, and it is not the
@@ -421,11 +437,14 @@ static void add_pool(struct reason_list *l, uint64_t ready)
 {
     struct quota_block block = {0};
     struct feature *scarce = NULL;
-    enum wait_reason why = decide(l->core, l->job, &block, &scarce);
+    bool is_paused = l->core->room.is_tight;
+    enum wait_reason why = is_paused ? WAIT_TURN : decide(l->core, l->job, &block, &scarce);
     bool is_out = explain_is_out_of_service(l->core, l->job->class->shape);
+    if (is_paused)
+        add_disk(l, ready);
     if (is_out)
         add_out_of_service(l, ready);
-    if (!is_out || !is_of_room(why))
+    if (!is_paused && (!is_out || !is_of_room(why)))
         add_deciding(l, why, &block, scarce, ready);
     if (!l->is_brief)
         add_for_ever(l, is_out ? WAIT_NO_NODE : why, &block, ready);

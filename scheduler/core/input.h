@@ -149,6 +149,7 @@ enum input_type {
     INPUT_LICENCE_FEED,       /* one run of the external feed */
     INPUT_RESERVATION_ADD,    /* principal, request */
     INPUT_RESERVATION_REMOVE, /* principal, request, name */
+    INPUT_ROOM,               /* on the scheduler's disk; nothing durable */
 };
 
 struct input {
@@ -197,6 +198,11 @@ struct input {
             const char *name;                /* names of bookings are per enterprise */
             struct enterprise_id enterprise; /* already authorised */
         } reservation_remove;
+        struct {
+            bool is_tight;     /* the shell calls core_plan no more until it is not */
+            const char *mount; /* of the disk that is meant */
+            uint64_t need_mib; /* so much free there ends it */
+        } room;
     } u;
 };
 

@@ -18,6 +18,18 @@ const char *space_word(const struct daemon *d)
     return words[store_space(d->store).room];
 }
 
+/* So that `chipq why` can say it. */
+static void tell_core(struct daemon *d, const struct store_space *s)
+{
+    struct input in = {.type = INPUT_ROOM};
+    struct cq_err err = {0};
+    in.u.room.is_tight = s->room >= ROOM_TIGHT;
+    in.u.room.mount = s->mount;
+    in.u.room.need_mib = mib_of(s->low_water_bytes);
+    if (turn_step(d, &in, &err) != 0)
+        abort(); /* it has no contract to break */
+}
+
 void space_note(struct daemon *d)
 {
     struct store_space s = store_space(d->store);
@@ -35,8 +47,8 @@ void space_note(struct daemon *d)
                  " MiB are free",
                  words[s.room], mib_of(s.free_bytes), s.mount,
                  s.room == ROOM_TIGHT ? " and no job starts" : "", mib_of(s.low_water_bytes));
-    d->must_plan = d->must_plan || s.room < ROOM_TIGHT; /* what could not start meanwhile */
     d->room = s.room;
+    tell_core(d, &s); /* and what could not start meanwhile is planned */
 }
 
 int space_check_submit(const struct daemon *d, struct cq_err *err)

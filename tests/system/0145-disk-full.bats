@@ -77,9 +77,13 @@ EOF
 @test "a job fills the disk: ends are recorded, submits refused, a restart works, room comes back" {
     start_pool 8M
     other=$(chipq submit -- sh -c 'read -r _ <"$1/go-other"' sh "$CHIPQ_DIR")
-    ACKED=1
+    wide=$(chipq submit --cores 2 -- true)
+    ACKED=2
     fill_disk
     until_log 'disk.tight'
+    run -0 chipq why "$wide"
+    [[ $output == *"no job starts: the scheduler's disk is nearly full, on $DB"* ]]
+    [[ $output == *'it goes on when 8M are free there'* ]]
     run ! chipq submit -- true
     [[ $output == *"MiB free on $DB, submits need 8 MiB; make room there"* ]]
     [ ! -e "$DB/chipq.db-ballast" ]
@@ -95,6 +99,7 @@ EOF
     for go in go go-other; do timeout 20 sh -c "echo >'$CHIPQ_DIR/$go'"; done
     run -0 timeout 60 chipq wait "$FILLER" "$other"
     [ "$(free_kib)" = 0 ]
+    [ "$(field "$wide" state)" = pending ]
     run ! chipq submit -- true
 
     # On the full disk a killed chipqd comes back, with all it had said.
@@ -109,7 +114,7 @@ EOF
     until_log 'disk.fine'
     last=$(chipq submit -- true)
     [ -s "$DB/chipq.db-ballast" ]
-    run -0 timeout 60 chipq wait "$last"
+    run -0 timeout 60 chipq wait "$wide" "$last"
     ACKED=$((ACKED + 1))
     check_dump
 }

@@ -530,6 +530,37 @@ Test(why, what_chipqd_noted_when_it_drained_a_machine_is_told_to_nobody)
     EXPECT_TEXT(t.items[0], "n1 is drained (by chipqd, as it refused work); no other");
 }
 
+/* ---- the scheduler's disk ---- */
+
+static void tell_room(bool is_tight)
+{
+    struct input in = {.type = INPUT_ROOM};
+    in.u.room.is_tight = is_tight;
+    in.u.room.mount = "/srv/chipq";
+    in.u.room.need_mib = 64;
+    (void)world_step(&world, &in);
+}
+
+Test(why, starts_that_are_paused_as_the_disk_is_full_are_told_before_all_else)
+{
+    cr_assert(runs(SUBMIT(.cores = 16, .time_us = HOUR)));
+    uint64_t second = SUBMIT(.cores = 16, .time_us = HOUR);
+    EXPECT_START(second, 3600 / 3, 3600);
+    tell_room(true);
+    struct told t = ask_why(second);
+    cr_assert_eq(t.n, (size_t)1);
+    cr_expect_str_eq(t.items[0].code, "WAIT_DISK");
+    EXPECT_TEXT(t.items[0], "no job starts: the scheduler's disk is nearly full, on /srv/chipq");
+    EXPECT_ADVICE(t.items[0], "it goes on when 64M are free there: make room");
+    EXPECT_START(second, -1, -1);
+    t = ask_why(SUBMIT(.cores = 64, .time_us = HOUR));
+    cr_assert_eq(t.n, (size_t)2, "what is in its way for ever stands behind");
+    cr_expect_str_eq(t.items[1].code, "WAIT_NO_NODE");
+    tell_room(false);
+    cr_expect_str_eq(ask_why(second).items[0].code, "WAIT_CAPACITY");
+    EXPECT_START(second, 3600 / 3, 3600);
+}
+
 /* ---- limits ---- */
 
 Test(why, what_may_be_borrowed_is_named_as_the_limit_that_it_is)
