@@ -103,7 +103,7 @@ void ask_answered(struct daemon *d, struct store_query *q)
 {
     struct open_ask *o = q->owner;
     struct principal_id who = o->ask.asker.who.id;
-    int64_t from_us = clock_mono_us();
+    int64_t from_us = clock_thread_us();
     uncount_ask(d, o->ask.asker.who.id);
     struct principal_view now;
     if (core_view_principal(d->core, o->ask.asker.who.id, &now) && !now.revoked) {
@@ -112,7 +112,7 @@ void ask_answered(struct daemon *d, struct store_query *q)
     } else if (o->free_data != NULL) {
         o->free_data(o->ask.data); /* a revoked key gets nothing, not even an error */
     }
-    askers_charge(&d->askers, who.v, cost_of(q, clock_mono_us() - from_us));
+    askers_charge(&d->askers, who.v, cost_of(q, clock_thread_us() - from_us));
     store_query_free(q);
     free(o);
 }

@@ -1,8 +1,8 @@
 /* Who of those that ask is answered next, and for how long questions may keep the daemon from its
  * work. Dispatch goes first: while there is some, questions have a tenth of the time, counted as
- * credit that is earned by the clock and paid with what answers took; without, they have all of it.
- * Among askers it goes by the time that their answers took, so that who asks a thousand things, or
- * dear ones, delays nobody who asks one.
+ * credit that is earned by the clock and paid with the processor time that answers took; without,
+ * they have all of it. Among askers it goes by the time that their answers took, so that who asks a
+ * thousand things, or dear ones, delays nobody who asks one.
  *
  * Pure: reads no clock. Times are of one clock that does not run back. Zeroed memory is nobody. */
 #ifndef CHIPQ_DAEMON_ASKERS_H
@@ -54,7 +54,7 @@ bool askers_put(struct askers *a, struct question *q) CQ_MUST_CHECK;
 struct question *askers_take(struct askers *a, int64_t now_us);
 struct question *askers_take_any(struct askers *a); /* whatever the time */
 
-/* An answer to that asker took so long. */
+/* An answer to that asker took so much processor time. */
 void askers_charge(struct askers *a, uint64_t asker, int64_t took_us);
 
 /* Enough of this asker's is under way: its line stands still, those of others go on. */

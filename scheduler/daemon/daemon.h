@@ -171,7 +171,7 @@ void ask_release_held(struct daemon *d); /* the filling batch is on its way */
 
 /* So many of one asker may be with the store while others of it are held: what an answer takes is
  * known afterwards. */
-enum { QUESTIONS_WITH_STORE = 32 };
+enum { QUESTIONS_WITH_STORE = 128 };
 /* One of this asker may be answered at once. */
 bool questions_are_free(struct daemon *d, const struct asker *a);
 /* Copies the message; "try again" when this asker has too many in line. */

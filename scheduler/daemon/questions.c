@@ -15,10 +15,10 @@ struct held_frame {
 void questions_answer(struct daemon *d, const struct asker *a, client_handler handler,
                       struct msg *m)
 {
-    int64_t from_us = clock_mono_us();
+    int64_t from_us = clock_thread_us();
     uint64_t who = a->who.id.v;
     handler(d, a, m);
-    askers_charge(&d->askers, who, clock_mono_us() - from_us);
+    askers_charge(&d->askers, who, clock_thread_us() - from_us);
 }
 
 bool questions_are_free(struct daemon *d, const struct asker *a)

@@ -15,6 +15,7 @@
 enum {
     CONGESTED_RECORDS = 20000, /* in the filling batch: the disk is seconds behind */
     DRAIN_US = 10 * 1000000,
+    ANSWERS_US = 2000, /* of one turn, for what the store has read */
     TIGHT_WAKE_US = 100000,
     TRIM_AFTER_RECORDS = 20000,
     TRIM_RECORDS_OF_JOB =
@@ -204,8 +205,12 @@ void turn_on_store(void *daemon, int fd, unsigned events)
     (void)events;
     bool was_busy = store_is_busy(d->store);
     struct store_query *q;
-    while ((q = store_collect(d->store)) != NULL)
+    int64_t until_us = clock_mono_us() + ANSWERS_US;
+    while ((q = store_collect(d->store)) != NULL) {
         ask_answered(d, q);
+        if (clock_mono_us() >= until_us)
+            break; /* the descriptor stays readable: the rest in the next turn */
+    }
     backup_tell(d);
     if (was_busy && !store_is_busy(d->store)) {
         (void)CQ_FP("chipqd.dispatch.after_commit");

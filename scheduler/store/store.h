@@ -184,7 +184,7 @@ struct store_query {
     struct history_page *history;         /* HISTORY: the same */
     struct efficiency_report *efficiency; /* EFFICIENCY: the same */
     struct store_backup *backup;          /* BACKUP: the same */
-    int64_t took_us;                      /* of the store's thread */
+    int64_t took_us;                      /* processor time of the store's thread */
     /* the store's */
     uint64_t cursor;
     struct store_query *next;

@@ -1,6 +1,7 @@
 /* The store thread: takes the batch, of which there is one at most, before all queries, and these
- * in order; tells through an eventfd what is done. What a session asks must not delay what all wait
- * for; a query that was asked before the batch sees it, too, which is only newer. */
+ * in order; tells through an eventfd what is done, a batch first. What a session asks must not
+ * delay what all wait for; a query that was asked before the batch sees it, too, which is only
+ * newer. */
 #include "scheduler/store/internal.h"
 
 #include "common/base/pure/mem.h"
@@ -107,7 +108,7 @@ void store_wake_caller(struct store *s)
 void store_finish(struct store *s, struct work *w)
 {
     (void)pthread_mutex_lock(&s->lock);
-    push(&s->done, w);
+    (w->batch != NULL ? push_first : push)(&s->done, w);
     (void)pthread_mutex_unlock(&s->lock);
     store_wake_caller(s);
 }
@@ -189,9 +190,9 @@ static void do_batch(struct store *s, struct work *w)
 static void do_query(struct store *s, struct work *w)
 {
     struct cq_err err = {0};
-    int64_t from_us = clock_mono_us();
+    int64_t from_us = clock_thread_us();
     int rc = query_step(s, w->query, QUERY_BUDGET_US, &err);
-    w->query->took_us += clock_mono_us() - from_us;
+    w->query->took_us += clock_thread_us() - from_us;
     if (rc < 0 && err.code == CQ_E_FULL && space_give_ballast(s))
         rc = batch_undo(s, &err); /* it is asked again, and now knows that it may not write */
     if (rc < 0)

@@ -93,6 +93,7 @@
 #endif
 #define clock_now       sim_clock_now
 #define clock_mono_us   sim_clock_mono_us
+#define clock_thread_us sim_clock_mono_us
 #define clock_boot_id   sim_clock_boot_id
 #define curve_key_read  sim_curve_key_read
 #define randombytes_buf sim_randombytes_buf

@@ -30,6 +30,11 @@ int64_t clock_cpu_ns(void)
     return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
 }
 
+int64_t clock_thread_us(void)
+{
+    return read_us(CLOCK_THREAD_CPUTIME_ID);
+}
+
 static int hex_digit(char c)
 {
     if (c >= '0' && c <= '9')

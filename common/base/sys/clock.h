@@ -9,6 +9,8 @@ int64_t clock_mono_us(void); /* CLOCK_BOOTTIME alone */
 
 /* Processor time of this process, in nanoseconds: for measuring, never for deciding. */
 int64_t clock_cpu_ns(void);
+/* The same of this thread, in microseconds: what something costs, however busy the machine is. */
+int64_t clock_thread_us(void);
 
 /* This machine's boot id (/proc/sys/kernel/random/boot_id); all zero where the kernel gives none.
  */
