@@ -40,19 +40,26 @@ static int cancel_some(struct session *s, uint64_t *numbers, size_t n, struct cq
     return 0;
 }
 
-int bench_cancel(struct bench *b, struct cq_err *err)
+int backlog_cancel_all(struct session *s, uint64_t *jobs, struct cq_err *err)
 {
-    uint64_t numbers[ACCOUNT_ROWS], jobs = 0;
+    uint64_t numbers[ACCOUNT_ROWS];
     size_t n = 0;
-    int64_t begun_us = clock_mono_us();
-    struct session *s = session_open(b->key_path, err);
-    int rc = s ? account_live(s, 0, numbers, &n, err) : -1;
+    int rc = account_live(s, 0, numbers, &n, err);
     while (rc == 0 && n > 0) {
-        jobs += n;
+        *jobs += n;
         rc = cancel_some(s, numbers, n, err);
         if (rc == 0)
             rc = account_live(s, 0, numbers, &n, err);
     }
+    return rc;
+}
+
+int bench_cancel(struct bench *b, struct cq_err *err)
+{
+    uint64_t jobs = 0;
+    int64_t begun_us = clock_mono_us();
+    struct session *s = session_open(b->key_path, err);
+    int rc = s ? backlog_cancel_all(s, &jobs, err) : -1;
     report_text(&b->report, "measurement", "all that waits is cancelled");
     report_count(&b->report, "jobs", (int64_t)jobs);
     report_count(&b->report, "total_us", clock_mono_us() - begun_us);

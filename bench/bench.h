@@ -18,6 +18,7 @@ struct bench {
     uint64_t shapes;             /* how many kinds of requests */
     uint64_t request_bytes;      /* of a job's run specification; 0 = as small as can be */
     uint64_t own_bytes;          /* of these, drawn at random for each job of a backlog */
+    const char *flood;           /* the one kind of flood to measure; NULL = each */
     struct report report;
 };
 
@@ -28,6 +29,7 @@ int bench_submit(struct bench *b, struct cq_err *err) CQ_MUST_CHECK;
 int bench_backlog(struct bench *b, struct cq_err *err) CQ_MUST_CHECK;
 int bench_cancel(struct bench *b, struct cq_err *err) CQ_MUST_CHECK;
 int bench_workers(struct bench *b, struct cq_err *err) CQ_MUST_CHECK;
+int bench_flood(struct bench *b, struct cq_err *err) CQ_MUST_CHECK;
 int bench_launch(struct bench *b, struct cq_err *err) CQ_MUST_CHECK; /* needs no pool */
 
 /* A SUBMIT of one job that runs b->command with `argument` (NULL: none). The message borrows from
@@ -40,6 +42,9 @@ struct ticket {
 void ticket_init(struct ticket *t, const struct bench *b, char *argument);
 void ticket_ask(struct ticket *t, struct msg *req);
 void ticket_fini(struct ticket *t);
+
+/* Cancels all jobs of the session's user that have not ended; adds how many to `*jobs`. */
+int backlog_cancel_all(struct session *s, uint64_t *jobs, struct cq_err *err) CQ_MUST_CHECK;
 
 /* CPU time that a process has used, user and system; 0 when it cannot be read. */
 int64_t process_cpu_us(int64_t pid);

@@ -2,7 +2,7 @@
 #include "bench/enrol.h"
 #include "common/base/pure/mem.h"
 
-enum { WINDOW = 256, ROLE_OF_WORKER = 3 /* of messages.def */ };
+enum { WINDOW = 256, ROLE_OF_DESIGNER = 0, ROLE_OF_WORKER = 3 /* of messages.def */ };
 
 struct enrolment {
     const char *name;
@@ -60,4 +60,36 @@ int enrol_revoke(struct session *admin, const char *name, size_t n, struct cq_er
     const struct session_pipeline p = {
         .n = n, .window = WINDOW, .make = make_revoke, .take = take_ok, .arg = &e};
     return session_run(admin, &p, err);
+}
+
+/* ---- an enterprise ---- */
+
+static int call(struct session *admin, const struct msg *req, struct cq_err *err)
+{
+    struct msg reply = {0};
+    if (session_call(admin, req, &reply, err) != 0)
+        return -1;
+    msg_fini(&reply);
+    return 0;
+}
+
+int enrol_enterprise(struct session *admin, const char *name, struct curve_key *key,
+                     struct cq_err *err)
+{
+    struct msg enterprise = {.code = MSG_ENTERPRISE_ADD}, user = {.code = MSG_USER_ADD};
+    if (curve_key_generate(key, err) != 0)
+        return -1;
+    enterprise.u.enterprise_add.name = name;
+    user.u.user_add = (struct msg_user_add){.enterprise = name,
+                                            .user = "load",
+                                            .role = ROLE_OF_DESIGNER,
+                                            .public_key = key->public_key};
+    return call(admin, &enterprise, err) != 0 ? -1 : call(admin, &user, err);
+}
+
+int enrol_revoke_enterprise(struct session *admin, const char *name, struct cq_err *err)
+{
+    struct msg req = {.code = MSG_USER_REVOKE};
+    req.u.user_revoke = (struct msg_user_revoke){.enterprise = name, .user = "load"};
+    return call(admin, &req, err);
 }

@@ -29,6 +29,7 @@ enum option_key {
     KEY_SHAPES,
     KEY_BYTES,
     KEY_OWN,
+    KEY_FLOOD,
     KEY_KEEP
 };
 
@@ -58,7 +59,10 @@ static const struct argp_option options[] = {
      .key = KEY_WINDOW,
      .arg = "N",
      .doc = "Submits without an answer at once (256)"},
-    {.name = "count", .key = KEY_COUNT, .arg = "N", .doc = "workers: how many (100)"},
+    {.name = "count",
+     .key = KEY_COUNT,
+     .arg = "N",
+     .doc = "workers: how many (100); flood: virtual workers that run what is submitted (none)"},
     {.name = "cores", .key = KEY_CORES, .arg = "C", .doc = "workers: cores of each (1)"},
     {.name = "numa",
      .key = KEY_NUMA,
@@ -67,11 +71,11 @@ static const struct argp_option options[] = {
     {.name = "run-time",
      .key = KEY_RUN_TIME,
      .arg = "MS",
-     .doc = "workers: how long an attempt pretends to run (20)"},
+     .doc = "workers, flood: how long an attempt pretends to run (20)"},
     {.name = "duration",
      .key = KEY_DURATION,
      .arg = "SECONDS",
-     .doc = "workers: of the measurement (5)"},
+     .doc = "workers: of the measurement; flood: of each flood (5)"},
     {.name = "pending",
      .key = KEY_PENDING,
      .arg = "N",
@@ -93,9 +97,12 @@ static const struct argp_option options[] = {
      .arg = "N",
      .doc =
          "backlog: random bytes of each request, beside its number; the rest is as in all (100)"},
+    {.name = "flood", .key = KEY_FLOOD, .arg = "KIND", .doc = "flood: only this kind of it"},
     {.name = "keep", .key = KEY_KEEP, .doc = "backlog: leave the jobs in the queue"},
     {.name = "json", .key = KEY_JSON, .doc = "One JSON object on standard output"},
     {0}};
+
+enum { WORKERS = 100 };
 
 struct parsed {
     struct bench b;
@@ -148,6 +155,9 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
     case KEY_NO_RAW:
         p->b.no_raw = true;
         return 0;
+    case KEY_FLOOD:
+        p->b.flood = arg;
+        return 0;
     case KEY_KEEP:
         p->b.keeps = true;
         return 0;
@@ -170,12 +180,14 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
 static const struct argp parser = {
     .options = options,
     .parser = on_option,
-    .args_doc = "throughput|latency|submit|workers|backlog|cancel|launch|policy",
+    .args_doc = "throughput|latency|submit|flood|workers|backlog|cancel|launch|policy",
     .doc =
         "Measures a running pool through the public interface.\v"
         "  throughput   jobs per second, first submit to last recorded end, beside the raw limit\n"
         "  latency      from submit to the start of the job's process\n"
         "  submit       acknowledged submits per second over one connection\n"
+        "  flood        how long submits of one enterprise take while another sends them as fast "
+        "as it can\n"
         "  workers      a pool of virtual workers: grants and ends per second, what they cost "
         "chipqd\n"
         "  backlog      memory of chipqd for each waiting task, and how fast they are queued\n"
@@ -214,9 +226,13 @@ static int run(struct parsed *p, struct cq_err *err)
     static const struct {
         const char *name;
         int (*measure)(struct bench *b, struct cq_err *err);
-    } measurements[] = {{"throughput", bench_throughput}, {"latency", bench_latency},
-                        {"submit", bench_submit},         {"workers", bench_workers},
-                        {"backlog", bench_backlog},       {"cancel", bench_cancel}};
+    } measurements[] = {{"throughput", bench_throughput},
+                        {"latency", bench_latency},
+                        {"submit", bench_submit},
+                        {"workers", bench_workers},
+                        {"backlog", bench_backlog},
+                        {"cancel", bench_cancel},
+                        {"flood", bench_flood}};
     if (strcmp(p->name, "launch") == 0)
         return bench_launch(&p->b, err);
     if (access(p->b.key_path, F_OK) != 0)
@@ -246,7 +262,6 @@ int main(int argc, char **argv)
     struct parsed p = {.b = {.jobs = 1000,
                              .samples = 100,
                              .window = 256,
-                             .count = 100,
                              .cores = 1,
                              .numa = 1,
                              .run_ms = 20,
@@ -257,6 +272,8 @@ int main(int argc, char **argv)
     struct cq_err err = {0};
     argp_err_exit_status = cq_code_exit_status(CQ_E_INVALID);
     argp_parse(&parser, argc, argv, 0, NULL, &p);
+    if (p.b.count == 0 && strcmp(p.name, "workers") == 0)
+        p.b.count = WORKERS;
     CQ_CLEANUP(cq_free_ptr) char *bin_dir = own_directory();
     CQ_CLEANUP(cq_free_ptr) char *dir = instance_directory(p.b.dir);
     CQ_CLEANUP(cq_free_ptr) char *noop = path_format("%s/chipq-noop", bin_dir);

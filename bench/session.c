@@ -169,18 +169,23 @@ static int connect_with(struct session *s, const struct curve_key *key, struct c
     return s->zsock ? greet(s, err) : -1;
 }
 
+struct session *session_open_key(const struct curve_key *key, struct cq_err *err)
+{
+    struct session *s = CQ_NEW(struct session);
+    if (connect_with(s, key, err) == 0)
+        return s;
+    session_close(s);
+    return NULL;
+}
+
 struct session *session_open(const char *key_path, struct cq_err *err)
 {
     struct curve_key key;
     if (curve_key_read(key_path, &key, err) != 0)
         return NULL;
-    struct session *s = CQ_NEW(struct session);
-    int rc = connect_with(s, &key, err);
+    struct session *s = session_open_key(&key, err);
     curve_key_wipe(&key);
-    if (rc == 0)
-        return s;
-    session_close(s);
-    return NULL;
+    return s;
 }
 
 void session_close(struct session *s)

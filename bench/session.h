@@ -13,6 +13,8 @@ struct session;
 /* Connects with the key in `key_path` and says HELLO. Errors as net_client_connect. Caller closes.
  */
 struct session *session_open(const char *key_path, struct cq_err *err) CQ_MUST_CHECK;
+/* The same with a key that is in memory: its secret, its server, its endpoint. */
+struct session *session_open_key(const struct curve_key *key, struct cq_err *err) CQ_MUST_CHECK;
 void session_close(struct session *s); /* accepts NULL */
 
 int64_t session_server_pid(const struct session *s);

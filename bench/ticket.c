@@ -4,26 +4,27 @@
 
 #include <sys/random.h>
 
-enum { PADDING_MAX = 65536 };
+enum { PADDING = 60000, PADDINGS = 8 }; /* bytes of one, how many at most */
 
 void ticket_init(struct ticket *t, const struct bench *b, char *argument)
 {
     char *argv[] = {b->command, argument, NULL};
     char path[] = "PATH=/usr/local/bin:/usr/bin:/bin";
-    char padding[PADDING_MAX] = "P=";
-    char *env[] = {path, padding, NULL};
+    char full[PADDING + 1] = "P=", rest[PADDING + 1] = "Q=";
+    char *env[PADDINGS + 3] = {path};
     char cwd[] = "/";
     struct run_spec spec = {
         .argv = argv, .n_argv = argument ? 2 : 1, .env = env, .n_env = 1, .cwd = cwd};
     *t = (struct ticket){0};
+    memset(full + 2, 'x', PADDING - 2);
     run_spec_encode(&spec, &t->run);
-    if (b->request_bytes > t->run.len) { /* padded: once to see what is missing, then with it */
-        for (spec.n_env = 2; t->run.len < b->request_bytes;) {
-            cq_str_clear(&t->run);
-            run_spec_encode(&spec, &t->run);
-            if (t->run.len < b->request_bytes)
-                memset(padding + strlen(padding), 'x', b->request_bytes - t->run.len);
-        }
+    while (t->run.len < b->request_bytes && spec.n_env <= PADDINGS) {
+        uint64_t missing = b->request_bytes - t->run.len;
+        if (missing < PADDING)
+            memset(rest + 2, 'x', missing > 2 ? missing - 2 : 0);
+        env[spec.n_env++] = missing < PADDING ? rest : full;
+        cq_str_clear(&t->run);
+        run_spec_encode(&spec, &t->run);
     }
     t->job = (struct job_spec){.name = "bench",
                                .cores = 1,

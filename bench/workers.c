@@ -3,33 +3,27 @@
 #include "bench/account.h"
 #include "bench/asker.h"
 #include "bench/backlog.h"
-#include "bench/enrol.h"
-#include "bench/fleet.h"
+#include "bench/pool.h"
 #include "common/base/pure/mem.h"
 #include "common/base/sys/clock.h"
 #include "common/base/sys/files.h"
 
-#include <sys/random.h>
 #include <time.h>
 
 enum {
-    LOOK_US = 1000,                /* how often the backlog is looked at */
-    GRANT_US = 30 * 1000 * 1000,   /* patience with one grant */
-    WELCOME_US = 60 * 1000 * 1000, /* with all workers' sessions... */
-    WELCOME_US_EACH = 20 * 1000,   /* ...and for each of them */
-    END_US = 300 * 1000 * 1000,    /* with the end of what was cancelled */
-    MANY = 10000,                  /* waiting tasks whose memory can be seen */
+    LOOK_US = 1000,              /* how often the backlog is looked at */
+    GRANT_US = 30 * 1000 * 1000, /* patience with one grant */
+    END_US = 300 * 1000 * 1000,  /* with the end of what was cancelled */
+    MANY = 10000,                /* waiting tasks whose memory can be seen */
     GAPS_MAX = 1 << 20
 };
 
 struct run {
     struct bench *b;
     struct session *user, *admin;
-    struct fleet *fleet;
+    struct pool pool;
     struct asker *asker;
     struct backlog backlog;
-    char name[32], feature[48];
-    bool is_enrolled;
     int64_t pid; /* of chipqd */
 };
 
@@ -59,82 +53,24 @@ static int look_for_others(struct run *r, bool *others, struct cq_err *err)
 
 static int open_sessions(struct run *r, struct cq_err *err)
 {
-    uint32_t tag;
     bool others = false;
     char *admin CQ_CLEANUP(cq_free_ptr) = path_format("%s/keys/admin.key", r->b->dir);
-    if (getrandom(&tag, sizeof tag, 0) != (ssize_t)sizeof tag)
-        abort();
-    (void)snprintf(r->name, sizeof r->name, "virtual-%08x", tag);
-    (void)snprintf(r->feature, sizeof r->feature, "fleet=%s", r->name);
+    pool_init(&r->pool);
     r->user = session_open(r->b->key_path, err);
     r->admin = r->user ? session_open(admin, err) : NULL;
     if (r->admin == NULL || look_for_others(r, &others, err) != 0)
         return -1;
     r->pid = session_server_pid(r->user);
-    backlog_init(&r->backlog, r->b, r->user, r->name, others ? r->feature : NULL);
+    backlog_init(&r->backlog, r->b, r->user, r->pool.name, others ? r->pool.feature : NULL);
     return 0;
-}
-
-static int wait_for_welcome(const struct run *r, struct cq_err *err)
-{
-    const struct fleet_counts *c = fleet_counts(r->fleet);
-    int64_t until_us = clock_mono_us() + WELCOME_US + WELCOME_US_EACH * (int64_t)r->b->count;
-    char why[256];
-    while (get(&c->welcome) < r->b->count) {
-        pause_us(LOOK_US);
-        if (clock_mono_us() < until_us && get(&c->errors) == 0 && fleet_is_whole(r->fleet))
-            continue;
-        fleet_last_error(r->fleet, why, sizeof why);
-        return cq_fail(err, CQ_E_TIMEOUT, "only %llu of %llu virtual workers have a session%s%s",
-                       (unsigned long long)get(&c->welcome), (unsigned long long)r->b->count,
-                       *why ? ": " : "", why);
-    }
-    return 0;
-}
-
-static int enrol(struct run *r, struct curve_key **keys, struct cq_err *err)
-{
-    int64_t begun_us = clock_mono_us();
-    int rc = enrol_workers(r->admin, r->name, (size_t)r->b->count, keys, err);
-    r->is_enrolled = rc == 0;
-    report_count(&r->b->report, "enrol_us", clock_mono_us() - begun_us);
-    return rc;
-}
-
-static int start_fleet(struct run *r, const struct curve_key *keys, struct cq_err *err)
-{
-    struct curve_key key;
-    char *path CQ_CLEANUP(cq_free_ptr) = path_format("%s/keys/worker.key", r->b->dir);
-    if (curve_key_read(path, &key, err) != 0)
-        return -1;
-    const struct fleet_options o = {.name = r->name,
-                                    .feature = r->feature,
-                                    .count = (size_t)r->b->count,
-                                    .cores = (size_t)r->b->cores,
-                                    .numa = (size_t)r->b->numa,
-                                    .keys = keys,
-                                    .server = key.servers[0],
-                                    .endpoint = key.endpoint};
-    r->fleet = fleet_start(&o, err);
-    curve_key_wipe(&key);
-    return r->fleet ? 0 : -1;
 }
 
 static int bring_up(struct run *r, struct cq_err *err)
 {
-    struct curve_key *keys = NULL;
     int64_t kib = process_resident_kib(r->pid);
-    int rc = enrol(r, &keys, err);
-    int64_t begun_us = clock_mono_us();
-    if (rc == 0)
-        rc = start_fleet(r, keys, err);
-    free(keys);
-    if (rc == 0)
-        rc = wait_for_welcome(r, err);
-    if (rc != 0)
+    if (pool_start(&r->pool, r->b, r->admin, err) != 0)
         return -1;
     int64_t now_kib = process_resident_kib(r->pid);
-    report_count(&r->b->report, "connect_us", clock_mono_us() - begun_us);
     report_count(&r->b->report, "chipqd_resident_kib_before", kib);
     report_count(&r->b->report, "chipqd_resident_kib_connected", now_kib);
     report_number(&r->b->report, "bytes_per_worker",
@@ -146,7 +82,7 @@ static int bring_up(struct run *r, struct cq_err *err)
 
 static int wait_for_end(const struct run *r, uint64_t accepted, struct cq_err *err)
 {
-    const struct fleet_counts *c = fleet_counts(r->fleet);
+    const struct fleet_counts *c = fleet_counts(r->pool.fleet);
     int64_t until_us = clock_mono_us() + GRANT_US;
     while (get(&c->accepted) < accepted) {
         pause_us(LOOK_US / 10);
@@ -159,7 +95,7 @@ static int wait_for_end(const struct run *r, uint64_t accepted, struct cq_err *e
 static int measure_latency(struct run *r, struct cq_err *err)
 {
     size_t n = (size_t)r->b->samples;
-    const struct fleet_counts *c = fleet_counts(r->fleet);
+    const struct fleet_counts *c = fleet_counts(r->pool.fleet);
     int64_t *us CQ_CLEANUP(cq_free_ptr) = cq_calloc(n + 1, sizeof *us);
     for (size_t i = 0; i < n; i++) {
         uint64_t before = get(&c->accepted);
@@ -183,7 +119,7 @@ struct window {
 
 static uint64_t waiting(const struct run *r)
 {
-    uint64_t granted = get(&fleet_counts(r->fleet)->granted);
+    uint64_t granted = get(&fleet_counts(r->pool.fleet)->granted);
     return r->backlog.submitted > granted ? r->backlog.submitted - granted : 0;
 }
 
@@ -202,8 +138,8 @@ static struct window look(struct run *r)
 {
     return (struct window){.us = clock_mono_us(),
                            .cpu_us = process_cpu_us(r->pid),
-                           .own_cpu_us = clock_cpu_ns() / 1000 + fleet_cpu_us(r->fleet),
-                           .ends = get(&fleet_counts(r->fleet)->accepted),
+                           .own_cpu_us = clock_cpu_ns() / 1000 + fleet_cpu_us(r->pool.fleet),
+                           .ends = get(&fleet_counts(r->pool.fleet)->accepted),
                            .asked = asker_counts(r->asker)};
 }
 
@@ -238,7 +174,7 @@ static void report_drain(struct run *r, const struct window *w)
 {
     struct report *to = &r->b->report;
     int64_t *gaps CQ_CLEANUP(cq_free_ptr) = cq_calloc(GAPS_MAX, sizeof *gaps);
-    size_t n = fleet_take_gaps(r->fleet, gaps, GAPS_MAX);
+    size_t n = fleet_take_gaps(r->pool.fleet, gaps, GAPS_MAX);
     report_count(to, "ends", (int64_t)w->ends);
     report_number(to, "pairs_per_second", rate(w));
     report_number(to, "chipqd_cpu_us_per_pair", each(w->cpu_us, w->ends));
@@ -267,7 +203,7 @@ static int measure_drain(struct run *r, struct cq_err *err)
     int64_t us = (int64_t)r->b->duration_s * US_PER_S;
     if (add_window(r, us / 4 < US_PER_S ? us / 4 : US_PER_S, &warm, err) != 0)
         return -1;
-    (void)fleet_take_gaps(r->fleet, NULL, 0);
+    (void)fleet_take_gaps(r->pool.fleet, NULL, 0);
     for (size_t i = 0; i < n; i++) {
         asker_ask_about(r->asker, i % 2 ? r->backlog.last : 0);
         if (add_window(r, us / (int64_t)n, &sum[i % 2], err) != 0)
@@ -283,8 +219,8 @@ static int measure_drain(struct run *r, struct cq_err *err)
 /* Attempts do not end while the queue is filled. */
 static int fill(struct run *r, struct cq_err *err)
 {
-    fleet_set_run_us(r->fleet, (int64_t)r->b->run_ms * 1000);
-    fleet_hold(r->fleet, true);
+    fleet_set_run_us(r->pool.fleet, (int64_t)r->b->run_ms * 1000);
+    fleet_hold(r->pool.fleet, true);
     int64_t kib = process_resident_kib(r->pid), begun_us = clock_mono_us();
     if (backlog_add(&r->backlog, r->b->pending + r->b->count * r->b->cores, err) != 0)
         return -1;
@@ -294,7 +230,7 @@ static int fill(struct run *r, struct cq_err *err)
     if (r->b->pending >= MANY)
         report_number(&r->b->report, "bytes_per_waiting_task",
                       (double)(now_kib - kib) * 1024 / (double)r->b->pending);
-    fleet_hold(r->fleet, false);
+    fleet_hold(r->pool.fleet, false);
     return 0;
 }
 
@@ -318,7 +254,7 @@ static int wait_until_over(struct run *r, struct cq_err *err)
 
 static int wait_for_acks(const struct run *r, uint64_t passed, struct cq_err *err)
 {
-    const struct fleet_counts *c = fleet_counts(r->fleet);
+    const struct fleet_counts *c = fleet_counts(r->pool.fleet);
     int64_t until_us = clock_mono_us() + GRANT_US;
     while (get(&c->passed) < passed && clock_mono_us() < until_us)
         pause_us(LOOK_US);
@@ -331,9 +267,9 @@ static int wait_for_acks(const struct run *r, uint64_t passed, struct cq_err *er
 /* Every task is accounted for, and none was started twice or on cores that were in use. */
 static int check(struct run *r, const struct account *a, struct cq_err *err)
 {
-    const struct fleet_counts *c = fleet_counts(r->fleet);
+    const struct fleet_counts *c = fleet_counts(r->pool.fleet);
     char why[256];
-    fleet_last_error(r->fleet, why, sizeof why);
+    fleet_last_error(r->pool.fleet, why, sizeof why);
     if (a->tasks != r->backlog.submitted || a->passed + a->killed != a->tasks)
         return cq_fail(err, CQ_E_INTERNAL,
                        "%llu tasks were queued, chipqd knows %llu: %llu passed, %llu cancelled",
@@ -357,7 +293,7 @@ static int settle(struct run *r, struct cq_err *err)
         return -1;
     report_count(&r->b->report, "cancel_us", clock_mono_us() - begun_us);
     if (wait_until_over(r, err) != 0
-        || account_sum(r->user, r->backlog.first, r->backlog.last, r->name, &sum, err) != 0
+        || account_sum(r->user, r->backlog.first, r->backlog.last, r->pool.name, &sum, err) != 0
         || check(r, &sum, err) != 0)
         return -1;
     report_count(&r->b->report, "tasks", (int64_t)sum.tasks);
@@ -381,8 +317,7 @@ static int measure(struct run *r, struct cq_err *err)
 static int tear_down(struct run *r, struct cq_err *err)
 {
     int rc = asker_stop(r->asker, err);
-    fleet_stop(r->fleet);
-    if (r->is_enrolled && enrol_revoke(r->admin, r->name, (size_t)r->b->count, err) != 0)
+    if (pool_stop(&r->pool, r->b, r->admin, err) != 0)
         rc = -1;
     backlog_fini(&r->backlog);
     session_close(r->admin);

@@ -120,6 +120,24 @@ assert r["answers_per_second"] > 0 and r["asked_ratio"] > 0, r
 assert r["passed"] + r["cancelled"] == r["tasks"] > 500, r' <<<"$output"
 }
 
+@test "floods: one enterprise's submits are measured beside another's, which leaves nothing behind" {
+    for more in '' '--count 2 --run-time 1'; do
+        # shellcheck disable=SC2086
+        run --separate-stderr chipq-bench flood --flood connections --duration 1 --window 4 $more --json
+        echo "$stderr" >&2
+        [ "$status" -eq 0 ]
+        python3 -c 'import json, sys
+r = json.load(sys.stdin)
+assert r["connections_flood_accepted_per_second"] > 0, r
+assert r["connections_quiet_us_p99"] > 0 and r["connections_flooded_us_p99"] > 0, r
+assert r["worst_ratio_p99"] == r["connections_ratio_p99"] > 0, r' <<<"$output"
+        [ "$(chipq --key "$CHIPQ_DIR/keys/admin.key" status --json | json jobs_waiting)" = 0 ]
+    done
+    run chipq-bench flood --flood nonsense
+    [ "$status" -eq 2 ]
+    [[ $output == *"no flood 'nonsense'"*bytes_most* ]]
+}
+
 @test "waiting jobs are queued, weighed and taken back" {
     chipq node drain "$(chipq nodes --json | json nodes.0.name)" --key "$CHIPQ_DIR/keys/admin.key"
     run --separate-stderr chipq-bench backlog --jobs 2400 --bytes 600 --keep --json
