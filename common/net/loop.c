@@ -53,6 +53,7 @@ struct loop_zmq {
     void *socket;
     loop_zmq_fn fn;
     struct loop_zmq *next_zmq;
+    bool is_paused;
 };
 
 struct deferred {
@@ -284,7 +285,7 @@ static bool is_readable(void *socket)
 static bool any_readable(const struct loop *l)
 {
     for (const struct loop_zmq *w = l->zmqs; w; w = w->next_zmq)
-        if (!w->node.closed && is_readable(w->socket))
+        if (!w->node.closed && !w->is_paused && is_readable(w->socket))
             return true;
     return false;
 }
@@ -340,7 +341,7 @@ static void run_timers(struct loop *l)
 static void run_sockets(struct loop *l)
 {
     for (struct loop_zmq *w = l->zmqs; w; w = w->next_zmq)
-        if (!w->node.closed && is_readable(w->socket))
+        if (!w->node.closed && !w->is_paused && is_readable(w->socket))
             w->fn(w->node.arg);
 }
 
@@ -487,6 +488,11 @@ struct loop_zmq *loop_zmq_new(struct loop *l, void *socket, loop_zmq_fn fn, void
     node_open(&w->node, l, NODE_ZMQ, arg);
     w->node.event = make_event(l, fd, EV_READ | EV_PERSIST, on_zmq_fd, w);
     return w;
+}
+
+void loop_zmq_pause(struct loop_zmq *w, bool is_paused)
+{
+    w->is_paused = is_paused;
 }
 
 void loop_zmq_close(struct loop_zmq *w)

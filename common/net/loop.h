@@ -78,7 +78,8 @@ void loop_timer_close(struct loop_timer *t); /* accepts NULL */
  * be closed before the socket is. */
 typedef void (*loop_zmq_fn)(void *arg);
 struct loop_zmq *loop_zmq_new(struct loop *l, void *socket, loop_zmq_fn fn, void *arg);
-void loop_zmq_close(struct loop_zmq *w); /* accepts NULL */
+void loop_zmq_pause(struct loop_zmq *w, bool is_paused); /* not called while it is */
+void loop_zmq_close(struct loop_zmq *w);                 /* accepts NULL */
 void *loop_zmq_context(const struct loop *l);
 
 /* Calls fn(arg) at the end of this turn: how zsock and others free themselves. */

@@ -37,7 +37,7 @@ struct zsock {
     void *arg;
     size_t max_bytes;
     uint64_t dropped;
-    bool is_server, closed;
+    bool is_server, closed, is_paused;
     bool is_connected, is_refused; /* clients; refused: trying again makes no sense */
     char last_endpoint[CURVE_ENDPOINT_BYTES];
     char endpoint[CURVE_ENDPOINT_BYTES]; /* that a client connects to */
@@ -161,7 +161,7 @@ static void on_readable(void *arg)
     struct zsock *z = arg;
     zmq_msg_t frame;
     zmq_msg_init(&frame);
-    for (int i = 0; i < LOOP_BATCH && !z->closed; i++) {
+    for (int i = 0; i < LOOP_BATCH && !z->closed && !z->is_paused; i++) {
         if (zmq_msg_recv(&frame, z->socket, ZMQ_DONTWAIT) < 0)
             break;
         if (z->is_server)
@@ -469,6 +469,12 @@ enum zsock_sent zsock_send(struct zsock *z, const struct zpeer *peer, const void
     if (!send_first(z->socket, peer->bytes, peer->len, ZMQ_SNDMORE))
         return send_failed();
     return zmq_send(z->socket, data, bytes, ZMQ_DONTWAIT) < 0 ? send_failed() : ZSOCK_SENT;
+}
+
+void zsock_pause(struct zsock *z, bool is_paused)
+{
+    z->is_paused = is_paused;
+    loop_zmq_pause(z->watcher, is_paused);
 }
 
 uint64_t zsock_dropped(const struct zsock *z)

@@ -89,6 +89,10 @@ enum zsock_sent {
 enum zsock_sent zsock_send(struct zsock *z, const struct zpeer *peer, const void *data,
                            size_t bytes) CQ_MUST_CHECK;
 
+/* Paused, no message is read: what comes waits in ZeroMQ's queues, and when those are full, at the
+ * peers. Sending goes on. */
+void zsock_pause(struct zsock *z, bool is_paused);
+
 uint64_t
 zsock_dropped(const struct zsock *z); /* multi-frame or unauthenticated messages thrown away */
 

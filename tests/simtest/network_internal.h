@@ -48,7 +48,7 @@ struct zsock {
     struct conn *conn;
     int64_t retry_us, retry_at_us;
     uint64_t generation;
-    bool is_closed;
+    bool is_closed, is_paused;
 };
 
 struct zap {

@@ -87,14 +87,14 @@ static void take(struct zsock *z, struct item *i)
 static bool on_part(void *arg)
 {
     struct zsock *z = arg;
-    for (int n = 0; n < LOOP_BATCH && !z->is_closed; n++) {
+    for (int n = 0; n < LOOP_BATCH && !z->is_closed && !z->is_paused; n++) {
         struct item *i = items_pop(&z->inbox);
         if (i == NULL)
             return false;
         take(z, i);
         free(i);
     }
-    return z->inbox.first != NULL && !z->is_closed;
+    return z->inbox.first != NULL && !z->is_closed && !z->is_paused;
 }
 
 static struct zsock *zsock_open(struct loop *l, zsock_message_fn fn, void *arg)
@@ -184,6 +184,13 @@ enum zsock_sent zsock_send(struct zsock *z, const struct zpeer *peer, const void
         return ZSOCK_SENT; /* into nowhere */
     item_send(item_new(c, ITEM_DATA, data, bytes), !z->is_server);
     return ZSOCK_SENT;
+}
+
+void zsock_pause(struct zsock *z, bool is_paused)
+{
+    if (z->is_paused && !is_paused)
+        loop_again(z->loop);
+    z->is_paused = is_paused;
 }
 
 uint64_t zsock_dropped(const struct zsock *z)

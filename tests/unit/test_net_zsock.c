@@ -134,6 +134,34 @@ Test(net_zsock, two_hundred_thousand_messages_with_answers_strand_none)
         peer_fini(&peers[i]);
 }
 
+static void pause_server(struct net_fixture *fixture, const struct zpeer *peer, const void *data,
+                         size_t bytes)
+{
+    (void)peer;
+    (void)data;
+    (void)bytes;
+    zsock_pause(fixture->server, true);
+}
+
+Test(net_zsock, a_paused_server_reads_nothing_more_and_then_all)
+{
+    enum { SENT = 100, TURNS = 50 };
+    struct net_peer ann;
+    fixture_serve(&f, 0);
+    f.handle = pause_server;
+    peer_init(&ann, f.loop, &f.ann);
+    for (int i = 0; i < SENT; i++)
+        cr_assert_eq(zsock_send(ann.zsock, NULL, &i, sizeof i), ZSOCK_SENT);
+    TURN_UNTIL(f.loop, f.received == 1);
+    for (int i = 0; i < TURNS; i++)
+        loop_turn(f.loop, clock_mono_us() + 1000);
+    cr_assert_eq(f.received, 1);
+    f.handle = NULL;
+    zsock_pause(f.server, false);
+    TURN_UNTIL(f.loop, f.received == SENT);
+    peer_fini(&ann);
+}
+
 /* ---- peers that play unfair: raw DEALERs with ann's key, on a context of their own ---- */
 
 struct raw {
