@@ -1,5 +1,6 @@
-/* The clients' port: who speaks, is it a message, who handles it. A client has no state here but
- * its watches: every request stands alone, and identity comes with each message from the key. */
+/* The clients' port: who speaks, is it a message, who handles it (when: hearing.c). A client has no
+ * state here but its watches: every request stands alone, and identity comes with each message from
+ * the key. */
 #include "scheduler/daemon/requests.h"
 
 #include "common/base/pure/mem.h"
@@ -186,28 +187,35 @@ void client_on_held(struct daemon *d, const struct zpeer *peer, struct principal
     msg_fini(&m);
 }
 
-void client_on_message(void *daemon, const struct zpeer *peer, const char *user_id,
-                       const void *data, size_t bytes)
+static void answer(struct daemon *d, struct asker *a, const void *data, size_t bytes)
 {
-    struct daemon *d = daemon;
-    struct asker a = {.peer = *peer};
     struct cq_err err = {0};
     struct msg m = {0};
+    if (msg_decode(data, bytes, &m, &err) != 0) {
+        session_refuse_frame(d, PORT_CLIENT, &a->peer, data, bytes, &err);
+        return;
+    }
+    a->request = m.request;
+    if (is_question(m.code) && !space_is_none(d) && !outbox_is_behind(d, true)
+        && !questions_are_free(d, a))
+        questions_hold(d, a, data, bytes);
+    else
+        handle(d, a, &m);
+    msg_fini(&m);
+}
+
+/* What it adds to the batch is charged to its enterprise. */
+void client_hear(struct daemon *d, const struct zpeer *peer, const char *user_id, const void *data,
+                 size_t bytes)
+{
+    struct asker a = {.peer = *peer};
     if (!session_find(d, user_id, PORT_CLIENT, &a.who)) {
         refuse_revoked(d, peer, &a, data, bytes);
         return;
     }
-    if (msg_decode(data, bytes, &m, &err) != 0) {
-        session_refuse_frame(d, PORT_CLIENT, peer, data, bytes, &err);
-        return;
-    }
-    a.request = m.request;
-    if (is_question(m.code) && !space_is_none(d) && !outbox_is_behind(d, true)
-        && !questions_are_free(d, &a))
-        questions_hold(d, &a, data, bytes);
-    else
-        handle(d, &a, &m);
-    msg_fini(&m);
+    uint64_t enterprise = a.who.enterprise.v, before = turn_tag(d);
+    answer(d, &a, data, bytes);
+    hearing_charge(d, enterprise, turn_tag(d) - before, bytes);
 }
 
 /* ---- what a request may reach ---- */

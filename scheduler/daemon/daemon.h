@@ -31,6 +31,7 @@ static inline void free_const(const void *owned)
 
 struct watches;
 struct logs;
+struct hearing;
 struct outbox;
 struct ask;
 struct backup;
@@ -72,6 +73,7 @@ struct daemon {
     struct map replies; /* handle given to the core -> struct reply_to */
     uint64_t last_handle;
     /* sessions */
+    struct hearing *hearing;
     struct map worker_sessions; /* principal -> struct worker_session */
     struct watches *watches;
     struct logs *logs;
@@ -179,8 +181,21 @@ void questions_hold(struct daemon *d, const struct asker *a, const void *data, s
 void questions_serve(struct daemon *d); /* at the end of a turn */
 void questions_on_timer(void *daemon);
 
+/* ---- hearing.c: when a client's request is heard ---- */
+
+struct hearing *hearing_new(struct daemon *d);
+void hearing_free(struct hearing *h);     /* accepts NULL; who waited is not answered */
+void hearing_go_on(struct daemon *d);     /* those whose turn has come */
+void hearing_new_batch(struct daemon *d); /* the one before is on its way */
+void hearing_idle(struct daemon *d);      /* nothing is written and nothing waits to be */
+/* A request of this enterprise made so many records. */
+void hearing_charge(struct daemon *d, uint64_t enterprise, uint64_t records, size_t bytes);
+
 /* ---- sessions ---- */
 
+/* At once. Borrows all. */
+void client_hear(struct daemon *d, const struct zpeer *peer, const char *user_id, const void *data,
+                 size_t bytes);
 void client_on_message(void *daemon, const struct zpeer *peer, const char *user_id,
                        const void *data, size_t bytes);
 void worker_on_message(void *daemon, const struct zpeer *peer, const char *user_id,

@@ -190,6 +190,7 @@ static int set_up(struct daemon *d, struct cq_err *err)
     askers_init(&d->askers);
     d->feed = feed_new(d->loop, turn_on_feed, d);
     d->outbox = outbox_new(d);
+    d->hearing = hearing_new(d);
     d->watches = watches_new();
     d->logs = logs_new();
     d->start_mono_us = clock_mono_us();
@@ -220,6 +221,7 @@ static void tear_down(struct daemon *d)
     askers_fini(&d->askers);
     feed_free(d->feed);
     outbox_free(d->outbox);
+    hearing_free(d->hearing);
     store_batch_free(d->filling);
     store_close(d->store);
     effects_fini(&d->effects);

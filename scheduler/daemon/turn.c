@@ -145,8 +145,14 @@ static void hand_over(struct daemon *d)
 static void seal(struct daemon *d)
 {
     bool has_work = d->n_dirty > 0 || !store_batch_is_empty(d->filling);
-    if (has_work && !store_is_busy(d->store))
+    if (store_is_busy(d->store))
+        return;
+    if (has_work) {
         hand_over(d);
+        hearing_new_batch(d);
+    } else {
+        hearing_idle(d);
+    }
 }
 
 /* After much work has ended the allocator holds what the jobs took, in many small pieces: give it
@@ -186,6 +192,7 @@ void turn_end(void *daemon)
     struct daemon *d = daemon;
     store_look_at_room(d->store);
     space_note(d);
+    hearing_go_on(d);
     if (d->must_plan) {
         d->must_plan = false;
         plan(d);

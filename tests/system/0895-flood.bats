@@ -169,3 +169,26 @@ times() {
     chipq --key "$admin" jobs --enterprise evil --limit 1 --format number
     [ "$(chipq --key "$ANN" jobs --limit 1000 --jsonl | wc -l)" = 200 ]
 }
+
+# bats test_tags=P12
+@test "each commit takes half a second: a submit is acknowledged before most of a flood that was there first" {
+    raw=$CHIPQ_BUILD/tests/raw-client
+    [ -x "$raw" ] || skip "raw-client is not built"
+    chipqd --list-failpoints | grep -qx store.batch.before_commit || skip "failpoints are not compiled in"
+    start env 'CQ_FAILPOINTS=store.batch.before_commit=delay(500)'
+    eve=$(pool_as evil/eve designer --endpoint "tcp://127.0.0.1:$CLIENT_PORT")
+    chipq --key "$CHIPQ_DIR/keys/admin.key" admin enterprise set evil --max-pending none --max-submit-rate none
+    mkfifo "$CHIPQ_DIR/stay" "$CHIPQ_DIR/pour"
+    "$raw" "$eve" - pour 5000 <"$CHIPQ_DIR/stay" >"$CHIPQ_DIR/pour" 3>&- &
+    pour=$!
+    exec 9>"$CHIPQ_DIR/stay" 8<"$CHIPQ_DIR/pour"
+    read -r -t 20 line <&8
+    [ "$line" = begun ]
+    submits 1
+    exec 9>&- # the flood counts what it was told until now
+    read -r -t 20 line <&8
+    echo "$line"
+    wait "$pour"
+    [[ "$line" == *" accepted, 0 refused"* ]]
+    [ "${line%% *}" -lt 4000 ] # all at once they would be two transactions, the other's in the last
+}

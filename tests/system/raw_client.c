@@ -10,8 +10,9 @@
  *   raw-client KEYFILE ENDPOINT behind N      questions until one is refused; prints why
  *   raw-client KEYFILE ENDPOINT deaf JOB N    100 watches, N questions, and never reads an answer;
  *                                             prints "deaf", stays until standard input ends
- *   raw-client KEYFILE ENDPOINT submit KEY NAME [SCRIPT]   one job with that submit key; a script's
- * has a directory to itself, and outputs
+ *   raw-client KEYFILE ENDPOINT pour N        N submits at once; prints "begun" with the first
+ * answer, and how many came until standard input ended raw-client KEYFILE ENDPOINT submit KEY NAME
+ * [SCRIPT]   one job with that submit key; a script's has a directory to itself, and outputs
  *
  * ENDPOINT "-" is the key file's. Exit status 0 when the server still answers at the end. */
 #include "common/net/curve.h"
@@ -24,6 +25,7 @@
 #include "common/base/sys/clock.h"
 
 #include <inttypes.h>
+#include <unistd.h>
 #include <zmq.h>
 
 #define PATIENCE_US  (20 * US_PER_S)
@@ -34,10 +36,10 @@ struct client {
     struct zsock *zsock;
     uint64_t answers;
     bool is_last_answered, is_refused, is_connected, is_quiet, is_counting;
-    uint64_t jobs, errors; /* while counting */
-    uint64_t n_watches;    /* asked for */
-    int receive_hwm;       /* 0 = 100,000 */
-    char error[128];       /* the newest */
+    uint64_t jobs, errors, accepted; /* while counting */
+    uint64_t n_watches;              /* asked for */
+    int receive_hwm;                 /* 0 = 100,000 */
+    char error[128];                 /* the newest */
 };
 
 static void on_message(void *arg, const struct zpeer *peer, const char *user_id, const void *data,
@@ -55,6 +57,7 @@ static void on_message(void *arg, const struct zpeer *peer, const char *user_id,
     }
     if (c->is_counting) {
         c->jobs += m.code == MSG_JOBS;
+        c->accepted += m.code == MSG_ACCEPTED;
         c->errors += m.code == MSG_ERROR;
         if (m.code == MSG_ERROR)
             (void)cq_copy_text(c->error, sizeof c->error, m.u.error.text);
@@ -364,6 +367,52 @@ static int play_behind(const struct curve_key *key, const char *endpoint, const 
     return c.errors == 0;
 }
 
+static void pour(struct client *c, uint64_t n)
+{
+    char *argv[] = {"/bin/true", NULL};
+    struct run_spec spec = {.argv = argv, .n_argv = 1, .cwd = "/"};
+    struct cq_str run = {0};
+    run_spec_encode(&spec, &run);
+    struct job_spec job = {.name = "pour", .cores = 1, .hold = true, .run = {run.data, run.len}};
+    for (uint64_t i = 1; i <= n; i++) {
+        char key[16] = {0};
+        memcpy(key, &i, sizeof i);
+        struct msg m = {.code = MSG_SUBMIT, .request = i};
+        m.u.submit = (struct msg_submit){.key = {key, sizeof key}, .jobs = &job, .n_jobs = 1};
+        send_msg(c, &m);
+    }
+    cq_str_fini(&run);
+}
+
+static void on_input(void *arg, int fd, unsigned events)
+{
+    struct client *c = arg;
+    (void)fd;
+    (void)events;
+    c->is_last_answered = true; /* enough */
+}
+
+static int play_pour(const struct curve_key *key, const char *endpoint, const char *count)
+{
+    struct client c = {.is_quiet = true, .is_counting = true};
+    int64_t until_us = clock_mono_us() + PATIENCE_US;
+    if (client_open(&c, key, endpoint) != 0)
+        return 2;
+    while (!c.is_connected && clock_mono_us() < until_us)
+        loop_turn(c.loop, until_us);
+    pour(&c, strtoull(count, NULL, 10));
+    while (c.accepted == 0 && c.errors == 0 && clock_mono_us() < until_us)
+        loop_turn(c.loop, until_us);
+    printf("begun\n");
+    (void)fflush(stdout);
+    (void)loop_fd_new(c.loop, STDIN_FILENO, LOOP_READ, on_input, &c);
+    while (!c.is_last_answered)
+        loop_turn(c.loop, INT64_MAX);
+    printf("%" PRIu64 " accepted, %" PRIu64 " refused %s\n", c.accepted, c.errors, c.error);
+    client_close(&c);
+    return 0;
+}
+
 /* The same key, as after an answer that got lost: prints "12 new", "12 known", or the error. */
 static int play_submit(const struct curve_key *key, const char *endpoint, char **args)
 {
@@ -420,6 +469,8 @@ int main(int argc, char **argv)
         return play_deaf(&key, endpoint, argv + 4);
     if (strcmp(argv[3], "behind") == 0 && argc == 5)
         return play_behind(&key, endpoint, argv[4]);
+    if (strcmp(argv[3], "pour") == 0 && argc == 5)
+        return play_pour(&key, endpoint, argv[4]);
     if (strcmp(argv[3], "flood") == 0 && argc == 5)
         return play_flood(&key, endpoint, is_worker, argv[4]);
     return 2;
