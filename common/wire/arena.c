@@ -4,7 +4,9 @@
 
 #include <stdalign.h>
 
-enum { CHUNK_BYTES = 2000, ALIGN = alignof(max_align_t) };
+/* A chunk, its head and what malloc adds are no more than it keeps ready for the next of this size:
+ * larger ones make it join all free pieces first, for each message. */
+enum { CHUNK_BYTES = 1000, ALIGN = alignof(max_align_t) };
 
 struct chunk {
     struct chunk *next;

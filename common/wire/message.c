@@ -428,9 +428,10 @@ static int decode_root(const msgpack_object *root, struct msg *m, struct cq_err 
     return 0;
 }
 
+/* For small messages as small as an arena's chunks, for the same reason (arena.c). */
 static void open_zone(msgpack_zone *zone, size_t bytes)
 {
-    if (!msgpack_zone_init(zone, bytes < 1024 ? 2048 : 8192))
+    if (!msgpack_zone_init(zone, bytes < 1024 ? 960 : 8192))
         abort();
 }
 
