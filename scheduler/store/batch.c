@@ -111,7 +111,10 @@ void store_batch_add_job(struct store_batch *b, const struct job_view *v, const 
     cq_grow(&b->rows, &b->cap_rows, b->n_rows);
     struct batch_row *row = &b->rows[b->n_rows++];
     *row = (struct batch_row){.is_new = v->is_new};
-    stored_job_of_view(v, metrics, &row->job);
+    if (v->is_new)
+        stored_job_of_view(v, metrics, &row->job);
+    else
+        stored_job_changes_of_view(v, metrics, &row->job);
     if (v->state_record != NULL)
         row->snapshot = payload_of(v->state_record);
     for (size_t i = 0; i < v->n_tasks_changed; i++)

@@ -21,7 +21,8 @@ static uint64_t last_attempt_of(const struct job_view *v)
     return attempt;
 }
 
-void stored_job_of_view(const struct job_view *v, const char *metrics, struct stored_job *out)
+void stored_job_changes_of_view(const struct job_view *v, const char *metrics,
+                                struct stored_job *out)
 {
     *out = (struct stored_job){
         .id = v->id.v,
@@ -29,12 +30,6 @@ void stored_job_of_view(const struct job_view *v, const char *metrics, struct st
         .number = v->number,
         .principal = v->principal.v,
         .project = v->project.v,
-        .user_name = text_of(v->user_name),
-        .project_name = text_of(v->project_name),
-        .name = text_of(v->name),
-        .flow = text_of(v->flow),
-        .tool = text_of(v->tool),
-        .stage_of = text_of(v->stage_of),
         .is_array = v->is_array,
         .expects = v->expects,
         .tasks = v->tasks,
@@ -62,6 +57,17 @@ void stored_job_of_view(const struct job_view *v, const char *metrics, struct st
         .killed_ranges = text_of(v->killed_ranges),
         .end_code = text_of(v->end_code),
     };
+}
+
+void stored_job_of_view(const struct job_view *v, const char *metrics, struct stored_job *out)
+{
+    stored_job_changes_of_view(v, metrics, out);
+    out->user_name = text_of(v->user_name);
+    out->project_name = text_of(v->project_name);
+    out->name = text_of(v->name);
+    out->flow = text_of(v->flow);
+    out->tool = text_of(v->tool);
+    out->stage_of = text_of(v->stage_of);
 }
 
 #define FREE_u64(p, name)

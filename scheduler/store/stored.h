@@ -60,6 +60,9 @@ struct stored_task {
 
 /* Copies what the database keeps of a view. `metrics` (JSON object or NULL) is copied too. */
 void stored_job_of_view(const struct job_view *v, const char *metrics, struct stored_job *out);
+/* The same without the texts that are set once, when the row is made. */
+void stored_job_changes_of_view(const struct job_view *v, const char *metrics,
+                                struct stored_job *out);
 void stored_job_fini(struct stored_job *j);
 void stored_task_of_view(const struct task_view *v, struct stored_task *out);
 void stored_task_fini(struct stored_task *t);
