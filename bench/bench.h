@@ -31,6 +31,7 @@ int bench_cancel(struct bench *b, struct cq_err *err) CQ_MUST_CHECK;
 int bench_workers(struct bench *b, struct cq_err *err) CQ_MUST_CHECK;
 int bench_flood(struct bench *b, struct cq_err *err) CQ_MUST_CHECK;
 int bench_launch(struct bench *b, struct cq_err *err) CQ_MUST_CHECK; /* needs no pool */
+int bench_raw(struct bench *b, struct cq_err *err) CQ_MUST_CHECK;    /* neither */
 
 /* A SUBMIT of one job that runs b->command with `argument` (NULL: none). The message borrows from
  * `t`, which must outlive it; ticket_fini releases. Every bench_ask draws a fresh key. */

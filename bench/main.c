@@ -49,7 +49,7 @@ static const struct argp_option options[] = {
     {.name = "command",
      .key = KEY_COMMAND,
      .arg = "PATH",
-     .doc = "throughput, launch: what jobs run (chipq-noop)"},
+     .doc = "throughput, launch, raw: what jobs run (chipq-noop)"},
     {.name = "no-raw", .key = KEY_NO_RAW, .doc = "throughput: leave the posix_spawn loop out"},
     {.name = "samples",
      .key = KEY_SAMPLES,
@@ -180,7 +180,7 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
 static const struct argp parser = {
     .options = options,
     .parser = on_option,
-    .args_doc = "throughput|latency|submit|flood|workers|backlog|cancel|launch|policy",
+    .args_doc = "throughput|latency|submit|flood|workers|backlog|cancel|launch|raw|policy",
     .doc =
         "Measures a running pool through the public interface.\v"
         "  throughput   jobs per second, first submit to last recorded end, beside the raw limit\n"
@@ -193,6 +193,8 @@ static const struct argp parser = {
         "  backlog      memory of chipqd for each waiting task, and how fast they are queued\n"
         "  cancel       how fast all jobs of the asker that wait are taken back\n"
         "  launch       cost of starting a job at each level of isolation, without a pool\n"
+        "  raw          processes per second that the machine starts with nothing around them: the "
+        "limit\n"
         "  policy       decisions per second of the core alone, without a pool; its options:\n"
         "               chipq-bench policy --help\n\n"
         "Example:\n  chipq up && chipq-bench throughput --jobs 5000 --array\n"};
@@ -235,6 +237,8 @@ static int run(struct parsed *p, struct cq_err *err)
                         {"flood", bench_flood}};
     if (strcmp(p->name, "launch") == 0)
         return bench_launch(&p->b, err);
+    if (strcmp(p->name, "raw") == 0)
+        return bench_raw(&p->b, err);
     if (access(p->b.key_path, F_OK) != 0)
         return cq_fail(err, CQ_E_NO_SCHEDULER, "there is no key %s; start a pool with: chipq up",
                        p->b.key_path);

@@ -1,5 +1,6 @@
 /* The posix_spawn loop. The spawners are processes, forked before anything large is allocated. */
 #include "bench/raw.h"
+#include "bench/bench.h"
 #include "common/base/sys/clock.h"
 
 #include <errno.h>
@@ -97,4 +98,16 @@ int raw_measure(char *command, size_t n, double *per_second, struct cq_err *err)
     if (rc == 0)
         *per_second = (double)share * RAW_SPAWNERS * 1e6 / (double)(took_us > 0 ? took_us : 1);
     return rc;
+}
+
+int bench_raw(struct bench *b, struct cq_err *err)
+{
+    double raw = 0;
+    report_text(&b->report, "measurement", "the machine's own limit");
+    report_text(&b->report, "command", b->command);
+    report_count(&b->report, "jobs", (int64_t)b->jobs);
+    if (raw_measure(b->command, b->jobs, &raw, err) != 0)
+        return -1;
+    report_number(&b->report, "raw_per_second", raw);
+    return 0;
 }

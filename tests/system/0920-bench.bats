@@ -178,3 +178,13 @@ wakeups() {
     chipq down >/dev/null
     [ "$quiet" = 0 ]
 }
+
+@test "raw: what the machine can do, without a pool" {
+    run --separate-stderr chipq-bench raw --jobs 20 --json --dir "$BATS_TEST_TMPDIR/none"
+    [ "$status" -eq 0 ]
+    [ "$(json jobs <<<"$output")" = 20 ]
+    [ "$(python3 -c 'import json,sys; print(json.load(sys.stdin)["raw_per_second"] > 0)' <<<"$output")" = True ]
+    run chipq-bench raw --jobs 2 --command /bin/false
+    [ "$status" -ne 0 ]
+    [[ "$output" == *"/bin/false does not exit with 0"* ]]
+}
