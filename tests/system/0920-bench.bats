@@ -188,3 +188,29 @@ wakeups() {
     [ "$status" -ne 0 ]
     [[ "$output" == *"/bin/false does not exit with 0"* ]]
 }
+
+# compare_row NAME [PATH]: bench/compare of this scheduler alone; its row in the page.
+compare_row() {
+    local page="$BATS_TEST_TMPDIR/page.md"
+    printf '# Page\n\n## Beside other schedulers\n\nold\n\n## Doing it again\n\nhow\n' >"$page"
+    env PATH="${2:-$PATH}" "$CHIPQ_ROOT/bench/compare" "${CHIPQ_BIN%/bin}" --array 40 --submits 8 --samples 2 --work "$BATS_TEST_TMPDIR" \
+        --out "$page" --only "$1" >/dev/null || return
+    [ "$(grep -c '^old$' "$page")" = 0 ] && [ "$(tail -n 1 "$page")" = how ] || return
+    grep -i "^| $1" "$page"
+}
+
+@test "compare: chipq has every figure, loses nothing, and is gone afterwards" {
+    run --separate-stderr compare_row chipq
+    echo "$output $stderr" >&2
+    [ "$status" -eq 0 ]
+    [[ "$output" =~ ^"| chipq "[0-9.]+" | "[0-9.]+" (an array), "[0-9.]+" (a command each) | "[0-9.]+" | "[0-9.]+" | "[0-9.]+" ms | "[0-9.]+" ms | 0 of 8 | 0 of 20 | "([0-9.]+|–)" |"$ ]]
+    [[ "$output" != *"| 0.0 |" ]]
+    run -0 find "$BATS_TEST_TMPDIR" -maxdepth 1 -name 'cqcmp-*'
+    [ -z "$output" ]
+}
+
+@test "compare: a peer that cannot be set up has a row that says why" {
+    run --separate-stderr compare_row Slurm "$(dirname "$(command -v python3)"):/usr/bin:/bin" # slurmctld is in sbin
+    echo "$output $stderr" >&2
+    [[ "$output" == "| Slurm | not installed: no slurmctld |"* ]]
+}

@@ -1,0 +1,1 @@
+"""The schedulers that bench/compare measures, one file each."""
