@@ -32,6 +32,7 @@ struct node {
 struct loop_fd {
     struct node node;
     int fd;
+    unsigned events;
     loop_fd_fn fn;
 };
 
@@ -391,11 +392,17 @@ struct loop_fd *loop_fd_new(struct loop *l, int fd, unsigned events, loop_fd_fn 
     return w;
 }
 
+/* The new event comes before the old one goes: so libevent tells the kernel what is different, and
+ * not to forget the descriptor and to learn it again. */
 void loop_fd_set(struct loop_fd *w, unsigned events)
 {
-    if (w->node.event)
-        event_free(w->node.event); /* allowed inside its own callback */
+    struct event *old = w->node.event;
+    if (events == w->events)
+        return;
+    w->events = events;
     w->node.event = events ? make_event(w->node.loop, w->fd, event_mask(events), on_fd, w) : NULL;
+    if (old)
+        event_free(old); /* allowed inside its own callback */
 }
 
 void loop_fd_close(struct loop_fd *w)

@@ -147,6 +147,33 @@ Test(net_loop, what_a_descriptor_waits_for_can_be_changed)
     close(fd);
 }
 
+static int event_calls;
+
+static void on_change(void *arg, CQ_UNUSED int fd, unsigned events)
+{
+    event_calls++;
+    seen |= events;
+    loop_fd_set(*(struct loop_fd **)arg, LOOP_READ | LOOP_WRITE);
+    loop_fd_set(*(struct loop_fd **)arg, LOOP_READ);
+}
+
+Test(net_loop, changes_back_and_forth_leave_one_watch_of_the_last_kind)
+{
+    int fd = eventfd(1, EFD_CLOEXEC);
+    struct loop_fd *w = loop_fd_new(loop, fd, LOOP_WRITE, on_change, &w);
+    loop_fd_set(w, LOOP_READ | LOOP_WRITE);
+    loop_fd_set(w, LOOP_READ);
+    loop_fd_set(w, LOOP_READ);
+    for (int turn = 1; turn <= 3; turn++) {
+        loop_turn(loop, 0);
+        cr_assert_eq(event_calls, turn);
+        cr_assert_eq(seen, LOOP_READ);
+    }
+    loop_fd_close(w);
+    loop_turn(loop, 0);
+    close(fd);
+}
+
 static int caught;
 
 static void on_signal(CQ_UNUSED void *arg, int signal_number)
