@@ -214,3 +214,32 @@ compare_row() {
     echo "$output $stderr" >&2
     [[ "$output" == "| Slurm | not installed: no slurmctld |"* ]]
 }
+
+@test "profile: without perf nothing is measured, and the page stays" {
+    echo old >"$BATS_TEST_TMPDIR/page.md"
+    run -0 "$CHIPQ_ROOT/bench/profile" "${CHIPQ_BIN%/bin}" --perf "$BATS_TEST_TMPDIR/perf" --out "$BATS_TEST_TMPDIR/page.md"
+    [[ "$output" == *"skipped, the page stays as it is: $BATS_TEST_TMPDIR/perf is not there"* ]]
+    run -0 cat "$BATS_TEST_TMPDIR/page.md"
+    [ "$output" = old ]
+}
+
+@test "profile: the time of a job, by process" {
+    perf record -q -a -g -e cpu-clock -o "$BATS_TEST_TMPDIR/try" -- true >/dev/null 2>&1 || skip "perf cannot sample here"
+    echo '# Page' >"$BATS_TEST_TMPDIR/page.md"
+    run --separate-stderr "$CHIPQ_ROOT/bench/profile" "${CHIPQ_BIN%/bin}" --jobs 300 --work "$BATS_TEST_TMPDIR" \
+        --out "$BATS_TEST_TMPDIR/page.md"
+    echo "$output $stderr" >&2
+    [ "$status" -eq 0 ]
+    python3 - "$BATS_TEST_TMPDIR/page.md" <<'END'
+import re, sys
+page = open(sys.argv[1]).read()
+assert page.startswith("# Page\n\n## Where the time goes\n"), page
+job = [float(cell) for cell in re.search(r"^\| the job: `/bin/true` \| (\d+) \| (\d+) \| (\d+) \| (\d+) \|$", page, re.M).groups()]
+assert min(job) > 0, job
+shepherd = re.search(r"^\| chipq-shepherd, .*? \| \d+ \| (\d+) \| \d+ \| (\d+) \|$", page, re.M)
+assert min(map(int, shepherd.groups())) > 0, page
+assert re.search(r"^\| chipq-shepherd, .*execve\(\) \d+.*\|$", page, re.M), page
+END
+    run -0 find "$BATS_TEST_TMPDIR" -maxdepth 1 -name 'chipq-profile-*'
+    [ -z "$output" ]
+}
