@@ -345,15 +345,16 @@ Test(agent, refuses_what_it_cannot_honour)
 Test(agent, drops_leases_that_the_scheduler_does_not_know)
 {
     up();
-    master_grant(&m, (struct work){.script = "sleep 1; touch survived"});
+    master_grant(&m, (struct work){.script = "until test -e go; do sleep 0.02; done; "
+                                             "touch survived"});
     master_wait_start(&m);
     cr_assert_eq(kill(master_pid(&m, "worker"), SIGKILL), 0);
     struct msg hello = master_welcome(&m, HOUR_US, QUICK_US, 7);
     msg_fini(&hello);
     master_wait_file(&m, "run/leases/lease-7.journal", false);
-    loop_turn(m.loop, clock_mono_us());
+    master_write(&m, "go", 0600, "");
     CQ_CLEANUP(cq_free_ptr) char *survived = path_format("%s/survived", m.dir);
-    for (int64_t until = clock_mono_us() + 1200 * 1000; clock_mono_us() < until;)
+    for (int64_t until = clock_mono_us() + 300 * 1000; clock_mono_us() < until;)
         loop_turn(m.loop, until);
     cr_assert_neq(access(survived, F_OK), 0);
 }
@@ -430,17 +431,16 @@ Test(agent, ignores_a_grant_from_before_its_hello)
 Test(agent, kills_when_the_lease_ends_and_says_lost)
 {
     master_start_worker(&m);
-    /* four heartbeats are longer than the lease: the connection is not given up before it ends */
-    struct msg hello = master_welcome(&m, 600 * 1000, 3 * QUICK_US, 0), holder;
+    /* four heartbeats are far longer than the lease: the connection is not given up before it ends
+     */
+    struct msg hello = master_welcome(&m, 1000 * 1000, 9 * QUICK_US, 0), holder;
     msg_fini(&hello);
     master_grant(&m, (struct work){.script = "sleep 100"});
     master_wait_start(&m);
     m.acks_heartbeats = false;
-    int64_t before = clock_mono_us();
     struct attempt_end e = master_end_of(&m, &holder);
     cr_assert_eq(e.verdict, WORKER_VERDICT_LOST);
     cr_assert_str_eq(e.limit, "lease");
-    cr_assert_lt(clock_mono_us() - before, 1500 * 1000);
     msg_fini(&holder);
 }
 
