@@ -24,6 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     else
         FUZZ_CHECK(err.code == CQ_E_IO);
     FUZZ_CHECK(sqlite3_close(s->db) == SQLITE_OK);
+    map_fini(&s->pages.in_wal); /* what it noted for pages.c */
     free(s);
     return 0;
 }
