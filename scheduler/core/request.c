@@ -2,7 +2,6 @@
 #include "scheduler/core/request.h"
 
 #include <assert.h>
-#include <stddef.h>
 
 #include "common/base/pure/delta.h"
 #include "common/base/pure/mem.h"
