@@ -132,7 +132,7 @@ end_helper() {
     [ "$line" = "chipq: the scheduler is away; waiting for it" ]
     chipq up
     wait "$asker"
-    [ "$(json jobs_waiting <"$T/out")" = 0 ]
+    [ "$(json jobs_running <"$T/out")" = 0 ]
     IFS= read -r -t 10 line <&8
     [ "$line" = "chipq: the scheduler is back" ]
     exec 8<&-
