@@ -230,6 +230,7 @@ ends() { # ends ENTERPRISE/USER JOB...: well
     one=$(stay acme/dan)
     heard_of "$one" # without anything else that ends
     run -0 as bolt/dan cancel "$many"
+    run -1 as bolt/dan wait "$many" --timeout 20s # or its last task takes the word
     let_go
     run -0 ends acme/dan "$one"
 }
