@@ -40,8 +40,7 @@ watches() { # watches KEY JOB N
     chipq wait "$job" 3>&- & # whoever comes first gives way to the other
     waiting=$!
     wait "$rival"
-    # one that loses its place before its turn is told so and not answered
-    [[ $(cat "$CHIPQ_DIR/duel") =~ ^(1[0-9][0-9]|200)" answered, 10"[0-9]" ended: another watch of yours took its place"$ ]]
+    [[ $(cat "$CHIPQ_DIR/duel") == "200 answered, 10"[01]" ended: another watch of yours took its place" ]]
     chipq release "$job"
     wait "$waiting"
 }

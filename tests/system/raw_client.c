@@ -30,6 +30,7 @@
 
 #define PATIENCE_US  (20 * US_PER_S)
 #define LAST_REQUEST 7777
+#define WATCHES_MAX  1024
 
 struct client {
     struct loop *loop;
@@ -37,9 +38,10 @@ struct client {
     uint64_t answers;
     bool is_last_answered, is_refused, is_connected, is_quiet, is_counting;
     uint64_t jobs, errors, accepted; /* while counting */
-    uint64_t n_watches;              /* asked for */
-    int receive_hwm;                 /* 0 = 100,000 */
-    char error[128];                 /* the newest */
+    uint64_t n_watches, n_told; /* asked for; of these, that had an answer, be it that they ended */
+    bool is_told[WATCHES_MAX];  /* by request id */
+    int receive_hwm;            /* 0 = 100,000 */
+    char error[128];            /* the newest */
 };
 
 static void on_message(void *arg, const struct zpeer *peer, const char *user_id, const void *data,
@@ -54,6 +56,10 @@ static void on_message(void *arg, const struct zpeer *peer, const char *user_id,
     if (msg_decode(data, bytes, &m, &err) != 0) {
         printf("undecodable answer: %s\n", err.text);
         return;
+    }
+    if (m.request > 0 && m.request <= c->n_watches && !c->is_told[m.request - 1]) {
+        c->is_told[m.request - 1] = true;
+        c->n_told++;
     }
     if (c->is_counting) {
         c->jobs += m.code == MSG_JOBS;
@@ -302,7 +308,7 @@ static int play_watch(const struct curve_key *key, const char *endpoint, char **
 {
     struct client c = {.is_quiet = true, .is_counting = true};
     uint64_t job = strtoull(args[0], NULL, 10), n = strtoull(args[1], NULL, 10);
-    if (client_open(&c, key, endpoint) != 0)
+    if (n > WATCHES_MAX / 2 || client_open(&c, key, endpoint) != 0)
         return 2;
     take_watches(&c, job, n);
     int64_t until_us = clock_mono_us() + PATIENCE_US;
@@ -310,8 +316,10 @@ static int play_watch(const struct curve_key *key, const char *endpoint, char **
         loop_turn(c.loop, until_us);
     if (is_duel)
         take_watches(&c, job, n);
+    while (c.n_told < c.n_watches && clock_mono_us() < until_us)
+        loop_turn(c.loop, until_us); /* ends of older ones came meanwhile, too */
     int rc = finish(&c, false);
-    printf("%" PRIu64 " answered, %" PRIu64 " ended: %s\n", c.jobs, c.errors, c.error);
+    printf("%" PRIu64 " answered, %" PRIu64 " ended: %s\n", c.n_told, c.errors, c.error);
     return rc;
 }
 
