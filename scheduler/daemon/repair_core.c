@@ -6,6 +6,7 @@
 #include "common/base/pure/mem.h"
 #include "common/base/sys/clock.h"
 #include "common/base/sys/files.h"
+#include "scheduler/daemon/load.h"
 #include "scheduler/daemon/views.h"
 
 #include <inttypes.h>
@@ -33,27 +34,9 @@ void repair_close(const struct repair *r, struct store *s)
 
 static struct core *new_core(const struct repair *r, bool may_lack_jobs)
 {
-    const struct daemon_options *o = r->o;
-    struct core_config config = {.lease_us = o->lease_us,
-                                 .grace_us = o->grace_us,
-                                 .suspect_us = o->suspect_us,
-                                 .reclaim_grace_us = o->reclaim_grace_us,
-                                 .default_time_us = o->default_time_us,
-                                 .default_mem_mib = o->default_mem_mib,
-                                 .may_lack_jobs = may_lack_jobs};
+    struct core_config config = load_config(r->o);
+    config.may_lack_jobs = may_lack_jobs;
     return core_new(&config);
-}
-
-static int apply(void *core, const struct record *r, struct cq_err *err)
-{
-    return core_apply(core, r, err);
-}
-
-static int remember(void *core, const struct record *r, struct cq_err *err)
-{
-    (void)err;
-    core_remember_end(core, r);
-    return 0;
 }
 
 static void add_entity(void *batch, const struct entity_view *e)
@@ -360,7 +343,7 @@ static void tell_gaps(struct settling *x)
 static int settle(struct settling *x, struct cq_err *err)
 {
     const struct salvage *f = &x->r->found;
-    if (store_load(x->s, apply, x->core, err) != 0)
+    if (load_live(x->s, x->core, err) != 0)
         return -1;
     for (size_t i = 0; i < f->n_jobs; i++)
         if (end_job(x, &f->jobs[i], err) != 0)
@@ -401,9 +384,7 @@ int repair_prove(struct repair *r, struct cq_err *err)
     struct core *c = new_core(r, false);
     struct effects e = {0};
     struct counts counts = {0};
-    int rc = store_load(s, apply, c, err);
-    if (rc == 0)
-        rc = store_load_ends(s, remember, c, err);
+    int rc = load_all(s, c, err);
     if (rc == 0) {
         core_load_done(c, clock_now(), &e);
         core_counts(c, (struct enterprise_id){0}, &counts);

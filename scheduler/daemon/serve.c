@@ -7,6 +7,7 @@
 #include "common/base/sys/files.h"
 #include "common/base/sys/log.h"
 #include "common/net/doors.h"
+#include "scheduler/daemon/load.h"
 #include "scheduler/daemon/requests.h"
 
 #include <inttypes.h>
@@ -58,30 +59,11 @@ static int open_store(struct daemon *d, struct cq_err *err)
     return id[0] ? 0 : instance_write(d->options, d->store, err);
 }
 
-static int apply(void *core, const struct record *r, struct cq_err *err)
-{
-    return core_apply(core, r, err);
-}
-
-static int remember(void *core, const struct record *r, struct cq_err *err)
-{
-    (void)err;
-    core_remember_end(core, r);
-    return 0;
-}
-
 static int load(struct daemon *d, struct cq_err *err)
 {
-    const struct daemon_options *o = d->options;
-    struct core_config config = {.lease_us = o->lease_us,
-                                 .grace_us = o->grace_us,
-                                 .suspect_us = o->suspect_us,
-                                 .reclaim_grace_us = o->reclaim_grace_us,
-                                 .default_time_us = o->default_time_us,
-                                 .default_mem_mib = o->default_mem_mib};
+    struct core_config config = load_config(d->options);
     d->core = core_new(&config);
-    if (store_load(d->store, apply, d->core, err) != 0
-        || store_load_ends(d->store, remember, d->core, err) != 0)
+    if (load_all(d->store, d->core, err) != 0)
         return -1;
     d->filling = store_batch_new(d->store);
     core_load_done(d->core, clock_now(), &d->effects);
