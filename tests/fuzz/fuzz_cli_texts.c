@@ -61,7 +61,7 @@ static void try_jobs(char *text)
         uint64_t task = 0;
         FUZZ_CHECK(one.number > 0 && one.tasks != NULL);
         FUZZ_CHECK(job_name_one_task(&one, &task, NULL) != 0
-                   || (task != 0) == (*one.tasks != '\0'));
+                   || task == (*one.tasks ? strtoull(one.tasks, NULL, 10) : 0));
     }
     job_name_fini(&one);
 }

@@ -107,6 +107,8 @@ Test(places, refuses_what_is_no_topology)
         "hello",       "4096",
         "99999999999", "-1",
         "gpu0(1)",     "gpu0:123456789012345678901234567890123456789012345678901234567890abcd",
+        "gpu 0",       "gpunuma:1(0 0)",
+        "gpu0:x(0)",   "gpu0numa0:1(0)",
         "pkg0((1))",   "l3(l3(l3(l3(l3(l3(l3(l3(l3(l3(l3(l3(l3(l3(l3(l3(l3(1)))))))))))))))))",
     };
     for (size_t i = 0; i < CQ_COUNT(bad); i++) {

@@ -74,10 +74,11 @@ static bool add_core(struct walk *w, bool is_system)
     return true;
 }
 
-/* "gpu0:NAME". */
+/* "gpu0:NAME": an item of its own, no beginning of another. */
 static bool add_gpu(struct walk *w)
 {
     struct places *p = w->places;
+    bool has_number = isdigit((unsigned char)*w->at);
     struct place_gpu g = {.gpu = number(w), .near = w->now};
     if (takes(w, ":")) {
         size_t n = strcspn(w->at, " ()");
@@ -86,8 +87,8 @@ static bool add_gpu(struct walk *w)
         memcpy(g.name, w->at, n);
         w->at += n;
     }
-    if (p->n_gpus == BITSET_MAX)
-        return false;
+    if (!has_number || strchr(" )", *w->at) == NULL || p->n_gpus == BITSET_MAX)
+        return false; /* the text's end is found there, too */
     cq_grow(&p->gpus, &p->cap_gpus, p->n_gpus);
     p->gpus[p->n_gpus++] = g;
     return true;
