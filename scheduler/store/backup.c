@@ -103,12 +103,12 @@ int backup_step(struct store *s, struct store_query *q, int64_t until_us)
     }
     if (b->to == NULL && !open_copy(s, b))
         return give_up(b, "cannot be made");
+    if (CQ_FP("store.backup.step") != 0)
+        return give_up(b, "failpoint");
     do
         rc = sqlite3_backup_step(b->job, STEP_PAGES);
     while (rc == SQLITE_OK && clock_mono_us() < until_us);
     note_progress(s, b);
-    if (CQ_FP("store.backup.step") != 0)
-        return give_up(b, "failpoint");
     if (rc == SQLITE_OK)
         return 0;
     return rc == SQLITE_DONE ? QUERY_ELSEWHERE : give_up(b, "copying");

@@ -4,7 +4,14 @@
 
 #include <dirent.h>
 
-TestSuite(store_backup, .init = jobs_set_up, .fini = jobs_tear_down, .timeout = 60);
+/* A backup's time is over when it begins: one step a turn, and a turn of the batches after each. */
+static void set_up(void)
+{
+    (void)setenv("CQ_FAILPOINTS", "store.backup.step=delay(10)", 1);
+    jobs_set_up();
+}
+
+TestSuite(store_backup, .init = set_up, .fini = jobs_tear_down, .timeout = 60);
 
 static char copy[80];
 
@@ -59,7 +66,9 @@ Test(store_backup, it_goes_on_while_batches_are_written_and_shows_one_moment)
     cr_expect_eq(atomic_load(&q->backup->done_pages), atomic_load(&q->backup->total_pages));
     struct store_file file;
     cr_assert_eq(store_look(copy, &file, &err), 0, "%s", err.text);
+#ifdef CQ_FAILPOINTS
     cr_expect_gt(file.jobs, 301, "batches were let pass");
+#endif
     cr_expect_leq(file.jobs, n);
     cr_expect_eq(file.last_seq, 2 * file.jobs);
     cr_expect_eq(file.live_jobs, 0);
