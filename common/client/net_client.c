@@ -11,7 +11,8 @@ enum {
     MISMATCHES_MAX = 3, /* in a row: a connection may also break off while hands are shaken */
 };
 
-#define CONNECT_TIMEOUT_US (5 * US_PER_S)
+/* TCP asks again after 1, 3 and 7 s when packets are lost. */
+#define CONNECT_TIMEOUT_US (10 * US_PER_S)
 #define CALL_TIMEOUT_US    (30 * US_PER_S)
 
 struct net_client {

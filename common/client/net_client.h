@@ -12,7 +12,7 @@ struct net_client_options {
     const struct curve_key *key; /* borrowed for the call */
     const char *endpoint;        /* NULL = the key's */
     const char *program;         /* told in HELLO, "chipq 0.1.0"; NULL = "chipq VERSION" */
-    int64_t timeout_us;          /* for connection and WELCOME; 0 = 5 s */
+    int64_t timeout_us;          /* for connection and WELCOME; 0 = 10 s */
     bool is_own;         /* a session that nobody else uses: for WATCH, which is one a session */
     int64_t patience_us; /* how long to wait for a listener when there is none; 0 = fail at once */
     /* A call has lost the scheduler and waits for it (true), and has its answer now (false). */
