@@ -184,10 +184,11 @@ void questions_on_timer(void *daemon);
 /* ---- hearing.c: when a client's request is heard ---- */
 
 struct hearing *hearing_new(struct daemon *d);
-void hearing_free(struct hearing *h);     /* accepts NULL; who waited is not answered */
-void hearing_go_on(struct daemon *d);     /* those whose turn has come */
-void hearing_new_batch(struct daemon *d); /* the one before is on its way */
-void hearing_idle(struct daemon *d);      /* nothing is written and nothing waits to be */
+void hearing_free(struct hearing *h);       /* accepts NULL; who waited is not answered */
+void hearing_go_on(struct daemon *d);       /* those whose turn has come */
+void hearing_new_batch(struct daemon *d);   /* the one before is on its way */
+void hearing_batch_ended(struct daemon *d); /* it is on disk */
+void hearing_idle(struct daemon *d);        /* nothing is written and nothing waits to be */
 /* A request of this enterprise made so many records. */
 void hearing_charge(struct daemon *d, uint64_t enterprise, uint64_t records, size_t bytes);
 

@@ -11,8 +11,11 @@ enum { /* reading what is refused costs, too: so much is read, for so long its s
        REFUSED_BYTES_PER_US = 500,
        REFUSED_US = 20,
        PAUSE_US = 100, /* shorter ones are not worth it */
-       REFUSAL_US = 1000000,
        REFUSALS_MAX = 16384,
+       /* who is told asks again, and is read again: told after so long, and no faster than this */
+       REFUSAL_US = 1000000,
+       REFUSAL_BYTES_PER_US = 2,
+       REFUSAL_MAX_US = 20000000, /* a client's patience is half as much again */
 };
 
 struct kept {                /* a request whose turn it is not yet */
@@ -35,6 +38,7 @@ struct hearing {
     struct loop_timer *paid, *deaf, *refuse;
     int64_t deaf_until_us; /* no client is read before */
     struct refusal *first, **last;
+    int64_t refusal_us; /* when the last of them will be told */
     size_t n_refusals;
 };
 
@@ -68,6 +72,17 @@ static void on_refuse(void *daemon)
         loop_timer_set(h->refuse, h->first->at_us);
 }
 
+static int64_t refusal_us(struct hearing *h, int64_t now_us, size_t bytes)
+{
+    int64_t at_us = h->refusal_us + (int64_t)(bytes / REFUSAL_BYTES_PER_US);
+    if (at_us < now_us + REFUSAL_US)
+        at_us = now_us + REFUSAL_US;
+    if (at_us > now_us + REFUSAL_MAX_US)
+        at_us = now_us + REFUSAL_MAX_US;
+    h->refusal_us = at_us;
+    return at_us;
+}
+
 static void refuse(struct daemon *d, const struct zpeer *peer, const void *data, size_t bytes)
 {
     struct hearing *h = d->hearing;
@@ -83,7 +98,7 @@ static void refuse(struct daemon *d, const struct zpeer *peer, const void *data,
         return;
     }
     struct refusal *r = CQ_NEW(struct refusal);
-    *r = (struct refusal){.at_us = now_us + REFUSAL_US, .peer = *peer, .request = request};
+    *r = (struct refusal){.at_us = refusal_us(h, now_us, bytes), .peer = *peer, .request = request};
     if (h->first == NULL)
         loop_timer_set(h->refuse, r->at_us);
     *h->last = r;
@@ -125,10 +140,18 @@ static void on_deaf(void *daemon)
     listen_or_not(daemon);
 }
 
+/* May those who wait be heard now, or do they wait for others to begin a batch? */
+static bool may_hear(struct daemon *d)
+{
+    return !store_batch_is_empty(d->filling) || hears_all(d)
+           || intake_opens_us(d->hearing->intake) <= loop_now(d->loop).mono_us;
+}
+
 void hearing_go_on(struct daemon *d)
 {
     struct kept *k;
-    while ((k = (struct kept *)intake_next(d->hearing->intake, hears_all(d))) != NULL) {
+    while (intake_waits(d->hearing->intake) && may_hear(d)
+           && (k = (struct kept *)intake_next(d->hearing->intake, hears_all(d))) != NULL) {
         client_hear(d, &k->peer, k->user_id, k->data, k->bytes);
         free(k);
     }
@@ -182,13 +205,20 @@ void hearing_new_batch(struct daemon *d)
 {
     int64_t now_us = loop_now(d->loop).mono_us;
     intake_new_batch(d->hearing->intake, now_us);
-    if (intake_waits(d->hearing->intake))
+    if (intake_waits(d->hearing->intake) && intake_opens_us(d->hearing->intake) <= now_us)
         come_again(d, now_us);
+}
+
+void hearing_batch_ended(struct daemon *d)
+{
+    intake_batch_ended(d->hearing->intake, loop_now(d->loop).mono_us);
 }
 
 void hearing_idle(struct daemon *d)
 {
-    come_again(d, intake_pay(d->hearing->intake, loop_now(d->loop).mono_us));
+    int64_t paid_us = intake_pay(d->hearing->intake, loop_now(d->loop).mono_us);
+    int64_t opens_us = intake_opens_us(d->hearing->intake);
+    come_again(d, paid_us > opens_us ? paid_us : opens_us);
 }
 
 /* ---- life ---- */

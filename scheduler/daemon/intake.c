@@ -18,7 +18,8 @@ struct intake {
     struct map lanes; /* enterprise + 1 -> struct lane */
     struct lane *oldest, *newest;
     struct lane *waiting, **waiting_last;
-    size_t n_waiting; /* lanes */
+    size_t n_waiting;           /* lanes */
+    int64_t began_us, opens_us; /* the last batch; when one for those who wait may begin */
 };
 
 struct intake *intake_new(void)
@@ -31,6 +32,11 @@ struct intake *intake_new(void)
 uint64_t intake_quota(size_t n_active)
 {
     return n_active <= 1 ? (uint64_t)INTAKE_ALONE : INTAKE_SHARED / n_active + 1;
+}
+
+static bool everybody_waits(const struct intake *i)
+{
+    return i->n_waiting == i->lanes.n;
 }
 
 static uint64_t quota(const struct intake *i)
@@ -184,28 +190,49 @@ static void drop_idle(struct intake *i, int64_t now_us)
     }
 }
 
+static uint64_t paid_per_us(const struct intake *i)
+{
+    return everybody_waits(i) ? INTAKE_PAID_TOGETHER : INTAKE_PAID_PER_US;
+}
+
+static void pay(const struct intake *i, struct lane *l, int64_t now_us)
+{
+    uint64_t paid = (uint64_t)(now_us - l->paid_us) * paid_per_us(i);
+    l->paid_us = now_us;
+    l->spent -= paid < l->spent ? paid : l->spent;
+}
+
 void intake_new_batch(struct intake *i, int64_t now_us)
 {
     drop_idle(i, now_us);
     uint64_t part = quota(i);
-    for (struct lane *l = i->oldest; l != NULL; l = l->newer)
-        l->spent -= l->spent < part ? l->spent : part;
+    for (struct lane *l = i->oldest; l != NULL; l = l->newer) {
+        if (i->lanes.n > 1 && l->spent > INTAKE_FORGIVEN)
+            pay(i, l, now_us);
+        else
+            l->spent -= l->spent < part ? l->spent : part;
+        l->paid_us = now_us;
+    }
+    i->began_us = now_us;
+    i->opens_us = INT64_MAX;
 }
 
-static void pay(struct lane *l, int64_t now_us)
+void intake_batch_ended(struct intake *i, int64_t now_us)
 {
-    uint64_t paid = (uint64_t)(now_us - l->paid_us) * INTAKE_PAID_PER_US;
-    l->paid_us = now_us;
-    l->spent -= paid < l->spent ? paid : l->spent;
-    if (l->spent <= INTAKE_FORGIVEN)
-        l->spent = 0;
+    int64_t took_us = now_us - i->began_us;
+    i->opens_us = now_us + (took_us < INTAKE_FREE_MAX_US ? took_us : INTAKE_FREE_MAX_US);
+}
+
+int64_t intake_opens_us(const struct intake *i)
+{
+    return everybody_waits(i) ? 0 : i->opens_us;
 }
 
 /* When it will be so little that it is forgiven. */
-static int64_t paid_us(const struct lane *l, int64_t now_us)
+static int64_t paid_us(const struct intake *i, const struct lane *l, int64_t now_us)
 {
     return l->spent == 0 ? now_us
-                         : now_us + (int64_t)(l->spent - INTAKE_FORGIVEN) / INTAKE_PAID_PER_US + 1;
+                         : now_us + (int64_t)((l->spent - INTAKE_FORGIVEN) / paid_per_us(i)) + 1;
 }
 
 int64_t intake_pay(struct intake *i, int64_t now_us)
@@ -213,11 +240,11 @@ int64_t intake_pay(struct intake *i, int64_t now_us)
     int64_t at_us = INT64_MAX;
     bool is_alone = i->lanes.n <= 1;
     for (struct lane *l = i->oldest; l != NULL; l = l->newer) {
-        pay(l, now_us);
-        if (is_alone)
+        pay(i, l, now_us);
+        if (is_alone || l->spent <= INTAKE_FORGIVEN)
             l->spent = 0;
-        if (l->first != NULL && paid_us(l, now_us) < at_us)
-            at_us = paid_us(l, now_us);
+        if (l->first != NULL && paid_us(i, l, now_us) < at_us)
+            at_us = paid_us(i, l, now_us);
     }
     return at_us;
 }

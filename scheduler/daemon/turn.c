@@ -222,6 +222,7 @@ void turn_on_store(void *daemon, int fd, unsigned events)
     if (was_busy && !store_is_busy(d->store)) {
         (void)CQ_FP("chipqd.dispatch.after_commit");
         points_durable(&d->points);
+        hearing_batch_ended(d);
     }
 }
 

@@ -140,6 +140,55 @@ Test(intake, when_nothing_is_written_small_debts_are_forgiven_and_large_ones_tak
     intake_free(i, free_item);
 }
 
+Test(intake, batches_of_others_pay_no_large_debt)
+{
+    struct intake *i = intake_new();
+    intake_charge(i, OTHER, 1, 0);
+    intake_charge(i, FLOOD, 1000000, 0);
+    park(i, FLOOD, 1, 100);
+    for (int64_t now_us = 0; now_us < 900000; now_us += 1000) {
+        intake_new_batch(i, now_us);
+        cr_assert_eq(hear(i, false, 0), 0);
+    }
+    use_up(i, OTHER, 2);
+    park(i, OTHER, 1, 100); /* all wait: there is nobody to be spared */
+    intake_new_batch(i, 900000 + 100000 / INTAKE_PAID_TOGETHER);
+    cr_assert_eq(intake_pay(i, 900000 + 100000 / INTAKE_PAID_TOGETHER),
+                 900000 + 100000 / INTAKE_PAID_TOGETHER);
+    cr_assert_eq(hear(i, false, 0), FLOOD * KEPT + 1);
+    intake_free(i, free_item);
+}
+
+Test(intake, for_who_waits_a_batch_begins_when_the_disk_was_free_for_as_long_as_it_wrote)
+{
+    struct intake *i = intake_new();
+    intake_charge(i, OTHER, 1, 0);
+    use_up(i, FLOOD, 2);
+    park(i, FLOOD, 1, 100);
+    intake_new_batch(i, 1000);
+    cr_assert_eq(intake_opens_us(i), INT64_MAX);
+    intake_batch_ended(i, 1400);
+    cr_assert_eq(intake_opens_us(i), 1800);
+    intake_new_batch(i, 2000);
+    intake_batch_ended(i, 2000 + 10 * (int64_t)INTAKE_FREE_MAX_US);
+    cr_assert_eq(intake_opens_us(i), 2000 + 11 * (int64_t)INTAKE_FREE_MAX_US);
+    intake_free(i, free_item);
+}
+
+Test(intake, when_all_wait_or_one_is_alone_a_batch_begins_at_once)
+{
+    struct intake *i = intake_new();
+    use_up(i, FLOOD, 1);
+    park(i, FLOOD, 1, 100);
+    intake_new_batch(i, 0);
+    cr_assert_eq(intake_opens_us(i), 0);
+    use_up(i, OTHER, 1);
+    cr_assert_gt(intake_opens_us(i), 0);
+    park(i, OTHER, 1, 100);
+    cr_assert_eq(intake_opens_us(i), 0);
+    intake_free(i, free_item);
+}
+
 Test(intake, who_has_been_silent_for_long_does_not_count)
 {
     struct intake *i = intake_new();
