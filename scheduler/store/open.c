@@ -83,7 +83,7 @@ static int configure(struct store *s, struct cq_err *err)
     static const char *const pragmas[] = {
         "PRAGMA locking_mode=EXCLUSIVE", "PRAGMA journal_mode=WAL",
         "PRAGMA synchronous=FULL",       "PRAGMA mmap_size=0",
-        "PRAGMA wal_autocheckpoint=0",   "PRAGMA cache_size=-16384",
+        "PRAGMA wal_autocheckpoint=0",   "PRAGMA cache_size=-8192",
         "PRAGMA temp_store=MEMORY",      "PRAGMA journal_size_limit=67108864",
         "PRAGMA trusted_schema=OFF",
     };
