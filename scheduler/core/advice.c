@@ -128,16 +128,25 @@ static uint64_t *limit_of(struct settings *s, enum setting which)
     return which == SETTING_MAX_RUNNING ? &s->max_running : NULL;
 }
 
-/* What a higher limit of `node` lets through goes to this job, and to none that waits beside it. */
+/* A class that waits at `t` and comes before the job's. */
+static bool has_better(struct core *c, struct seat *t, const struct job *job)
+{
+    const struct class *k = queue_best_below(c, t);
+    return k && k != job->class && queue_class_before(c, k, job->class);
+}
+
+/* What a higher limit of `node` lets through goes to this job, and to none that waits beside it:
+ * at the limit, or for a whole machine that the limit is too low for. */
 static bool is_first_parked(const struct core *c, const struct job *job,
                             const struct share_node *node)
 {
     struct core *m = (struct core *)c; /* looking moves only what the choice remembers */
-    for (struct seat *t = node->parked; t; t = t->next_parked) {
-        const struct class *k = queue_best_below(m, t);
-        if (k && k != job->class && queue_class_before(m, k, job->class))
+    for (struct seat *t = node->parked; t; t = t->next_parked)
+        if (has_better(m, t, job))
             return false;
-    }
+    for (struct seat *t = c->queue.withheld; t; t = t->next_parked)
+        if (t->class && share_is_below(t->node, node) && has_better(m, t, job))
+            return false;
     return queue_class_head(job->class) == job;
 }
 
