@@ -110,7 +110,8 @@ static int add_entry(struct history *h, const struct history_entry *e, struct cq
         .licences = intern(h, &h->names, *e->licences ? e->licences : "-")->text,
         .submit_us = e->submit_us,
         .run_us = e->run_us,
-        .limit_us = e->time_us,
+        /* Stopped at its limit, it ran on until it was dead. */
+        .limit_us = e->time_us > e->run_us ? e->time_us : e->run_us,
         .cores = e->cores,
         .mem_mib = e->mem_mib,
         .array = array_of(h, e),

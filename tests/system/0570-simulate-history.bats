@@ -99,3 +99,9 @@ teardown_file() {
     [[ $stderr == *"chipq: "*"with.yaml:2:3: there is no enterprise 'acmee' here (did you mean 'acme'?)"* ]]
     [[ $stderr == *"with.yaml:3:"*"no user 'local/default/zed'"*"left out"* ]]
 }
+
+@test "what was stopped at its time limit ran a little longer than that: it is run again, too" {
+    run -1 chipq submit --wait --time 200ms --grace 200ms -- sh -c 'trap "" TERM; while :; do sleep 1; done'
+    run -0 --separate-stderr chipq simulate --history --json
+    [ "$(json jobs <<<"$output")" -ge 32 ]
+}
