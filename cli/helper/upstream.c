@@ -2,8 +2,16 @@
 #include "cli/helper/helper.h"
 
 #include "common/base/pure/mem.h"
+#include "common/base/sys/failpoint.h"
 
 enum { HELLO_REQUEST = 1, SEND_HWM = 4096 };
+
+/* What is lost, is lost with the connection, which comes back. */
+static void send_frame(struct helper *h, const void *data, size_t bytes)
+{
+    int fault = CQ_FP_OF("client.send", msg_code_name(msg_code_of(data, bytes)));
+    (void)!zsock_send_by(fault, h->zsock, NULL, data, bytes);
+}
 
 static void say_hello(struct helper *h)
 {
@@ -13,7 +21,7 @@ static void say_hello(struct helper *h)
                                    .version_max = WIRE_VERSION,
                                    .program = "chipq " CHIPQ_VERSION};
     if (msg_encode(&m, &frame, NULL) == 0)
-        (void)!zsock_send(h->zsock, NULL, frame.data, frame.len); /* lost: the next connect */
+        send_frame(h, frame.data, frame.len);
 }
 
 /* CONNECTED is told when there is an answer to give to a HELLO. */
@@ -79,5 +87,5 @@ void upstream_send(struct helper *h, struct client *from, const void *data, size
         client_answer(from, &h->answer);
         return;
     }
-    (void)!zsock_send(h->zsock, NULL, data, bytes); /* lost: the connection is, and comes back */
+    send_frame(h, data, bytes);
 }

@@ -2,7 +2,9 @@
 #include "common/client/link.h"
 
 #include "common/base/pure/mem.h"
+#include "common/base/sys/failpoint.h"
 #include "common/net/loop.h"
+#include "common/wire/message.h"
 
 struct link {
     struct loop *loop;
@@ -57,7 +59,8 @@ void link_close(struct link *l)
 void link_send(struct link *l, const void *data, size_t bytes)
 {
     /* A full queue or a lost connection: the next connect sends it again. */
-    (void)!zsock_send(l->zsock, NULL, data, bytes);
+    int fault = CQ_FP_OF("client.send", msg_code_name(msg_code_of(data, bytes)));
+    (void)!zsock_send_by(fault, l->zsock, NULL, data, bytes);
 }
 
 void link_turn(struct link *l, int64_t until_mono_us)

@@ -24,6 +24,7 @@ enum {
     READ_BYTES = 65536,
     AGAIN_US = 100 * 1000,
     SILENCE_US = 1000 * 1000, /* of a helper that was there: it may be stopped */
+    ENVIRONMENT_MAX = 10,     /* of what a helper that we start gets, with the NULL at its end */
 };
 
 struct link {
@@ -72,13 +73,18 @@ static char *helper_program(void)
 }
 
 /* What it may want of our environment; the rest may be secrets, and it goes on after us. */
-static size_t fill_environment(char *to[8], struct cq_str texts[8])
+static size_t fill_environment(char *to[ENVIRONMENT_MAX], struct cq_str texts[ENVIRONMENT_MAX])
 {
-    static const char *const names[] = {"CHIPQ_HELPER_IDLE", "LD_LIBRARY_PATH", "ASAN_OPTIONS",
-                                        "LSAN_OPTIONS",      "UBSAN_OPTIONS",   "TSAN_OPTIONS"};
+    static const char *const names[ENVIRONMENT_MAX - 1] = {
+        "CHIPQ_HELPER_IDLE", "LD_LIBRARY_PATH",   "ASAN_OPTIONS",
+        "LSAN_OPTIONS",      "UBSAN_OPTIONS",     "TSAN_OPTIONS",
+#ifdef CQ_FAILPOINTS
+        "CQ_FAILPOINTS",     "CQ_FAILPOINTS_LOG", "CQ_FAILPOINTS_SEED",
+#endif
+    };
     size_t n = 0;
     for (size_t i = 0; i < CQ_COUNT(names); i++) {
-        const char *value = getenv(names[i]);
+        const char *value = names[i] ? getenv(names[i]) : NULL;
         if (value == NULL)
             continue;
         cq_str_printf(&texts[n], "%s=%s", names[i], value);
@@ -93,8 +99,8 @@ static size_t fill_environment(char *to[8], struct cq_str texts[8])
 static int spawn_helper(int its_fd, const char *listen_at, struct cq_err *err)
 {
     char *program CQ_CLEANUP(cq_free_ptr) = helper_program();
-    char *argv[] = {program, (char *)listen_at, NULL}, *environment[8];
-    struct cq_str texts[8] = {0};
+    char *argv[] = {program, (char *)listen_at, NULL}, *environment[ENVIRONMENT_MAX];
+    struct cq_str texts[ENVIRONMENT_MAX] = {0};
     size_t n = fill_environment(environment, texts);
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attr;

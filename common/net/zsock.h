@@ -6,6 +6,7 @@
 #ifndef CHIPQ_ZSOCK_H
 #define CHIPQ_ZSOCK_H
 
+#include "common/base/sys/failpoint.h"
 #include "common/net/curve.h"
 #include "common/net/loop.h"
 
@@ -88,6 +89,17 @@ enum zsock_sent {
 /* Never blocks. `peer` is NULL on a client. Borrows `data` for the call. */
 enum zsock_sent zsock_send(struct zsock *z, const struct zpeer *peer, const void *data,
                            size_t bytes) CQ_MUST_CHECK;
+
+/* The same over a net as a failpoint makes it (failpoint.h): below 0 the message is lost on its
+ * way, FAILPOINT_TWICE and it comes twice. */
+static inline enum zsock_sent zsock_send_by(int fault, struct zsock *z, const struct zpeer *peer,
+                                            const void *data, size_t bytes)
+{
+    enum zsock_sent sent = fault < 0 ? ZSOCK_SENT : zsock_send(z, peer, data, bytes);
+    if (fault == FAILPOINT_TWICE && sent == ZSOCK_SENT)
+        (void)!zsock_send(z, peer, data, bytes);
+    return sent;
+}
 
 /* Paused, no message is read: what comes waits in ZeroMQ's queues, and when those are full, at the
  * peers. Sending goes on. */

@@ -435,21 +435,33 @@ static void open_zone(msgpack_zone *zone, size_t bytes)
         abort();
 }
 
-uint64_t msg_request_of(const void *data, size_t bytes)
+/* A number of the header; 0 when the frame is too broken to have one. */
+static uint64_t header_field(const void *data, size_t bytes, size_t index)
 {
     if (bytes > WIRE_FRAME_MAX || wire_scan(data, bytes, NULL) != 0)
         return 0;
     msgpack_zone zone;
     msgpack_object root;
     size_t off = 0;
-    uint64_t request = 0;
+    uint64_t value = 0;
     open_zone(&zone, bytes);
     if (msgpack_unpack(data, bytes, &off, &zone, &root) == MSGPACK_UNPACK_SUCCESS
         && root.type == MSGPACK_OBJECT_ARRAY && root.via.array.size >= HEADER_FIELDS
-        && root.via.array.ptr[2].type == MSGPACK_OBJECT_POSITIVE_INTEGER)
-        request = root.via.array.ptr[2].via.u64;
+        && root.via.array.ptr[index].type == MSGPACK_OBJECT_POSITIVE_INTEGER)
+        value = root.via.array.ptr[index].via.u64;
     msgpack_zone_destroy(&zone);
-    return request;
+    return value;
+}
+
+enum msg_code msg_code_of(const void *data, size_t bytes)
+{
+    uint64_t code = header_field(data, bytes, 1);
+    return wire_message(code) ? (enum msg_code)code : MSG_NONE;
+}
+
+uint64_t msg_request_of(const void *data, size_t bytes)
+{
+    return header_field(data, bytes, 2);
 }
 
 int msg_decode(const void *data, size_t bytes, struct msg *m, struct cq_err *err)

@@ -88,6 +88,8 @@ void msg_fini(struct msg *m); /* accepts zeroed memory and messages that were no
 /* The request id of a frame that msg_decode refused, so that the ERROR reaches the right asker; 0
  * when the frame is too broken to have one. */
 uint64_t msg_request_of(const void *data, size_t bytes);
+/* What a frame of ours says that it is; MSG_NONE when it is none. */
+enum msg_code msg_code_of(const void *data, size_t bytes);
 
 /* Appends the frame to `out`, or nothing. Errors name message and field: CQ_E_LIMIT, the frame or a
  * field is over its bound; CQ_E_INVALID, a text is not UTF-8 (make it so with cq_str_add_printable

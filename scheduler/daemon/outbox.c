@@ -134,9 +134,8 @@ static void stall(struct daemon *d, struct letter *l)
 /* True when the letter is done with (sent or undeliverable); false when the peer is slow. */
 static bool try_send(struct daemon *d, struct letter *l)
 {
-    if (CQ_FP("net.send") != 0)
-        return true; /* lost, as the net may */
-    switch (zsock_send(d->ports[l->port], &l->peer, l->data, l->bytes)) {
+    int fault = CQ_FP_OF("net.send", msg_code_name(msg_code_of(l->data, l->bytes)));
+    switch (zsock_send_by(fault, d->ports[l->port], &l->peer, l->data, l->bytes)) {
     case ZSOCK_SENT:
         return true;
     case ZSOCK_WOULD_BLOCK:

@@ -68,7 +68,7 @@ static void hit(unsigned kinds, enum point_phase phase)
 {
     for (unsigned k = 0; kinds && k < KIND_COUNT; k++)
         if (kinds & 1U << k)
-            (void)failpoint_hit(names[k][phase].name);
+            (void)failpoint_hit(names[k][phase].name, "");
 }
 
 void points_note(struct points *p, const struct record *r)

@@ -34,9 +34,17 @@ bool log_set_level_by_name(const char *name)
 }
 
 /* Any failpoint may be the last thing that a process does. */
-int failpoint_hit(const char *name)
+bool failpoint_is_set(const char *name)
+{
+    const struct proc *p = sim.current;
+    (void)name;
+    return p != NULL && p->failpoint_ppm > 0;
+}
+
+int failpoint_hit(const char *name, const char *what)
 {
     struct proc *p = sim.current;
+    (void)what;
     if (p == NULL || p->failpoint_ppm == 0 || dice_roll(1000000) >= p->failpoint_ppm)
         return 0;
     note("failpoint", p->kind, p->pid, 0, 0);

@@ -32,6 +32,19 @@ Test(net_zsock, a_message_arrives_with_the_users_name_and_is_answered)
     peer_fini(&ann);
 }
 
+Test(net_zsock, a_failpoint_loses_a_message_or_sends_it_twice)
+{
+    struct net_peer ann;
+    fixture_serve(&f, 0);
+    peer_init(&ann, f.loop, &f.ann);
+    cr_assert_eq(zsock_send_by(-1, ann.zsock, NULL, "lost", 4), ZSOCK_SENT);
+    cr_assert_eq(zsock_send_by(FAILPOINT_TWICE, ann.zsock, NULL, "twice", 5), ZSOCK_SENT);
+    cr_assert_eq(zsock_send_by(0, ann.zsock, NULL, "once", 4), ZSOCK_SENT);
+    TURN_UNTIL(f.loop, strcmp(cq_str_text(&f.last), "once") == 0);
+    cr_assert_eq(f.received, 3);
+    peer_fini(&ann);
+}
+
 Test(net_zsock, an_unknown_key_is_refused_and_told_so)
 {
     struct net_peer eve;

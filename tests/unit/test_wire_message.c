@@ -257,6 +257,15 @@ Test(wire_message, a_refused_frame_still_tells_its_request_id)
     cr_assert_eq(msg_request_of("", 0), 0);
 }
 
+Test(wire_message, a_frame_tells_what_it_is)
+{
+    static const char heartbeat[] = "\x94\x01\x3e\x2a\x05";
+    cr_assert_eq(msg_code_of(heartbeat, 5), MSG_HEARTBEAT);
+    cr_assert_eq(msg_code_of(heartbeat, 4), MSG_NONE);
+    cr_assert_eq(msg_code_of("\x93\x01\x7f\x2a", 4), MSG_NONE);
+    cr_assert_eq(msg_code_of("", 0), MSG_NONE);
+}
+
 Test(wire_message, unknown_trailing_fields_are_skipped)
 {
     struct msg m;

@@ -28,8 +28,8 @@ bool session_send(struct agent *a, const struct msg *m)
     if (msg_encode(m, &frame, &err) != 0) {
         log_error("session.send message=%s error=\"%s\"", msg_code_name(m->code), err.text);
     } else {
-        bool is_lost = CQ_FP("net.send") != 0;
-        is_sent = is_lost || zsock_send(a->socket, NULL, frame.data, frame.len) == ZSOCK_SENT;
+        int fault = CQ_FP_OF("net.send", msg_code_name(m->code));
+        is_sent = zsock_send_by(fault, a->socket, NULL, frame.data, frame.len) == ZSOCK_SENT;
     }
     cq_str_fini(&frame);
     return is_sent;

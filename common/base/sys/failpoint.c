@@ -66,6 +66,8 @@ static int act(const char *what)
     } else if (strcmp(what, "drop") == 0) {
         errno = EPIPE;
         return -1;
+    } else if (strcmp(what, "twice") == 0) {
+        return FAILPOINT_TWICE;
     } else if (cq_str_starts(what, "err(")) {
         errno = cq_str_starts(what + 4, "ENOSPC") ? ENOSPC : EIO;
         return -1;
@@ -73,15 +75,14 @@ static int act(const char *what)
     return 0;
 }
 
-/* Tells the crash tests that this point was reached: a line in the file that CQ_FAILPOINTS_LOG
- * names. */
-static void note(const char *name)
+/* Tells the tests that this point was reached: a line in the file that CQ_FAILPOINTS_LOG names. */
+static void note(const char *name, const char *what)
 {
     const char *path = getenv("CQ_FAILPOINTS_LOG");
     int fd = path ? open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600) : -1;
     if (fd < 0)
         return;
-    (void)dprintf(fd, "%s\n", name);
+    (void)dprintf(fd, *what ? "%s %s\n" : "%s\n", name, what);
     (void)close(fd);
 }
 
@@ -94,14 +95,24 @@ static bool is_due(const struct action *a)
     return chance / 65536U % 100 < a->percent;
 }
 
-int failpoint_hit(const char *name)
+bool failpoint_is_set(const char *name)
+{
+    if (!is_parsed)
+        parse_environment();
+    for (size_t i = 0; i < action_count; i++)
+        if (strcmp(actions[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+int failpoint_hit(const char *name, const char *what)
 {
     if (!is_parsed)
         parse_environment();
     for (size_t i = 0; i < action_count; i++) {
         struct action *a = &actions[i];
         if (strcmp(a->name, name) == 0 && (++a->hits == a->nth || a->nth == 0) && is_due(a)) {
-            note(name);
+            note(name, what);
             return act(a->what);
         }
     }
