@@ -258,12 +258,18 @@ struct watch_key { /* finds the watch again when the store has answered */
     uint64_t request;
 };
 
+static bool is_asked_by(const struct watch *v, const void *arg)
+{
+    const struct watch_key *k = arg;
+    return v->request == k->request && zpeer_equal(&v->peer, &k->peer);
+}
+
 static struct watch *find_watch(struct daemon *d, const struct watch_key *k)
 {
-    for (struct watch *v = d->watches->first; v != NULL; v = v->next)
-        if (v->request == k->request && zpeer_equal(&v->peer, &k->peer))
-            return v;
-    return NULL;
+    struct watch *v = d->watches->first;
+    while (v != NULL && !is_asked_by(v, k))
+        v = v->next;
+    return v;
 }
 
 static const struct stored_job *find_row(const struct store_query *q, uint64_t number)
@@ -419,6 +425,7 @@ void on_watch(struct daemon *d, const struct asker *a, struct msg *m)
     q->n_numbers = w->n_numbers;
     q->numbers = cq_memdup(w->numbers, w->n_numbers * sizeof *q->numbers);
     if (ask_has_room(d, a)) {
+        drop_where(d->watches, is_asked_by, k); /* the same request, come twice */
         make_room(d, a->who.id);
         add_watch(d, a, w, e, shape_only);
     }

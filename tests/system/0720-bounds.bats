@@ -31,6 +31,15 @@ watches() { # watches KEY JOB N
     run -0 chipq submit --wait -- true
 }
 
+# bats test_tags=P12
+@test "a watch that is asked for twice is one watch" {
+    pool_up
+    user=$CHIPQ_DIR/keys/user.key
+    job=$(chipq submit --hold -- true)
+    [ "$("$RAW" "$user" - again "$job" 150)" = "150 answered, 0 ended: " ]
+    [ "$(watches "$user" "$job" 99)" = "99 answered, 0 ended: " ]
+}
+
 # bats test_tags=P13
 @test "a wait that lost its place takes it again" {
     pool_up

@@ -1,20 +1,26 @@
+/* clang-format off */
 /* A client of the system tests that says what no decent client says.
  *
  *   raw-client KEYFILE ENDPOINT garbage       hostile frames, then a good one; prints every answer
  *   raw-client KEYFILE ENDPOINT stranger      a fresh key: prints "refused" or "let in"
  *   raw-client KEYFILE ENDPOINT routing-id    claims routing ids that the server would give next
  *   raw-client KEYFILE ENDPOINT flood N       N good requests at once; prints how many were
- * answered
+ *                                             answered
  *   raw-client KEYFILE ENDPOINT watch JOB N   N watches: prints how many began, and ended
  *   raw-client KEYFILE ENDPOINT duel JOB N    the same, again after somebody took a place
+ *   raw-client KEYFILE ENDPOINT again JOB N   one watch, sent N times: prints how many answers came
+ *                                             to it, and how many ends
  *   raw-client KEYFILE ENDPOINT behind N      questions until one is refused; prints why
  *   raw-client KEYFILE ENDPOINT deaf JOB N    100 watches, N questions, and never reads an answer;
  *                                             prints "deaf", stays until standard input ends
  *   raw-client KEYFILE ENDPOINT pour N        N submits at once; prints "begun" with the first
- * answer, and how many came until standard input ended raw-client KEYFILE ENDPOINT submit KEY NAME
- * [SCRIPT]   one job with that submit key; a script's has a directory to itself, and outputs
+ *                                             answer, and how many came until standard input ended
+ *   raw-client KEYFILE ENDPOINT submit KEY NAME [SCRIPT]
+ *                                             one job with that submit key; a script's has a
+ *                                             directory to itself, and outputs
  *
  * ENDPOINT "-" is the key file's. Exit status 0 when the server still answers at the end. */
+/* clang-format on */
 #include "common/net/curve.h"
 #include "common/net/loop.h"
 #include "common/client/net_client.h"
@@ -323,6 +329,25 @@ static int play_watch(const struct curve_key *key, const char *endpoint, char **
     return rc;
 }
 
+/* One watch, sent over and over with one request id. */
+static int play_again(const struct curve_key *key, const char *endpoint, char **args)
+{
+    struct client c = {.is_quiet = true, .is_counting = true};
+    uint64_t job = strtoull(args[0], NULL, 10), n = strtoull(args[1], NULL, 10);
+    struct msg m = {.code = MSG_WATCH, .request = 1};
+    m.u.watch = (struct msg_watch){.numbers = &job, .n_numbers = 1};
+    if (client_open(&c, key, endpoint) != 0)
+        return 2;
+    for (uint64_t i = 0; i < n; i++)
+        send_msg(&c, &m);
+    int64_t until_us = clock_mono_us() + PATIENCE_US;
+    while (c.jobs + c.errors < n && clock_mono_us() < until_us)
+        loop_turn(c.loop, until_us);
+    int rc = finish(&c, false);
+    printf("%" PRIu64 " answered, %" PRIu64 " ended: %s\n", c.jobs, c.errors, c.error);
+    return rc;
+}
+
 /* The socket's thread reads a message or two for us, then the connection is full. */
 static int play_deaf(const struct curve_key *key, const char *endpoint, char **args)
 {
@@ -475,6 +500,8 @@ int main(int argc, char **argv)
         return play_watch(&key, endpoint, argv + 4, *argv[3] == 'd');
     if (argc == 6 && strcmp(argv[3], "deaf") == 0)
         return play_deaf(&key, endpoint, argv + 4);
+    if (strcmp(argv[3], "again") == 0 && argc == 6)
+        return play_again(&key, endpoint, argv + 4);
     if (strcmp(argv[3], "behind") == 0 && argc == 5)
         return play_behind(&key, endpoint, argv[4]);
     if (strcmp(argv[3], "pour") == 0 && argc == 5)
