@@ -158,9 +158,18 @@ static void start(struct daemon *d, const struct asker *a, char *path, const cha
     (void)ask_store(d, a, q, on_done, false, d, forget);
 }
 
+/* The request that is being served came twice: its answer is on its way. */
+static bool is_again(const struct daemon *d, const struct asker *a)
+{
+    return d->backup != NULL && d->backup->asker.request == a->request
+           && zpeer_equal(&d->backup->asker.peer, &a->peer);
+}
+
 void on_backup(struct daemon *d, const struct asker *a, struct msg *m)
 {
     struct cq_err err = {0};
+    if (is_again(d, a))
+        return;
     struct authz_object all = {.owner = NULL};
     const char *wanted = m->u.backup.name;
     char *name CQ_CLEANUP(cq_free_ptr) = wanted && *wanted ? cq_strdup(wanted) : make_name(d);
