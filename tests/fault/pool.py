@@ -65,6 +65,12 @@ class Pool:
         with open(path, "w", encoding="ascii") as f:
             f.writelines(f"{name} = {value}\n" for name, value in options.items())
 
+    def send_twice(self, percent, log=None):
+        """So many of all messages are sent a second time; each is named in the log."""
+        self.base_env["CQ_FAILPOINTS"] = f"net.send=twice%{percent};client.send=twice%{percent}"
+        if log:
+            self.base_env["CQ_FAILPOINTS_LOG"] = log
+
     # -- commands
 
     def chipq(self, *args, env=None, timeout=60):

@@ -12,6 +12,21 @@ teardown() {
     pool_down
 }
 
+# bats test_tags=P2,P3,P4,P5,P6,P7,P8,P10,P13
+@test "every message of every type comes twice: each job ends once and as it should, each change is made once" {
+    run timeout 120 "$CHIPQ_ROOT/tests/fault/twice" --percent 100 --build "$CHIPQ_BUILD"
+    echo "$output"
+    [ "$status" -eq 0 ]
+}
+
+# bats test_tags=P2,P3,P4,P5,P6,P7,P8,P10,P13
+@test "three of ten messages come twice: the same" {
+    [ -z "${CHIPQ_QUICK-}" ] || skip "left out by --quick"
+    run timeout 120 "$CHIPQ_ROOT/tests/fault/twice" --percent 30 --build "$CHIPQ_BUILD"
+    echo "$output"
+    [ "$status" -eq 0 ]
+}
+
 @test "a backup that is asked for twice is made once, and told as made" {
     export CQ_FAILPOINTS=client.send=twice
     pool_up

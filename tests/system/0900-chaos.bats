@@ -15,9 +15,9 @@ setup() {
 }
 
 # bats test_tags=P1,P2,P4,P5,P6,P7,P8,P10,P14
-@test "ten rounds with a second machine and clients over lines that fail: the same" {
+@test "ten rounds with a second machine and clients over lines that fail, a third of all messages twice: the same" {
     [ -z "${CHIPQ_QUICK-}" ] || skip "left out by --quick"
-    run timeout 150 "$CHIPQ_ROOT/tests/fault/chaos" --network --rounds 10 --build "$CHIPQ_BUILD"
+    run timeout 150 "$CHIPQ_ROOT/tests/fault/chaos" --network --twice 33 --rounds 10 --build "$CHIPQ_BUILD"
     echo "$output"
     [ "$status" -eq 0 ]
 }
