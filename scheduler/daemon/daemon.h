@@ -15,6 +15,7 @@
 #include "scheduler/daemon/askers.h"
 #include "scheduler/daemon/authz.h"
 #include "scheduler/daemon/feed.h"
+#include "scheduler/daemon/memory.h"
 #include "scheduler/daemon/options.h"
 #include "scheduler/daemon/points.h"
 #include "scheduler/store/store.h"
@@ -54,6 +55,7 @@ struct daemon {
     int64_t crowded_us;   /* when the newest was seen; 0 = there is room */
     bool is_stopping;
     enum store_room room; /* as it was told last */
+    struct daemon_memory memory;
     /* the turn */
     struct points points;
     struct effects effects;

@@ -42,6 +42,9 @@ static const struct known {
      AT(default_mem_mib), 1, INT64_C(1) << 30},
     {"low-water", "SIZE", "free disk space under which submits are refused (default 64M)",
      KIND_SIZE, AT(low_water_mib), 1, INT64_C(1) << 30},
+    {"max-memory", "SIZE",
+     "its own memory over which submits are refused (default 3/4 of what it may have)", KIND_SIZE,
+     AT(max_memory_mib), 16, INT64_C(1) << 30},
     {"log-level", "LEVEL", "error, warn, info or debug (default info)", KIND_TEXT, AT(log_level), 0,
      0},
 #undef AT

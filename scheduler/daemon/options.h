@@ -23,7 +23,8 @@ struct daemon_options {
     size_t n_listen_client, n_listen_worker;
     int64_t heartbeat_us, lease_us, grace_us, suspect_us, reclaim_grace_us, default_time_us;
     uint64_t default_mem_mib, low_water_mib;
-    char *restore_file; /* of MODE_RESTORE */
+    uint64_t max_memory_mib; /* 0 = from what there is */
+    char *restore_file;      /* of MODE_RESTORE */
     bool replace;
     bool check;   /* of MODE_REPAIR: only tell */
     int ready_fd; /* -1 = none */

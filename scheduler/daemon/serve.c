@@ -176,6 +176,7 @@ static int set_up(struct daemon *d, struct cq_err *err)
     d->watches = watches_new();
     d->logs = logs_new();
     d->start_mono_us = clock_mono_us();
+    memory_init(d);
     if (open_store(d, err) != 0 || load(d, err) != 0)
         return -1;
     store_start(d->store);

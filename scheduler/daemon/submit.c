@@ -339,10 +339,21 @@ static void inputs_make(const struct submit *s, struct inputs *in)
     }
 }
 
+/* What is new needs room; what was accepted before is only told again. */
+static int check_room(struct daemon *d, const struct submit *s, struct cq_err *err)
+{
+    return core_find_key(d->core, s->asker.who.id, &s->key).v ? 0 : memory_check_submit(d, err);
+}
+
 /* False when a dependency ended meanwhile: look it up. Otherwise the submit is done with. */
 static bool step_submit(struct daemon *d, struct submit *s)
 {
     struct inputs in = {0};
+    struct cq_err err = {0};
+    if (check_room(d, s, &err) != 0) {
+        refuse(d, s, &err);
+        return true;
+    }
     inputs_make(s, &in);
     struct input input = {.type = INPUT_SUBMIT, .principal = s->asker.who.id};
     input.u.submit = (struct in_submit){.key = s->key,
@@ -352,7 +363,6 @@ static bool step_submit(struct daemon *d, struct submit *s)
                                         .n_jobs = in.n};
     memcpy(input.u.submit.digest, s->digest, sizeof s->digest);
     input.request = reply_handle(d, &s->asker, NULL, 0);
-    struct cq_err err = {0};
     int rc = turn_step(d, &input, &err);
     inputs_fini(&in);
     if (rc == 0) {

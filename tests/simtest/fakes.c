@@ -58,6 +58,20 @@ void failpoint_list(FILE *out)
     (void)out;
 }
 
+/* ---- chipqd's memory: there is enough ---- */
+
+void memory_init(struct daemon *d)
+{
+    (void)d;
+}
+
+int memory_check_submit(struct daemon *d, struct cq_err *err)
+{
+    (void)d;
+    (void)err;
+    return 0;
+}
+
 /* ---- the licence feed ---- */
 
 struct feed *feed_new(struct loop *l, feed_result_fn fn, void *arg)

@@ -15,6 +15,11 @@
  *                                             prints "deaf", stays until standard input ends
  *   raw-client KEYFILE ENDPOINT pour N        N submits at once; prints "begun" with the first
  *                                             answer, and how many came until standard input ended
+ *   raw-client KEYFILE ENDPOINT fill N JOBS BYTES [ARRAY]
+ *                                             N submits at once, each of JOBS held jobs with BYTES
+ *                                             random bytes, again when they are to be tried again;
+ *                                             prints the numbers that were accepted, then how many
+ *                                             submits were not, and why; 20 refusals are enough
  *   raw-client KEYFILE ENDPOINT submit KEY NAME [SCRIPT]
  *                                             one job with that submit key; a script's has a
  *                                             directory to itself, and outputs
@@ -28,9 +33,11 @@
 #include "common/wire/message.h"
 #include "common/wire/run_spec.h"
 
+#include "common/base/pure/mem.h"
 #include "common/base/sys/clock.h"
 
 #include <inttypes.h>
+#include <sodium.h>
 #include <unistd.h>
 #include <zmq.h>
 
@@ -43,7 +50,8 @@ struct client {
     struct zsock *zsock;
     uint64_t answers;
     bool is_last_answered, is_refused, is_connected, is_quiet, is_counting;
-    uint64_t jobs, errors, accepted; /* while counting */
+    uint64_t jobs, errors, accepted, later; /* while counting; later: errors for now only */
+    bool is_telling, is_lost;               /* the numbers of what is accepted */
     uint64_t n_watches, n_told; /* asked for; of these, that had an answer, be it that they ended */
     bool is_told[WATCHES_MAX];  /* by request id */
     int receive_hwm;            /* 0 = 100,000 */
@@ -71,9 +79,12 @@ static void on_message(void *arg, const struct zpeer *peer, const char *user_id,
         c->jobs += m.code == MSG_JOBS;
         c->accepted += m.code == MSG_ACCEPTED;
         c->errors += m.code == MSG_ERROR;
+        c->later += m.code == MSG_ERROR && strstr(m.u.error.text, "try again") != NULL;
         if (m.code == MSG_ERROR)
             (void)cq_copy_text(c->error, sizeof c->error, m.u.error.text);
     }
+    for (size_t i = 0; c->is_telling && m.code == MSG_ACCEPTED && i < m.u.accepted.n_numbers; i++)
+        printf("%" PRIu64 "\n", m.u.accepted.numbers[i]);
     if (!c->is_quiet)
         printf("%s %" PRIu64 " %s\n", msg_code_name(m.code), m.request,
                m.code == MSG_ERROR ? m.u.error.text : "");
@@ -87,6 +98,7 @@ static void on_state(void *arg, enum zsock_state state)
     struct client *c = arg;
     c->is_refused |= state == ZSOCK_REFUSED;
     c->is_connected |= state == ZSOCK_CONNECTED;
+    c->is_lost |= c->is_connected && state != ZSOCK_CONNECTED;
 }
 
 static int client_open(struct client *c, const struct curve_key *key, const char *endpoint)
@@ -446,6 +458,84 @@ static int play_pour(const struct curve_key *key, const char *endpoint, const ch
     return 0;
 }
 
+enum {
+    FILL_WINDOW = 256,  /* submits without an answer */
+    FILL_REFUSALS = 20, /* that are no "try again": enough */
+    FILL_WORD = 30000,
+    FILL_WORDS = 10
+};
+
+static bool fill_once(struct client *c, const struct job_spec *jobs, size_t n_jobs,
+                      uint64_t request)
+{
+    char key[16];
+    struct cq_str frame = {0};
+    struct cq_err err = {0};
+    randombytes_buf(key, sizeof key);
+    struct msg m = {.code = MSG_SUBMIT, .request = request};
+    m.u.submit = (struct msg_submit){.key = {key, sizeof key}, .jobs = jobs, .n_jobs = n_jobs};
+    if (msg_encode(&m, &frame, &err) != 0) {
+        fprintf(stderr, "raw-client: %s\n", err.text);
+        exit(2);
+    }
+    bool is_sent = zsock_send(c->zsock, NULL, frame.data, frame.len) == ZSOCK_SENT;
+    cq_str_fini(&frame);
+    return is_sent;
+}
+
+/* Its random bytes are arguments, in letters. Caller frees run.data. */
+static struct job_spec fill_job(size_t bytes, char *array)
+{
+    char *argv[FILL_WORDS + 1] = {"/bin/true"};
+    struct run_spec spec = {.argv = argv, .n_argv = 1, .cwd = "/"};
+    struct cq_str run = {0};
+    for (; bytes > 0 && spec.n_argv <= FILL_WORDS; spec.n_argv++) {
+        size_t n = bytes < FILL_WORD ? bytes : FILL_WORD;
+        char *word = cq_malloc(n + 1);
+        randombytes_buf(word, n);
+        for (size_t i = 0; i < n; i++)
+            word[i] = (char)('@' + (word[i] & 31));
+        word[n] = '\0';
+        argv[spec.n_argv] = word;
+        bytes -= n;
+    }
+    run_spec_encode(&spec, &run);
+    for (size_t i = 1; i < spec.n_argv; i++)
+        free(argv[i]);
+    return (struct job_spec){
+        .name = "fill", .cores = 1, .hold = true, .array = array, .run = {run.data, run.len}};
+}
+
+static int play_fill(const struct curve_key *key, const char *endpoint, char **args)
+{
+    struct client c = {.is_quiet = true, .is_counting = true, .is_telling = true};
+    uint64_t n = strtoull(args[0], NULL, 10), sent = 0;
+    size_t n_jobs = strtoull(args[1], NULL, 10), bytes = strtoull(args[2], NULL, 10);
+    int64_t until_us = clock_mono_us() + 2 * PATIENCE_US;
+    struct job_spec *jobs = cq_calloc(n_jobs, sizeof *jobs);
+    if (client_open(&c, key, endpoint) != 0)
+        return 2;
+    while (!c.is_connected && clock_mono_us() < until_us)
+        loop_turn(c.loop, until_us);
+    while (c.accepted + c.errors < n + c.later && c.errors - c.later < FILL_REFUSALS && !c.is_lost
+           && clock_mono_us() < until_us) {
+        bool has_room = sent < n + c.later && sent - c.accepted - c.errors < FILL_WINDOW;
+        for (size_t i = 0; has_room && i < n_jobs; i++)
+            jobs[i] = fill_job(bytes, args[3]);
+        if (has_room && fill_once(&c, jobs, n_jobs, sent + 1))
+            sent++;
+        for (size_t i = 0; has_room && i < n_jobs; i++)
+            free((void *)jobs[i].run.data);
+        loop_turn(c.loop, has_room ? 0 : clock_mono_us() + 100000);
+    }
+    printf("%" PRIu64 " submits accepted, %" PRIu64 " refused, %" PRIu64 " not answered: %s\n",
+           c.accepted, c.errors - c.later, sent - c.accepted - c.errors,
+           c.is_lost ? "connection lost" : c.error);
+    client_close(&c);
+    free(jobs);
+    return 0;
+}
+
 /* The same key, as after an answer that got lost: prints "12 new", "12 known", or the error. */
 static int play_submit(const struct curve_key *key, const char *endpoint, char **args)
 {
@@ -506,6 +596,8 @@ int main(int argc, char **argv)
         return play_behind(&key, endpoint, argv[4]);
     if (strcmp(argv[3], "pour") == 0 && argc == 5)
         return play_pour(&key, endpoint, argv[4]);
+    if (strcmp(argv[3], "fill") == 0 && (argc == 7 || argc == 8))
+        return play_fill(&key, endpoint, argv + 4);
     if (strcmp(argv[3], "flood") == 0 && argc == 5)
         return play_flood(&key, endpoint, is_worker, argv[4]);
     return 2;

@@ -44,6 +44,7 @@ Test(daemon_options, defaults)
     cr_assert_eq(o.suspect_us, 30 * US_PER_S);
     cr_assert_eq(o.reclaim_grace_us, 60 * US_PER_S);
     cr_assert_eq(o.default_mem_mib, 1024);
+    cr_assert_eq(o.max_memory_mib, 0);
     cr_assert_eq(o.ready_fd, -1);
     cr_assert_str_eq(o.dir, "/nowhere");
 }
