@@ -101,8 +101,6 @@ static int check_submit(struct daemon *d, const struct submit *s, struct cq_err 
         return cq_fail(err, CQ_E_INVALID, "the key has %zu bytes, not 16", m->key.len);
     if (m->n_jobs == 0)
         return cq_fail(err, CQ_E_INVALID, "a submit without jobs");
-    if (space_check_submit(d, err) != 0)
-        return -1;
     if (turn_is_congested(d))
         return cq_fail(err, CQ_E_FULL, "the scheduler's disk is far behind; try again in a moment");
     for (size_t i = 0; i < m->n_jobs; i++)
@@ -342,7 +340,9 @@ static void inputs_make(const struct submit *s, struct inputs *in)
 /* What is new needs room; what was accepted before is only told again. */
 static int check_room(struct daemon *d, const struct submit *s, struct cq_err *err)
 {
-    return core_find_key(d->core, s->asker.who.id, &s->key).v ? 0 : memory_check_submit(d, err);
+    if (core_find_key(d->core, s->asker.who.id, &s->key).v)
+        return 0;
+    return space_check_submit(d, err) != 0 || memory_check_submit(d, err) != 0 ? -1 : 0;
 }
 
 /* False when a dependency ended meanwhile: look it up. Otherwise the submit is done with. */

@@ -42,6 +42,21 @@ resend() { # resend KEY NAME
     [ "$("$RAW" "$user2" - submit k1 first)" = "4 new" ] # a key is its owner's alone
 }
 
+# bats test_tags=P2,P11
+@test "the same key while the disk is nearly full: what was accepted is told so again, what is new is refused" {
+    chipqd --list-failpoints | grep -qx store.space.low || skip "failpoints are not compiled in"
+    pool_up
+    [ "$(resend k1 first)" = "1 new" ]
+    chipq wait 1
+    held=$(chipq submit --hold -- true)
+    kill_chipqd
+    CQ_FAILPOINTS='store.space.low=err(ENOSPC)' chipq up >/dev/null
+    [ "$(resend k1 first)" = "1 known" ]
+    run resend k2 second
+    [[ $output == "FULL: the scheduler's disk is nearly full"* ]]
+    [ "$(field "$held" state)" = held ]
+}
+
 # bats test_tags=P1,P8
 @test "jobs that waited and ran when chipqd was killed go on" {
     pool_up
