@@ -23,6 +23,7 @@ enum {
     START_US = 20 * 1000 * 1000,
     GONE_US = 2 * 1000 * 1000,
     ASK_AGAIN_US = 50 * 1000,
+    LOOK_US = 1000 * 1000, /* without an answer: does it still run? */
     CONF_MAX = 65536
 };
 
@@ -206,7 +207,8 @@ static int start_scheduler(const char *dir, const char *bin, struct cq_err *err)
 {
     CQ_CLEANUP(cq_free_ptr) char *chipqd = path_format("%s/chipqd", bin);
     char *argv[] = {chipqd, (char *)"--dir", (char *)dir, NULL};
-    return instance_start(dir, "chipqd", argv, 3, START_US, err) < 0 ? -1 : 0;
+    const struct instance_program p = {.dir = dir, .role = "chipqd", .argv = argv, .n_fixed = 3};
+    return instance_start(&p, START_US, err) < 0 ? -1 : 0;
 }
 
 static int start_worker(const char *dir, const char *bin, const struct opts *o, struct cq_err *err)
@@ -218,7 +220,9 @@ static int start_worker(const char *dir, const char *bin, const struct opts *o, 
     for (size_t i = 0; i < SIZES; i++)
         if (o->sizes[i] && *o->sizes[i])
             argv[n++] = owned[i] = path_format("--%s=%s", size_names[i], o->sizes[i]);
-    int rc = instance_start(dir, "worker", argv, 3, START_US, err) < 0 ? -1 : 0;
+    const struct instance_program p = {
+        .dir = dir, .role = "worker", .argv = argv, .n_fixed = 3, .needs = "chipqd"};
+    int rc = instance_start(&p, START_US, err) < 0 ? -1 : 0;
     for (size_t i = 0; i < SIZES; i++)
         free(owned[i]);
     return rc;
@@ -245,22 +249,62 @@ static int start_missing(const char *dir, const struct opts *o, bool *started, s
     return -1;
 }
 
-/* Asks until a worker is there: one that was running needs a moment to find a scheduler that was
- * started anew. */
-static int ask_status(struct net_client *s, struct msg *reply, struct cq_err *err)
+/* What is waited for may have been dying when it was looked at, or die now. */
+struct waiting {
+    const char *dir;
+    const struct opts *o;
+    bool is_again; /* the worker was started again */
+};
+
+static int look_after(struct waiting *w, struct cq_err *err)
+{
+    if (instance_pid(w->dir, "chipqd") == 0)
+        return cq_fail(err, CQ_E_NO_SCHEDULER,
+                       "the scheduler has ended; %s/log/chipqd.log says why", w->dir);
+    if (instance_pid(w->dir, "execd") != 0)
+        return 0;
+    if (w->is_again)
+        return cq_fail(err, CQ_E_INTERNAL, "the worker has ended; %s/log/worker.log says why",
+                       w->dir);
+    w->is_again = true;
+    CQ_CLEANUP(cq_free_ptr) char *bin = instance_bin_dir();
+    return start_worker(w->dir, bin, w->o, err);
+}
+
+static int ask_once(struct net_client *s, struct msg *reply, struct cq_err *err)
 {
     struct msg ask = {.code = MSG_STATUS_QUERY};
+    if (net_client_call(s, &ask, reply, LOOK_US, err) != 0)
+        return -1;
+    if (reply->code == MSG_STATUS)
+        return 0;
+    msg_fini(reply);
+    return cq_fail(err, CQ_E_PROTOCOL, "the scheduler answered with something else");
+}
+
+/* Asks until a worker is there: one that was running needs a moment to find a scheduler that was
+ * started anew. */
+static int ask_status(struct net_client *s, struct waiting *w, struct msg *reply,
+                      struct cq_err *err)
+{
     int64_t deadline_us = clock_mono_us() + START_US;
     for (;;) {
         struct msg event = {0};
-        if (session_call(s, &ask, MSG_STATUS, reply, err) != 0)
-            return cq_wrap(err, "the pool does not answer");
-        if (reply->u.status.workers_up > 0)
+        struct cq_err said = {0};
+        int rc = ask_once(s, reply, &said);
+        if (rc == 0 && reply->u.status.workers_up > 0)
             return 0;
-        msg_fini(reply);
+        if (rc == 0)
+            msg_fini(reply);
+        if (look_after(w, err) != 0)
+            return -1;
+        if (clock_mono_us() > deadline_us && rc != 0)
+            return cq_fail(err, said.code, "the pool does not answer: %s", said.text);
         if (clock_mono_us() > deadline_us)
             return cq_fail(err, CQ_E_TIMEOUT,
-                           "the scheduler is up, but no worker has come back to it");
+                           "the scheduler is up, but no worker has come back to it; "
+                           "%s/log/worker.log says why",
+                           w->dir);
         if (net_client_next(s, &event, ASK_AGAIN_US, NULL) == 0)
             msg_fini(&event);
     }
@@ -283,13 +327,15 @@ static void report(const struct cli *c, const struct msg_status *st, bool starte
         cli_talk("next: chipq submit -- hostname   or   chipq run FLOW.yaml");
 }
 
-static int wait_and_report(struct cli *c, bool started, struct cq_err *err)
+static int wait_and_report(struct cli *c, const struct opts *o, const char *dir, bool started,
+                           struct cq_err *err)
 {
     struct msg reply = {0};
+    struct waiting w = {.dir = dir, .o = o};
     c->key_option = NULL;
     unsetenv("CHIPQ_KEY"); /* it is this instance that we ask */
     struct net_client *s = session_open(c, AS_USER, err);
-    int rc = s ? ask_status(s, &reply, err) : -1;
+    int rc = s ? ask_status(s, &w, &reply, err) : -1;
     if (rc == 0) {
         report(c, &reply.u.status, started);
         msg_fini(&reply);
@@ -312,7 +358,7 @@ static int start_and_report(struct cli *c, struct opts *o, const char *dir, bool
                             struct cq_err *err)
 {
     int rc = start(o, dir, started, err);
-    return rc == 0 ? wait_and_report(c, *started, err) : rc;
+    return rc == 0 ? wait_and_report(c, o, dir, *started, err) : rc;
 }
 
 /* Of a directory that somebody named only the last part is made: the rest of it may be misspelt. */

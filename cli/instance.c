@@ -133,22 +133,25 @@ static CQ_NORETURN void become(char *const *argv, int log_fd, int kept_fd)
     _exit(127);
 }
 
-/* Waits for "ready". Returns 1 when it came, 0 when the process has ended, -1 when the time is
- * over. */
-static int wait_ready(int fd, int64_t timeout_us)
+enum readiness { IS_READY, HAS_ENDED, IS_LATE, LACKS_OTHER };
+
+/* Waits for "ready" on `fd`, while the process of `other_fd` (-1: none) lives. */
+static enum readiness wait_ready(int fd, int other_fd, int64_t timeout_us)
 {
     int64_t deadline_us = clock_mono_us() + timeout_us;
     for (;;) {
         char buf[16];
         int64_t left_us = deadline_us - clock_mono_us();
-        struct pollfd p = {fd, POLLIN, 0};
+        struct pollfd p[] = {{fd, POLLIN, 0}, {other_fd, POLLIN, 0}};
         if (left_us <= 0)
-            return -1;
-        int n = poll(&p, 1, (int)(left_us / 1000 + 1));
+            return IS_LATE;
+        int n = poll(p, CQ_COUNT(p), (int)(left_us / 1000 + 1));
         if (n < 0 && errno != EINTR)
-            return -1;
+            return IS_LATE;
+        if (n > 0 && p[0].revents)
+            return read(fd, buf, sizeof buf) > 0 ? IS_READY : HAS_ENDED;
         if (n > 0)
-            return read(fd, buf, sizeof buf) > 0;
+            return LACKS_OTHER;
     }
 }
 
@@ -176,11 +179,35 @@ static pid_t spawn(char *const *argv, size_t n_fixed, int log_fd, int ready_fd)
     return pid;
 }
 
-pid_t instance_start(const char *dir, const char *role, char *const *argv, size_t n_fixed,
-                     int64_t timeout_us, struct cq_err *err)
+static int open_pid(const char *dir, const char *role)
+{
+    pid_t pid = role ? instance_pid(dir, role) : 0;
+    return pid ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+}
+
+/* It was not ready: ends it, and says why. */
+static int give_up(const struct instance_program *i, pid_t pid, enum readiness how, const char *log,
+                   off_t from, struct cq_err *err)
+{
+    int status = 0;
+    kill(pid, how == IS_LATE ? SIGTERM : SIGKILL); /* a process that ended is not hurt */
+    waitpid(pid, &status, 0);
+    if (how == LACKS_OTHER)
+        return cq_fail(err, CQ_E_INTERNAL, "%s ended while %s was started; %s/log/%s.log says why",
+                       i->needs, i->role, i->dir, i->needs);
+    bool is_refused = WIFEXITED(status) && WEXITSTATUS(status) == cq_code_exit_status(CQ_E_INVALID);
+    CQ_CLEANUP(cq_free_ptr) char *last = last_line(log, from);
+    return cq_fail(err,
+                   is_refused         ? CQ_E_INVALID
+                   : how == HAS_ENDED ? CQ_E_INTERNAL
+                                      : CQ_E_TIMEOUT,
+                   "%s did not get ready: %s (log: %s)", i->role, last, log);
+}
+
+pid_t instance_start(const struct instance_program *i, int64_t timeout_us, struct cq_err *err)
 {
     int ready[2];
-    CQ_CLEANUP(cq_free_ptr) char *log = path_format("%s/log/%s.log", dir, role);
+    CQ_CLEANUP(cq_free_ptr) char *log = path_format("%s/log/%s.log", i->dir, i->role);
     int log_fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (log_fd < 0)
         return cq_fail_errno(err, CQ_E_IO, errno, "cannot write %s", log);
@@ -189,26 +216,18 @@ pid_t instance_start(const char *dir, const char *role, char *const *argv, size_
         close(log_fd);
         return cq_fail_errno(err, CQ_E_IO, errno, "pipe");
     }
-    pid_t pid = spawn(argv, n_fixed, log_fd, ready[1]);
+    int other_fd = open_pid(i->dir, i->needs);
+    pid_t pid = spawn(i->argv, i->n_fixed, log_fd, ready[1]);
     int why = errno;
     close(log_fd);
     close(ready[1]);
-    int rc = pid < 0 ? -1 : wait_ready(ready[0], timeout_us);
+    enum readiness how = pid < 0 ? HAS_ENDED : wait_ready(ready[0], other_fd, timeout_us);
     close(ready[0]);
+    if (other_fd >= 0)
+        close(other_fd);
     if (pid < 0)
         return cq_fail_errno(err, CQ_E_IO, why, "fork");
-    if (rc == 1)
-        return pid;
-    int status = 0;
-    kill(pid, rc == 0 ? SIGKILL : SIGTERM); /* a process that ended is not hurt */
-    waitpid(pid, &status, 0);
-    bool is_refused = WIFEXITED(status) && WEXITSTATUS(status) == cq_code_exit_status(CQ_E_INVALID);
-    CQ_CLEANUP(cq_free_ptr) char *last = last_line(log, before);
-    return cq_fail(err,
-                   is_refused ? CQ_E_INVALID
-                   : rc == 0  ? CQ_E_INTERNAL
-                              : CQ_E_TIMEOUT,
-                   "%s did not get ready: %s (log: %s)", role, last, log);
+    return how == IS_READY ? pid : give_up(i, pid, how, log, before, err);
 }
 
 /* ---- running to the end ---- */

@@ -27,12 +27,19 @@ pid_t instance_pid(const char *dir, const char *role);
  */
 bool instance_has_gone(const char *dir, const char *role, int64_t timeout_us);
 
+struct instance_program {
+    const char *dir, *role; /* worker, chipqd */
+    char *const *argv;
+    size_t n_fixed;    /* --ready-fd comes after so many words of argv */
+    const char *needs; /* role without which it cannot get ready; NULL: none */
+};
+
 /* Starts argv[0] in a session of its own, output appended to DIR/log/ROLE.log, and waits until it
- * writes "ready" to the descriptor given by --ready-fd (appended by us after `n_fixed` words of
- * argv). CQ_E_INTERNAL with the last line of its log when it ends before; CQ_E_TIMEOUT after
- * timeout_us, and the process is ended. Returns the pid, or -1. */
-pid_t instance_start(const char *dir, const char *role, char *const *argv, size_t n_fixed,
-                     int64_t timeout_us, struct cq_err *err) CQ_MUST_CHECK;
+ * writes "ready" to the descriptor given by --ready-fd (appended by us). CQ_E_INTERNAL with the
+ * last line of its log when it ends before, and when what it needs ends; CQ_E_TIMEOUT after
+ * timeout_us; the process is ended. Returns the pid, or -1. */
+pid_t instance_start(const struct instance_program *i, int64_t timeout_us,
+                     struct cq_err *err) CQ_MUST_CHECK;
 
 /* Runs argv to its end and collects at most max_bytes of its output. Returns its exit status, or
  * -1. */

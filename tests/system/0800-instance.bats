@@ -223,3 +223,22 @@ db = sqlite3.connect(sys.argv[1]); db.execute("create table t (x)"); db.commit()
     run -0 chipq up --system-cores ''
     [ "$(chipq nodes --topology --json | json nodes.0.places.0.use)" = idle ]
 }
+
+# bats test_tags=P1
+@test "a chipqd that dies while the pool is started is named at once, and the next up has all of it" {
+    chipqd --list-failpoints | grep -qx chipqd.dispatch.after_commit || skip "failpoints are not compiled in"
+    local named=0
+    for nth in 1 2 3; do
+        CQ_FAILPOINTS="chipqd.dispatch.after_commit=kill@$nth" run chipq up --cores 1
+        if [ "$status" = 0 ]; then
+            chipq down
+        else
+            [[ $output == *"$CHIPQ_DIR/log/chipqd.log says why"* ]]
+            named=$((named + 1))
+        fi
+    done
+    [ "$named" -gt 0 ]
+    run -0 chipq up --cores 1
+    [[ $output == *"1 worker, 1 core"* ]]
+    chipq down
+}
