@@ -1,5 +1,7 @@
 /* The one door: every change of durable state, live and at load, goes through core_apply. It
- * changes memory only and never fails half-way on a record of our own making. */
+ * changes memory only and never fails half-way on a record of our own making. At load a record may
+ * be of somebody else's making: apply_check.h looks at it first. */
+#include "scheduler/core/apply_check.h"
 #include "scheduler/core/config.h"
 #include "scheduler/core/core_state.h"
 #include "scheduler/core/learn.h"
@@ -60,7 +62,7 @@ void core_saw_time(struct core *c, int64_t policy_us)
         c->policy_us = policy_us;
 }
 
-int core_apply(struct core *c, const struct record *r, struct cq_err *err)
+static int apply(struct core *c, const struct record *r, struct cq_err *err)
 {
     core_saw_time(c, policy_time_of(r));
     switch (r->type) {
@@ -123,4 +125,13 @@ int core_apply(struct core *c, const struct record *r, struct cq_err *err)
         break;
     }
     return cq_fail(err, CQ_E_INTERNAL, "record type %u cannot be applied", (unsigned)r->type);
+}
+
+int core_apply(struct core *c, const struct record *r, struct cq_err *err)
+{
+    if (!c->is_loading)
+        return apply(c, r, err);
+    if (apply_check(c, r, err) == 0 && apply(c, r, err) == 0)
+        return 0;
+    return apply_refuse(r, err);
 }

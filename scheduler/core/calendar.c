@@ -206,6 +206,15 @@ bool calendar_asks(const struct core *c, const struct feature *f, const struct e
     return false;
 }
 
+bool calendar_has_occurrence(const struct core *c, uint64_t id, int64_t start_us)
+{
+    const struct booking *b = booking_find(c, id);
+    if (b == NULL || start_us < b->asked.start_us)
+        return false;
+    int64_t since_us = start_us - b->asked.start_us, period_us = b->asked.period_us;
+    return period_us == 0 ? since_us == 0 : since_us % period_us == 0;
+}
+
 bool booking_is_active(const struct booking *b)
 {
     return b->state != BOOKING_AHEAD;

@@ -81,6 +81,9 @@ bool calendar_asks(const struct core *c, const struct feature *f, const struct e
 int calendar_check_job(const struct core *c, const struct share_node *leaf, const char *name,
                        uint64_t time_us, struct cq_err *err) CQ_MUST_CHECK;
 
+/* An occurrence of the booking begins at that wall time; false when there is no such booking. */
+bool calendar_has_occurrence(const struct core *c, uint64_t id, int64_t start_us);
+
 /* The door for RESERVATION_* records. */
 int calendar_apply(struct core *c, const struct record *r, struct cq_err *err) CQ_MUST_CHECK;
 void calendar_view_entities(struct core *c, entity_view_fn fn, void *arg);

@@ -248,23 +248,9 @@ int64_t core_wake_at_us(const struct core *c)
     return earlier(at_us, on_mono(c, wall_us, c->now_wall_us));
 }
 
-/* A live task that no lease knows cannot be: a lease's snapshot is missing. The database is
- * damaged; going on would run the task twice. */
-static void check_tasks(const struct core *c)
-{
-    void *item, *task;
-    for (size_t i = 0; map_next(&c->jobs.by_id, &i, &item);) {
-        const struct job *job = item;
-        for (size_t k = 0; map_next(&job->tasks, &k, &task);)
-            assert(!task_state_is_live(((struct task *)task)->state)
-                   || ((struct task *)task)->lease);
-    }
-}
-
 void core_load_done(struct core *c, struct now now, struct effects *out)
 {
     set_clock(c, now);
-    check_tasks(c);
     c->is_from_rows = false;
     share_load_done(c);
     job_flush_dirty(c, out);

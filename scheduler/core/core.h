@@ -47,9 +47,15 @@ struct core *core_new(const struct core_config *config);
 void core_free(struct core *c); /* accepts NULL */
 
 /* Applies one record. At load: EPOCH_START..PROJECT_ADD, WORKER_ADD.. first, then per live job
- * JOB_SUBMIT and JOB_SNAPSHOT, then LEASE_SNAPSHOT; last core_load_done. Errors: CQ_E_INTERNAL when
- * a record does not fit the state (damage: do not start). */
+ * JOB_SUBMIT and JOB_SNAPSHOT, then LEASE_SNAPSHOT; then core_check_load, last core_load_done.
+ * Errors, at load: CQ_E_INTERNAL when a record does not fit the state, whatever it says and
+ * wherever it comes (damage, a bug, a hand at the database: do not start). The text names the
+ * record, its subject and what does not fit. The core is then only good for core_free. */
 int core_apply(struct core *c, const struct record *r, struct cq_err *err) CQ_MUST_CHECK;
+
+/* When all is loaded: does it fit together? CQ_E_INTERNAL says what does not: a record is missing,
+ * or one tells otherwise than the others. */
+int core_check_load(const struct core *c, struct cq_err *err) CQ_MUST_CHECK;
 
 /* At load, after the leases: an ATTEMPT_END from the journal's tail (the newest 100,000 are
  * plenty). A worker that never got its acknowledgement resends the end; from this memory the core
@@ -57,8 +63,8 @@ int core_apply(struct core *c, const struct record *r, struct cq_err *err) CQ_MU
  */
 void core_remember_end(struct core *c, const struct record *attempt_end);
 
-/* After load: starts the new epoch (its EPOCH_START record is in `out`), counts every lease anew
- * from `now`. */
+/* After load, which core_check_load has found good: starts the new epoch (its EPOCH_START record is
+ * in `out`), counts every lease anew from `now`. */
 void core_load_done(struct core *c, struct now now, struct effects *out);
 
 /* Feeds one input. Appends to `out` what follows from it. A refused request is a reply in `out`,

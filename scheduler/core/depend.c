@@ -118,7 +118,8 @@ bool deps_decode_state(struct core *c, struct job *job, struct flat_reader *in)
         struct dep *d = &job->deps[i];
         uint64_t state = flat_get_u64(in);
         d->attempt = flat_get_u64(in);
-        if (state >= DEP_STATE_COUNT || !snapshot_get_ranges(in, &d->left))
+        if (state >= DEP_STATE_COUNT || (state == DEP_WAITING && d->job == 0)
+            || !snapshot_get_ranges(in, &d->left))
             return false;
         d->state = (enum dep_state)state;
         job->n_unmet += d->when != DEP_AFTERCORR && state != DEP_MET;

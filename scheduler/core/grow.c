@@ -58,6 +58,17 @@ void grow_wait(struct job *job, uint32_t number, uint64_t mem_mib)
     ranges_add(waiting_with(job, mem_mib), number, number);
 }
 
+static void add_ranges(struct ranges *to, const struct ranges *from)
+{
+    for (size_t i = 0; i < from->n; i++)
+        ranges_add(to, ranges_items(from)[i].first, ranges_items(from)[i].last);
+}
+
+void grow_wait_all(struct job *job, const struct ranges *tasks, uint64_t mem_mib)
+{
+    add_ranges(waiting_with(job, mem_mib), tasks);
+}
+
 static void drop_later(struct laters *l, size_t i)
 {
     ranges_fini(&l->items[i].tasks);
@@ -130,12 +141,6 @@ void grow_settle(struct core *c, struct job *job)
 uint64_t grow_least_mib(const struct job *job, uint64_t mem_mib)
 {
     return mem_mib > job->first.mem_mib ? mem_mib : job->first.mem_mib;
-}
-
-static void add_ranges(struct ranges *to, const struct ranges *from)
-{
-    for (size_t i = 0; i < from->n; i++)
-        ranges_add(to, ranges_items(from)[i].first, ranges_items(from)[i].last);
 }
 
 /* All that wait with less, but for those that are blocked. */
@@ -236,8 +241,7 @@ static bool is_left_to_us(const struct job *job, const struct task *t)
 uint64_t grow_next_mib(const struct core *c, const struct lease *l, const struct job *job,
                        const struct task *t)
 {
-    if (!is_left_to_us(job, t) || job->asked->restart != 0
-        || has_grown_enough(l, job, t))
+    if (!is_left_to_us(job, t) || job->asked->restart != 0 || has_grown_enough(l, job, t))
         return 0;
     uint64_t cap = quota_most_mem_mib(l->leaf), want = 2 * l->mem_mib;
     uint64_t next = most_that_fits(c, l, want < cap ? want : cap);

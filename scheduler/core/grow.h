@@ -35,6 +35,8 @@ uint64_t grow_mem_mib(const struct job *job);
 
 /* A task of that size waits; queue and class are told by the caller, with job_refresh. */
 void grow_wait(struct job *job, uint32_t number, uint64_t mem_mib);
+/* At load: all of these do. */
+void grow_wait_all(struct job *job, const struct ranges *tasks, uint64_t mem_mib);
 /* A waiting task is over. */
 void grow_forget(struct job *job, uint32_t number);
 

@@ -249,14 +249,14 @@ static size_t count_kind(const struct core *c, bool is_senior)
     return n;
 }
 
-static bool is_full(const struct core *c, bool is_senior)
+bool hold_is_full(const struct core *c, bool is_senior)
 {
     return count_kind(c, is_senior) >= (is_senior ? HOLDS_SENIORS_MAX : HOLDS_ORDINARY_MAX);
 }
 
 bool holds_may_have(const struct core *c, const struct job *job)
 {
-    return !holds_of((struct core *)c, job) && !is_full(c, queue_is_senior(c, job))
+    return !holds_of((struct core *)c, job) && !hold_is_full(c, queue_is_senior(c, job))
            && !has_rival(c, hold_key(c, job->class->shape), job);
 }
 
@@ -281,10 +281,10 @@ void holds_consider(struct core *c, struct class *k)
 /* The newest of the holds that no claim has goes. */
 static bool make_way(struct core *c)
 {
-    for (size_t i = c->holds.n; is_full(c, false) && i-- > 0;)
+    for (size_t i = c->holds.n; hold_is_full(c, false) && i-- > 0;)
         if (!c->holds.items[i].is_reclaim && !c->holds.items[i].is_senior)
             hold_drop_at(c, i);
-    return !is_full(c, false);
+    return !hold_is_full(c, false);
 }
 
 bool holds_may_reclaim(struct core *c, const struct job *job)

@@ -81,6 +81,7 @@ int64_t holds_next_us(const struct core *c); /* policy time of the next look; IN
 /* After a plan: a PLANS record, if what is kept has changed. */
 void holds_tell(struct core *c, struct effects *out);
 void holds_apply(struct core *c, const struct plans *r);
+bool holds_are_sound(const struct record_bytes *state); /* of a PLANS record: it can be read */
 void holds_view_entity(struct core *c, entity_view_fn fn, void *arg);
 void holds_load_done(struct core *c); /* takes up what was told, when all else is loaded */
 

@@ -15,6 +15,9 @@ bool hold_replan(struct core *c, struct hold *h);
 /* A claim's place is its victims'; that of a machine which may yet come back stays as promised. */
 bool hold_may_move(const struct hold *h);
 
+/* There are as many of its kind as there may be. */
+bool hold_is_full(const struct core *c, bool is_senior);
+
 void hold_drop_at(struct core *c, size_t i); /* its place in c->holds; those behind move up */
 
 /* Jobs that a hold kept from starting look again. */

@@ -121,6 +121,12 @@ bool kept_is_exact(const struct shape *s, const struct worker *w)
     return s->wish.is_strict && !s->exclusive && !layout_is_flat(&w->layout);
 }
 
+bool kept_is_of(const struct hold *h, const struct worker *w)
+{
+    return !keeps_any(h)
+           || (h->kept.n_mem == w->layout.n[LEVEL_NUMA] && kept_is_exact(h->job->class->shape, w));
+}
+
 /* With that kept too, each hold of which only sums are counted has as many as it wants. */
 static bool leaves_sums(const struct core *c, const struct shape *s, const struct worker *w,
                         const struct hold *own, int64_t at_us)
@@ -213,7 +219,7 @@ static bool takes_kept_memory(const struct core *c, const struct hold *h, const 
     struct there t = {0};
     bool yes = false, is_counted = plan_end_of(c, l) > h->at_us;
     fill_there(c, h->worker, h->at_us, &t);
-    for (size_t i = 0; i < h->kept.n_mem && h->kept.n_mem > 1; i++) {
+    for (size_t i = 0; i < h->kept.n_mem && i < l->numa_mem.n; i++) {
         uint64_t used = is_counted ? 0 : l->numa_mem.mib[i];
         yes = yes || (used > 0 && t.mem_mib[i] < used + h->kept.mem_mib[i]);
     }

@@ -25,6 +25,9 @@ struct kept_place {
 /* A hold for `s` on `w` keeps an exact place. */
 bool kept_is_exact(const struct shape *s, const struct worker *w);
 
+/* What `h` keeps is of `w` as it is: it may have been told before the machine changed. */
+bool kept_is_of(const struct hold *h, const struct worker *w);
+
 /* Could such a one start on `w` at policy time `at_us`, beside what is kept for others then, and
  * leave every hold on `w` its sums? `own` is its own hold or NULL. *out (may be NULL) gets what it
  * is to keep. True of all others: of them only sums are asked (holds_plan.h). */

@@ -4,7 +4,9 @@
 
 #include "common/base/pure/flat.h"
 #include "common/base/pure/mem.h"
+#include "scheduler/core/apply_check.h"
 #include "scheduler/core/core_state.h"
+#include "scheduler/core/holds_internal.h"
 #include "scheduler/core/holds_plan.h"
 
 enum { PLANS_VERSION = 1, EMPTY_BYTES = 3 /* the version, two counts */ };
@@ -116,25 +118,69 @@ static size_t get_words(struct flat_reader *in, uint64_t *to, size_t max_bytes)
     return from ? bytes / sizeof *to : 0;
 }
 
+struct hold_told { /* by ids */
+    uint64_t job, worker;
+    struct hold hold;
+};
+
+static void read_hold(struct flat_reader *in, struct hold_told *to)
+{
+    struct hold *h = &to->hold;
+    *to = (struct hold_told){.job = flat_get_u64(in)};
+    to->worker = flat_get_u64(in);
+    h->at_us = flat_get_i64(in);
+    h->promised_us = flat_get_i64(in);
+    h->planned_us = flat_get_i64(in);
+    h->counted_us = flat_get_i64(in);
+    h->key = (unsigned)flat_get_u64(in);
+    uint64_t flags = flat_get_u64(in);
+    h->kept.n = get_words(in, h->kept.words, sizeof h->kept.words);
+    h->kept.n_mem = get_words(in, h->kept.mem_mib, sizeof h->kept.mem_mib);
+    h->is_draining = flags & IS_DRAINING;
+    h->is_reclaim = flags & IS_RECLAIM;
+    h->is_due = flags & IS_DUE;
+    h->is_senior = flags & IS_SENIOR;
+}
+
+static bool is_hold_sound(const struct hold *h)
+{
+    bool ok = check_time(h->at_us) && check_time(h->promised_us) && check_time(h->planned_us)
+              && check_time(h->counted_us);
+    for (size_t i = 0; i < h->kept.n_mem; i++)
+        ok = ok && h->kept.mem_mib[i] <= MEM_MIB_MAX;
+    return ok;
+}
+
+bool holds_are_sound(const struct record_bytes *state)
+{
+    struct flat_reader in = flat_reader_of(state->data, state->len);
+    bool ok = true;
+    if (flat_get_u64(&in) != PLANS_VERSION)
+        return !in.failed; /* of another version: planned anew */
+    for (size_t n = flat_get_count(&in, HOLDS_MAX); ok && n > 0; n--) {
+        struct hold_told told;
+        read_hold(&in, &told);
+        ok = !in.failed && is_hold_sound(&told.hold);
+    }
+    for (size_t n = flat_get_count(&in, SIZE_MAX); ok && n > 0; n--) {
+        (void)flat_get_u64(&in);
+        ok = check_time(flat_get_i64(&in)) && !in.failed;
+    }
+    return ok && flat_at_end(&in);
+}
+
 /* Its job or machine may be gone since, or wait no more: then it is not taken up. */
 static void get_hold(struct core *c, struct flat_reader *in)
 {
-    struct hold h = {.job = job_find(c, flat_get_u64(in))};
-    h.worker = worker_find(c, flat_get_u64(in));
-    h.at_us = flat_get_i64(in);
-    h.promised_us = flat_get_i64(in);
-    h.planned_us = flat_get_i64(in);
-    h.counted_us = flat_get_i64(in);
-    h.key = (unsigned)flat_get_u64(in);
-    uint64_t flags = flat_get_u64(in);
-    h.kept.n = get_words(in, h.kept.words, sizeof h.kept.words);
-    h.kept.n_mem = get_words(in, h.kept.mem_mib, sizeof h.kept.mem_mib);
-    h.is_draining = flags & IS_DRAINING;
-    h.is_reclaim = flags & IS_RECLAIM;
-    h.is_due = flags & IS_DUE;
-    h.is_senior = flags & IS_SENIOR;
-    if (!in->failed && h.job && h.worker && h.job->class && h.job->ready > 0)
-        c->holds.items[c->holds.n++] = h;
+    struct hold_told told;
+    struct hold *h = &told.hold;
+    read_hold(in, &told);
+    h->job = job_find(c, told.job);
+    h->worker = worker_find(c, told.worker);
+    if (in->failed || h->job == NULL || h->worker == NULL || h->job->ready == 0
+        || holds_of(c, h->job) || hold_is_full(c, h->is_senior) || !kept_is_of(h, h->worker))
+        return;
+    c->holds.items[c->holds.n++] = *h;
 }
 
 static void get_claim(const struct core *c, struct flat_reader *in)

@@ -3,8 +3,10 @@
 
 #include "common/base/pure/flat.h"
 #include "common/base/pure/mem.h"
+#include "scheduler/core/apply_check.h"
 #include "scheduler/core/core_state.h"
 #include "scheduler/core/grow.h"
+#include "scheduler/core/submit.h"
 
 enum { SNAPSHOT_VERSION = 5, SNAPSHOT_TEXT_MAX = 4096, SNAPSHOT_RANGES_MAX = 100000 };
 enum { CAUSE_SKIPPED = 1, CAUSE_PART = 2 };
@@ -25,7 +27,7 @@ bool snapshot_get_ranges(struct flat_reader *in, struct ranges *r)
     ranges_fini(r);
     for (size_t i = 0; i < n; i++) {
         uint64_t first = flat_get_u64(in), more = flat_get_u64(in);
-        if (in->failed || first > UINT32_MAX - 1 || more > SNAPSHOT_RANGES_MAX)
+        if (in->failed || first > TASK_MAX || more > SNAPSHOT_RANGES_MAX || first + more > TASK_MAX)
             return false;
         ranges_add(r, (uint32_t)first, (uint32_t)(first + more));
     }
@@ -146,10 +148,9 @@ static bool get_sizes(struct core *c, struct job *job, struct flat_reader *in)
     for (size_t i = 0; i < n; i++) {
         struct ranges r = {0};
         uint64_t mem_mib = flat_get_u64(in);
-        bool ok = snapshot_get_ranges(in, &r);
-        for (size_t k = 0; ok && k < r.n; k++)
-            for (uint64_t t = ranges_items(&r)[k].first; t <= ranges_items(&r)[k].last; t++)
-                grow_wait(job, (uint32_t)t, mem_mib);
+        bool ok = snapshot_get_ranges(in, &r) && !ranges_is_empty(&r);
+        if (ok)
+            grow_wait_all(job, &r, mem_mib);
         ranges_fini(&r);
         if (!ok)
             return false;
@@ -198,12 +199,33 @@ static bool decode(struct core *c, struct job *job, struct flat_reader *in)
            && flat_at_end(in);
 }
 
+/* All that it has when it comes: `to` gets them. */
+static void tasks_of(const struct job *job, struct ranges *to)
+{
+    const struct ranges *const parts[] = {&job->waiting, &job->blocked};
+    for (size_t i = 0; i < CQ_COUNT(parts); i++)
+        for (size_t k = 0; k < parts[i]->n; k++)
+            ranges_add(to, ranges_items(parts[i])[k].first, ranges_items(parts[i])[k].last);
+}
+
+static int read_and_check(struct core *c, struct job *job, const struct record_bytes *state,
+                          struct cq_err *err)
+{
+    struct flat_reader in = flat_reader_of(state->data, state->len);
+    struct ranges all = {0};
+    tasks_of(job, &all);
+    int rc = decode(c, job, &in) ? apply_check_job(job, &all, err)
+                                 : cq_fail(err, CQ_E_INTERNAL,
+                                           "the snapshot of job %" PRIu64 " is damaged", job->id);
+    ranges_fini(&all);
+    return rc;
+}
+
 int job_snapshot_apply(struct core *c, struct job *job, const struct record_bytes *state,
                        struct cq_err *err)
 {
-    struct flat_reader in = flat_reader_of(state->data, state->len);
-    if (job->tasks.n > 0 || !decode(c, job, &in))
-        return cq_fail(err, CQ_E_INTERNAL, "the snapshot of job %" PRIu64 " is damaged", job->id);
+    if (read_and_check(c, job, state, err) != 0)
+        return -1;
     uint64_t ended = job->passed.count + job->failed.count + job->killed.count + job->lost.count;
     if (ended + job_waiting(job) + job->n_running != job->n_tasks)
         return cq_fail(err, CQ_E_INTERNAL, "the snapshot of job %" PRIu64 " does not add up",

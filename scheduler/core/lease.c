@@ -6,6 +6,7 @@
 
 #include "common/base/pure/mem.h"
 #include "scheduler/core/ahead.h"
+#include "scheduler/core/apply_check.h"
 #include "scheduler/core/core_state.h"
 #include "scheduler/core/grow.h"
 #include "scheduler/core/learn.h"
@@ -135,6 +136,10 @@ static int apply_open(struct core *c, const struct lease_open *r, struct cq_err 
                != 0) {
         lease_free(l);
         return cq_fail(err, CQ_E_INTERNAL, "lease %" PRIu64 " does not fit", r->lease);
+    }
+    if (c->is_loading && apply_check_lease(l, err) != 0) {
+        lease_free(l);
+        return -1;
     }
     lease_enter(c, l);
     share_charge(c, l->leaf, l->rate, l->inner_rate, l->opened_us);
@@ -423,7 +428,7 @@ static int apply_adopt(struct core *c, const struct lease_adopt *r, struct cq_er
 
 enum {
     LEASE_SNAPSHOT_VERSION = 3, /* 2: no NUMA nodes; 1: nothing of what is charged */
-    LEASE_QUEUE_MAX = 1 << 16,
+    LEASE_QUEUE_MAX = CHECK_QUEUE_MAX,
     CORES_TEXT_MAX = 1 << 16,
     LICENCES_TEXT_MAX = 1024
 };
@@ -489,6 +494,16 @@ static bool get_books(const struct core *c, struct lease *l, struct flat_reader 
     return !in->failed && tokens_parse(c, l->leaf->enterprise, tokens, &l->tokens, NULL) == 0;
 }
 
+/* The attempt is of the lease's class and user. */
+static bool takes(struct core *c, const struct lease *l, const struct job *job, uint64_t mem_mib)
+{
+    struct class *k = queue_class_ref(c, job, mem_mib);
+    bool yes = k->leaf == l->leaf && (l->class == NULL || l->class == k)
+               && (!k->shape->exclusive || l->worker->n_leases == 1);
+    queue_class_unref(c, k);
+    return yes;
+}
+
 static bool get_queue(struct core *c, struct lease *l, struct flat_reader *in)
 {
     size_t n = flat_get_count(in, LEASE_QUEUE_MAX);
@@ -498,7 +513,7 @@ static bool get_queue(struct core *c, struct lease *l, struct flat_reader *in)
         struct task *t = job && number <= UINT32_MAX ? job_task(job, (uint32_t)number) : NULL;
         if (job == NULL && c->config.may_lack_jobs)
             continue;
-        if (t == NULL || !task_state_is_live(t->state) || t->lease)
+        if (t == NULL || !task_state_is_live(t->state) || t->lease || !takes(c, l, job, t->mem_mib))
             return false;
         t->lease = l;
         set_class(c, l, job, t->mem_mib);
@@ -545,7 +560,7 @@ static int apply_snapshot(struct core *c, const struct lease_snapshot *r, struct
         return cq_fail(err, CQ_E_INTERNAL, "the snapshot of lease %" PRIu64 " is damaged",
                        r->lease);
     if (check_new(c, l->id, l->worker ? l->worker->id : 0, l->enterprise, err) != 0
-        || check_room(l, err) != 0) {
+        || check_room(l, err) != 0 || apply_check_lease(l, err) != 0) {
         lease_free(l);
         return -1;
     }

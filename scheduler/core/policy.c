@@ -346,8 +346,10 @@ static double token_part(const struct core *c, const struct token *t)
     return part(t->count, count > least ? count : least);
 }
 
+/* Of a pool of which nearly nothing is left it may be any multiple. */
 static int64_t as_rate(double x)
 {
+    x = x < RATE_POOLS_MAX ? x : RATE_POOLS_MAX;
     return (int64_t)(x * (double)RATE_ONE + 0.5);
 }
 

@@ -21,7 +21,8 @@ struct seat;
 
 enum share_level { SHARE_ROOT, SHARE_ENTERPRISE, SHARE_PROJECT, SHARE_LEAF, SHARE_LEVELS };
 
-#define RATE_ONE (INT64_C(1) << 40) /* the whole pool, as a charge rate */
+#define RATE_ONE       (INT64_C(1) << 40) /* the whole pool, as a charge rate */
+#define RATE_POOLS_MAX 512                /* the most that one lease or booking is charged */
 
 /* What was spent in the present period of each kind, from the first budget on: so one that is
  * changed, or taken away for a while, knows what its period has seen. */

@@ -4,6 +4,7 @@
 
 #include "common/base/pure/flat.h"
 #include "common/base/pure/mem.h"
+#include "scheduler/core/apply_check.h"
 #include "scheduler/core/carry.h"
 #include "scheduler/core/core_state.h"
 #include "scheduler/core/quota.h"
@@ -93,6 +94,28 @@ static void get_tail(struct share_node *n, struct flat_reader *in, uint64_t vers
     n->submits_paid_us = version < 3 ? 0 : flat_get_i64(in);
 }
 
+#define USAGE_MOST 1e30 /* pool-seconds, grown since the landmark */
+#define LEVEL_MOST 1e60
+#define PART_MOST  1e9 /* of the pool; a weight; seconds owed */
+enum { LEASES_MOST = 256 };
+
+/* No sum that is made of them is infinite, or no number. */
+static bool is_sound(const struct share_node *n)
+{
+    const struct carry *k = &n->carry;
+    const struct carry_group *g = &n->group;
+    bool is_usage = check_number(n->c, USAGE_MOST) && check_number(g->c, USAGE_MOST)
+                    && check_number(k->level_at, LEVEL_MOST) && check_number(g->level, LEVEL_MOST);
+    bool is_carry = check_number(k->deficit, PART_MOST * 3600) && check_number(k->rate, PART_MOST)
+                    && check_number(k->step, PART_MOST) && k->step >= 0
+                    && check_number(k->weight, PART_MOST) && check_number(g->weight, PART_MOST)
+                    && check_number(k->inverse_e, 2) && check_number(g->inverse_e, 2);
+    bool is_rate = check_rate(n->rate, LEASES_MOST) && check_rate(g->rate, LEASES_MOST)
+                   && check_rate(g->usual_rate, LEASES_MOST);
+    return is_usage && is_carry && is_rate && check_time(k->at_us) && check_time(g->at_us)
+           && check_time(n->submits_paid_us);
+}
+
 int share_state_apply(struct core *c, struct share_node *n, const struct record_bytes *state,
                       struct cq_err *err)
 {
@@ -110,7 +133,7 @@ int share_state_apply(struct core *c, struct share_node *n, const struct record_
         get_old_tail(c, n, &in);
     else
         get_tail(n, &in, version);
-    if (version < 1 || version > STATE_VERSION || !flat_at_end(&in))
+    if (version < 1 || version > STATE_VERSION || !flat_at_end(&in) || !is_sound(n))
         return cq_fail(err, CQ_E_INTERNAL, "the state of share node %" PRIu64 " is damaged", n->id);
     c->share.is_restored = true;
     return 0;

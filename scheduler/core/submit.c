@@ -8,8 +8,6 @@
 #include "scheduler/core/quota.h"
 #include "scheduler/core/submit.h"
 
-#define LIMIT_MAX_US (INT64_C(3650) * 86400 * US_PER_S) /* of one attempt */
-
 static const char *text_of(const char *text)
 {
     return text ? text : "";
@@ -84,7 +82,7 @@ static int check_numbers(const struct in_job *j, struct cq_err *err)
                        CORES_MAX);
     if (j->mem_mib > MEM_MIB_MAX || j->mem_first_mib > MEM_MIB_MAX)
         return cq_fail(err, CQ_E_INVALID, "mem is out of range; at most 1048576T can be asked");
-    if (j->time_us > (uint64_t)LIMIT_MAX_US)
+    if (j->time_us > (uint64_t)JOB_TIME_MAX_US)
         return cq_fail(err, CQ_E_INVALID, "time is out of range; at most 3650d can be asked");
     if (j->priority < -PRIORITY_MAX || j->priority > PRIORITY_MAX)
         return cq_fail(err, CQ_E_INVALID, "priority is %" PRId64 "; it must be -%d to %d",

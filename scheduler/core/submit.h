@@ -5,6 +5,8 @@
 #include "scheduler/core/core_state.h"
 #include "scheduler/core/learn.h"
 
+#define JOB_TIME_MAX_US (INT64_C(3650) * 86400 * US_PER_S) /* of one attempt */
+
 enum {
     JOBS_MAX = 1000,
     ARRAY_MAX = 100000,

@@ -167,11 +167,11 @@ void usage_start(struct core *c, const struct job *job, struct task *t, int64_t 
     if (t->has_run || start_us <= 0)
         return;
     int64_t from_us = job->ready_us ? job->ready_us : job->submit_us;
-    int64_t wait_us = start_us > from_us ? start_us - from_us : 0;
-    if (wait_us > TIME_MAX_US)
-        wait_us = TIME_MAX_US;
+    uint64_t wait_us = start_us > from_us ? (uint64_t)start_us - (uint64_t)from_us : 0;
+    if (wait_us > (uint64_t)TIME_MAX_US)
+        wait_us = (uint64_t)TIME_MAX_US;
     t->has_run = true;
-    count_wait(sum_of(c, job, from_us + wait_us), (uint64_t)wait_us);
+    count_wait(sum_of(c, job, from_us + (int64_t)wait_us), wait_us);
 }
 
 /* How long it ran, as its worker says; its limit was enforced, so far more cannot be. */

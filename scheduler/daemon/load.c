@@ -24,7 +24,7 @@ static int remember(void *core, const struct record *r, struct cq_err *err)
 
 int load_live(struct store *s, struct core *c, struct cq_err *err)
 {
-    return store_load(s, apply, c, err);
+    return store_load(s, apply, c, err) == 0 ? core_check_load(c, err) : -1;
 }
 
 int load_all(struct store *s, struct core *c, struct cq_err *err)
