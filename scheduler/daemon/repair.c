@@ -61,8 +61,6 @@ static bool is_damaged(const struct salvage *f)
 static int check_essentials(const struct repair *r, struct cq_err *err)
 {
     const struct salvage *f = &r->found;
-    if (!is_damaged(f))
-        return cq_fail(err, CQ_E_CONFLICT, "%s is not damaged; it is left as it is", r->db);
     if (f->is_journal_whole || !salvage_table(f, "entity")->is_damaged)
         return 0;
     return cq_fail(err, CQ_E_IO,
@@ -70,6 +68,23 @@ static int check_essentials(const struct repair *r, struct cq_err *err)
                    "are lost (table entity), and the journal, from which they could be made anew, "
                    "is damaged too; " BACKUP,
                    r->db);
+}
+
+/* Pages may be as they were written, and what they say wrong all the same. */
+static int check_fit(struct repair *r, struct cq_err *err)
+{
+    const struct salvage *f = &r->found;
+    bool fits = salvage_needs_replay(f) || repair_fits(r, is_damaged(f));
+    if (fits && !is_damaged(f))
+        return cq_fail(err, CQ_E_CONFLICT, "%s is not damaged; it is left as it is", r->db);
+    if (fits)
+        return 0;
+    if (f->is_journal_whole)
+        return repair_forget(r, err);
+    return cq_fail(err, CQ_E_IO,
+                   "%s cannot be repaired: what was read does not fit together, and the journal, "
+                   "from which it could be made anew, has a gap; " BACKUP " (%s)",
+                   r->db, r->misfit.text);
 }
 
 /* ---- whose it is ---- */
@@ -184,7 +199,7 @@ static int make(struct repair *r, struct cq_err *err)
 {
     remove_made(r);
     if (check_room(r, err) != 0 || store_salvage(r->db, r->made, &r->found, err) != 0
-        || check_essentials(r, err) != 0)
+        || check_essentials(r, err) != 0 || check_fit(r, err) != 0)
         return -1;
     if (salvage_needs_replay(&r->found) && r->found.is_journal_whole && repair_replay(r, err) != 0)
         return cq_wrap(err, "what was read does not fit together; " BACKUP);

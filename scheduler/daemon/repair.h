@@ -12,10 +12,16 @@ struct repair {
     struct salvage found;
     struct cq_str jobs; /* what is said of those that are lost, a line each */
     uint64_t live_jobs, raised_by;
+    struct cq_err misfit;     /* text: why what was read does not fit together; "" when it does */
     uint64_t records_a_round; /* of a replay; 0 = 100,000 */
 };
 
 /* repair_core.c: what the core has to do with it. Each opens r->made and closes it again. */
+/* Does what was read fit together? Of pages that are damaged, jobs may be missing. Else r->misfit
+ * says why not. */
+bool repair_fits(struct repair *r, bool may_lack_jobs);
+/* It does not: the journal is to make up all of it. */
+int repair_forget(struct repair *r, struct cq_err *err) CQ_MUST_CHECK;
 /* A journal that is whole makes up all rows that the core keeps. */
 int repair_replay(struct repair *r, struct cq_err *err) CQ_MUST_CHECK;
 /* Loads it as a start does, ends what is known by a part only, and writes that down. */

@@ -56,6 +56,30 @@ static void add_view(struct core *c, struct job_id id, struct store_batch *b)
         core_forget(c, id);
 }
 
+/* ---- whether it fits ---- */
+
+bool repair_fits(struct repair *r, bool may_lack_jobs)
+{
+    struct store *s = repair_open(r, &r->misfit);
+    if (s == NULL)
+        return false;
+    struct core *c = new_core(r, may_lack_jobs);
+    bool fits = load_live(s, c, &r->misfit) == 0;
+    core_free(c);
+    repair_close(r, s);
+    return fits;
+}
+
+int repair_forget(struct repair *r, struct cq_err *err)
+{
+    struct store *s = repair_open(r, err);
+    if (s == NULL)
+        return -1;
+    int rc = store_forget_live(s, &r->found, err);
+    repair_close(r, s);
+    return rc;
+}
+
 /* ---- the journal ---- */
 
 struct named {

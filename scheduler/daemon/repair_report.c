@@ -17,6 +17,8 @@ static void tell_pages(const struct repair *r)
     if (f->told_pages > f->pages)
         (void)printf("the file was cut: %" PRIu32 " pages that it had are not there\n",
                      f->told_pages - f->pages);
+    if (r->misfit.text[0] != '\0')
+        (void)printf("what it held does not fit together: %s\n", r->misfit.text);
     if (!f->has_sums)
         (void)printf("it is from before chipq kept checksums of pages: a byte that changed inside "
                      "a row cannot be told\n");

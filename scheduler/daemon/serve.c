@@ -59,12 +59,26 @@ static int open_store(struct daemon *d, struct cq_err *err)
     return id[0] ? 0 : instance_write(d->options, d->store, err);
 }
 
+/* Its pages are as they were written; what they say cannot be. The way out comes first: a text has
+ * an end. */
+static int refuse_state(const struct daemon *d, struct cq_err *err)
+{
+    char *db CQ_CLEANUP(cq_free_ptr) = daemon_database_path(d->options);
+    if (err->code != CQ_E_INTERNAL)
+        return -1;
+    log_error("start.misfit error=\"%s\"", err->text);
+    return cq_wrap(err,
+                   "%s does not fit together (restore a backup: chipqd --restore FILE; without "
+                   "one: chipqd --repair)",
+                   db);
+}
+
 static int load(struct daemon *d, struct cq_err *err)
 {
     struct core_config config = load_config(d->options);
     d->core = core_new(&config);
     if (load_all(d->store, d->core, err) != 0)
-        return -1;
+        return refuse_state(d, err);
     d->filling = store_batch_new(d->store);
     core_load_done(d->core, clock_now(), &d->effects);
     d->must_plan = true;

@@ -73,6 +73,9 @@ int store_find_request(struct store *s, uint64_t job, struct record **out,
 size_t store_batch_entities(const struct store_batch *b); /* that it brings */
 /* All entities are taken away; a batch brings others. */
 int store_forget_entities(struct store *s, struct cq_err *err) CQ_MUST_CHECK;
+/* What was read does not fit together: entities and live jobs are taken away, for a replay of the
+ * whole journal to make them anew; requests come back from it at once. */
+int store_forget_live(struct store *s, struct salvage *out, struct cq_err *err) CQ_MUST_CHECK;
 /* Numbers of jobs and ids that may have been given since: the next ones are `by` higher, and
  * higher than what `highest` says of an enterprise. */
 typedef uint64_t (*store_highest_fn)(void *arg, const struct enterprise_add *e);

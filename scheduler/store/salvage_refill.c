@@ -204,6 +204,76 @@ int store_forget_entities(struct store *s, struct cq_err *err)
     return sql_exec(s, "DELETE FROM entity", err);
 }
 
+/* ---- what does not fit together ---- */
+
+static struct salvaged_table *table_of(struct salvage *s, const char *name)
+{
+    for (size_t i = 0; i < SALVAGE_TABLES; i++)
+        if (strcmp(s->tables[i].name, name) == 0)
+            return &s->tables[i];
+    abort(); /* a name of our own */
+}
+
+static int count_kept(const struct refill *x, const char *name)
+{
+    struct salvaged_table *t = table_of(x->out, name);
+    struct cq_str sql CQ_CLEANUP(cq_str_fini) = {0};
+    cq_str_printf(&sql, "SELECT count(*) FROM %s", name);
+    sqlite3_stmt *st CQ_CLEANUP(finalize) = prepare(x, cq_str_text(&sql));
+    if (st == NULL || sql_row(x->s, st, name, x->err) <= 0)
+        return -1;
+    t->kept = (uint64_t)sqlite3_column_int64(st, 0);
+    t->is_damaged = t->is_lost_known = true;
+    t->lost = 0;
+    return 0;
+}
+
+static int take_request(const struct refill *x, sqlite3_stmt *from, sqlite3_stmt *to)
+{
+    struct record *r = NULL;
+    if (record_decode(RECORD_JOB_SUBMIT, (uint64_t)sqlite3_column_int64(from, 0),
+                      sqlite3_column_blob(from, 1), (size_t)sqlite3_column_bytes(from, 1), &r,
+                      x->err)
+        != 0)
+        return -1;
+    (void)sqlite3_reset(to);
+    sql_bind_u64(to, 1, r->u.job_submit.id);
+    (void)sqlite3_bind_value(to, 2, sqlite3_column_value(from, 0));
+    (void)sqlite3_bind_value(to, 3, sqlite3_column_value(from, 1));
+    record_free(r);
+    return insert(x, to, "job_request");
+}
+
+static int take_requests(const struct refill *x)
+{
+    sqlite3_stmt *from CQ_CLEANUP(finalize) =
+        prepare(x, "SELECT version,payload FROM journal WHERE type=10 ORDER BY seq");
+    sqlite3_stmt *to CQ_CLEANUP(finalize) =
+        prepare(x, "INSERT OR IGNORE INTO job_request(job,version,payload) VALUES(?,?,?)");
+    int rc = from != NULL && to != NULL ? 1 : -1;
+    while (rc > 0 && (rc = sql_row(x->s, from, "read the journal", x->err)) > 0)
+        if (take_request(x, from, to) != 0)
+            return -1;
+    return rc;
+}
+
+int store_forget_live(struct store *s, struct salvage *out, struct cq_err *err)
+{
+    static const char *const names[] = {"entity", "job", "job_request"};
+    const struct refill x = {.s = s, .out = out, .err = err};
+    if (sql_exec(s,
+                 "BEGIN IMMEDIATE; DELETE FROM entity;"
+                 "DELETE FROM job_request WHERE job IN (SELECT id FROM job WHERE state<4);"
+                 "DELETE FROM job WHERE state<4",
+                 err)
+        != 0)
+        return -1;
+    for (size_t i = 0; i < CQ_COUNT(names); i++)
+        if (count_kept(&x, names[i]) != 0)
+            return -1;
+    return take_requests(&x) == 0 ? sql_exec(s, "COMMIT", err) : -1;
+}
+
 void store_skip_seq(struct store *s, uint64_t seq)
 {
     if (seq > s->next_seq)

@@ -95,7 +95,7 @@ static void put_whole(void)
         write_whole(whole.wal_path, whole.wal, whole.wal_bytes);
 }
 
-static void flip(const char *path, size_t at)
+CQ_UNUSED static void flip(const char *path, size_t at)
 {
     uint8_t byte;
     int fd = open(path, O_RDWR);
