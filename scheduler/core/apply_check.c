@@ -293,7 +293,7 @@ static int check_submit(const struct core *c, const struct job_submit *s, struct
     const struct enterprise *e = people_enterprise(c, s->enterprise);
     if (who == NULL || e == NULL || who->enterprise != e)
         return cq_fail(err, CQ_E_INTERNAL, "its user is not of its enterprise");
-    if (!layout_read_wish(s->topo ? s->topo : "", &wish))
+    if (s->topo && !layout_read_wish(s->topo, &wish))
         return cq_fail(err, CQ_E_INTERNAL, "its topo '%.40s' cannot be read", s->topo);
     return check_deps(s, err);
 }

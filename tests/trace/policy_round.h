@@ -160,7 +160,7 @@ static void on_fault(void *arg, const char *what)
 #endif
 
 /* At most so many steps: dice that a fuzzer throws end it when they are over. */
-static void play_round(const struct dice *dice, size_t steps)
+CQ_UNUSED static void play_round(const struct dice *dice, size_t steps)
 {
     struct play *p = CQ_NEW(struct play);
 #ifdef CHIPQ_ORACLE
