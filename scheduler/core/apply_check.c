@@ -5,7 +5,7 @@
 
 #include "common/base/pure/mem.h"
 #include "common/base/pure/parse.h"
-#include "scheduler/core/core_state.h"
+#include "scheduler/core/calendar_state.h"
 #include "scheduler/core/grow.h"
 #include "scheduler/core/submit.h"
 
@@ -484,6 +484,8 @@ static int check_edge(const struct core *c, const struct reservation_edge *r, st
 {
     if (check_rates(r->rate, r->inner_rate, err) != 0)
         return -1;
+    if (r->state != BOOKING_BEGUN && (r->rate != 0 || r->inner_rate != 0))
+        return cq_fail(err, CQ_E_INTERNAL, "it is charged, and has not begun");
     if (!calendar_has_occurrence(c, r->id, r->start_us))
         return cq_fail(err, CQ_E_INTERNAL, "its booking does not begin then");
     return r->at_us == 0 ? 0 : check_charge(c, r->policy_us, err);

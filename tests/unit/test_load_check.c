@@ -203,6 +203,8 @@ static void strange_settings(struct record *r)
 CHANGE(off_phase, RESERVATION_EDGE, reservation_edge, start_us, r->u.reservation_edge.start_us + 1)
 CHANGE(too_long, RESERVATION_ADD, reservation_add, end_us, r->u.reservation_add.end_us + 2 * DAY)
 
+CHANGE(charged_when_over, RESERVATION_EDGE, reservation_edge, state, 0)
+
 Test(load_check, who_is_not_there_and_what_cannot_be_read_is_refused)
 {
     const struct refused list[] = {
@@ -215,6 +217,7 @@ Test(load_check, who_is_not_there_and_what_cannot_be_read_is_refused)
         {strange_cores, "WORKER_UP of worker", "0-4096"},
         {strange_settings, "PROJECT_ADD of project", "no enterprise"},
         {off_phase, "RESERVATION_EDGE of booking", "does not begin then"},
+        {charged_when_over, "RESERVATION_EDGE of booking", "has not begun"},
         {too_long, "RESERVATION_ADD of booking", "too long"},
     };
     EXPECT_ROWS_REFUSED(list);
