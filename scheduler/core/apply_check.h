@@ -23,6 +23,8 @@ bool check_time(int64_t us);                  /* wall or policy */
 bool check_number(double x, double most);     /* finite, at most so large */
 bool check_rate(int64_t rate, uint64_t most); /* of charges of so many leases */
 
+/* Each number of `r` that is relied on is in its range: apply_bounds.c. */
+int apply_check_bounds(const struct record *r, struct cq_err *err) CQ_MUST_CHECK;
 /* Before `r` is applied: its numbers, and whom it names. */
 int apply_check(const struct core *c, const struct record *r, struct cq_err *err) CQ_MUST_CHECK;
 /* It did not fit: names it and its subject in front of why. Returns -1. */
