@@ -94,10 +94,16 @@ static void get_tail(struct share_node *n, struct flat_reader *in, uint64_t vers
     n->submits_paid_us = version < 3 ? 0 : flat_get_i64(in);
 }
 
-#define USAGE_MOST 1e30 /* pool-seconds, grown since the landmark */
-#define LEVEL_MOST 1e60
-#define PART_MOST  1e9 /* of the pool; a weight; seconds owed */
+#define USAGE_MOST   1e30 /* pool-seconds, grown since the landmark */
+#define LEVEL_MOST   1e60
+#define PART_MOST    1e9  /* of the pool; a weight; seconds owed */
+#define WEIGHT_LEAST 1e-9 /* what is less is nothing: carry.c */
 enum { LEASES_MOST = 256 };
+
+static bool is_weight(double x)
+{
+    return x == 0 || (x >= WEIGHT_LEAST && x <= PART_MOST);
+}
 
 /* No sum that is made of them is infinite, or no number. */
 static bool is_sound(const struct share_node *n)
@@ -107,9 +113,9 @@ static bool is_sound(const struct share_node *n)
     bool is_usage = check_number(n->c, USAGE_MOST) && check_number(g->c, USAGE_MOST)
                     && check_number(k->level_at, LEVEL_MOST) && check_number(g->level, LEVEL_MOST);
     bool is_carry = check_number(k->deficit, PART_MOST * 3600) && check_number(k->rate, PART_MOST)
-                    && check_number(k->step, PART_MOST) && k->step >= 0
-                    && check_number(k->weight, PART_MOST) && check_number(g->weight, PART_MOST)
-                    && check_number(k->inverse_e, 2) && check_number(g->inverse_e, 2);
+                    && check_number(k->step, PART_MOST) && k->step >= 0 && is_weight(k->weight)
+                    && is_weight(g->weight) && check_number(k->inverse_e, 2)
+                    && check_number(g->inverse_e, 2);
     bool is_rate = check_rate(n->rate, LEASES_MOST) && check_rate(g->rate, LEASES_MOST)
                    && check_rate(g->usual_rate, LEASES_MOST);
     return is_usage && is_carry && is_rate && check_time(k->at_us) && check_time(g->at_us)

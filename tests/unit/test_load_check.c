@@ -410,6 +410,15 @@ static void no_number(struct record *r)
         memcpy(r->u.share_state.state.data + 2, &nan_, sizeof nan_);
 }
 
+/* By which what its children used is divided. */
+static void nearly_no_weight(struct record *r)
+{
+    enum { DOUBLE_BYTES = 9, NTH = 8 }; /* each with its length, behind the version */
+    const double tiny = 1e-150;
+    if (r->type == RECORD_SHARE_STATE)
+        memcpy(r->u.share_state.state.data + 2 + NTH * DOUBLE_BYTES, &tiny, sizeof tiny);
+}
+
 static void damaged_plans(struct record *r)
 {
     if (r->type == RECORD_PLANS)
@@ -427,6 +436,7 @@ Test(load_check, usage_and_plans_that_cannot_be_are_refused)
 {
     const struct refused list[] = {
         {no_number, "SHARE_STATE", "damaged"},
+        {nearly_no_weight, "SHARE_STATE", "damaged"},
         {damaged_plans, "PLANS", "damaged"},
         {early_plans, "PLANS", "damaged"},
     };
