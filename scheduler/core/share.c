@@ -300,6 +300,8 @@ void share_refund(struct core *c, struct share_node *leaf, int64_t rate, int64_t
                   int64_t from_us, int64_t to_us)
 {
     const struct share *s = &c->share;
+    if (from_us >= to_us)
+        return; /* a lease that was loaded may say anything */
     double span = (growth_at(s, to_us) - growth_at(s, from_us)) / s->lambda;
     for (struct share_node *n = leaf; n; n = n->parent) {
         double paid =
