@@ -43,9 +43,29 @@ int group_read(int dir_fd, const char *file, char *to, size_t size)
     return (int)n;
 }
 
+/* A process that moves by "cgroup.procs" holds up the kernel until all processors have passed a
+ * grace period of RCU: 7 to 30 ms on an idle machine. A thread that moves itself by the "tasks" of
+ * v1 waits for nothing (cgroup_procs_write_start in the kernel). */
 int group_join(int dir_fd)
 {
-    return dir_fd >= 0 ? group_write(dir_fd, "cgroup.procs", "0") : -1;
+    if (dir_fd < 0)
+        return -1;
+    return group_write(dir_fd, "tasks", "0") == 0 ? 0 : group_write(dir_fd, "cgroup.procs", "0");
+}
+
+bool group_has_caller(int dir_fd)
+{
+    char text[64], *end = text;
+    if (dir_fd < 0 || group_read(dir_fd, "cgroup.procs", text, sizeof text) <= 0)
+        return false;
+    for (char *at = text; *at; at = end) {
+        if (strtol(at, &end, 10) == getpid())
+            return true;
+        end += strspn(end, "\n");
+        if (end == at)
+            return false;
+    }
+    return false;
 }
 
 static void slot_name(const struct group_root *root, uint32_t slot, char to[NAME_BYTES])

@@ -87,6 +87,8 @@ size_t group_kill_others(int procs_fd);
 /* Small files of a group, by its directory. Safe after vfork. */
 int group_write(int dir_fd, const char *file, const char *text);     /* 0, or -1 with errno */
 int group_read(int dir_fd, const char *file, char *to, size_t size); /* bytes, or -1 */
-int group_join(int dir_fd); /* the caller moves in; 0, or -1 with errno */
+/* The caller, a process of one thread, moves in. 0, or -1 with errno. */
+int group_join(int dir_fd);
+bool group_has_caller(int dir_fd); /* it is among the first of those that are there */
 
 #endif

@@ -141,12 +141,13 @@ static bool is_same_dir(int a, int b)
     return fstat(a, &x) == 0 && fstat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
-/* One directory may stand for several kinds: it is entered once. */
+/* One directory may stand for several kinds: it is entered once. In that of the tree we may have
+ * been born. */
 static int join_all(struct limits *l, struct cq_err *err)
 {
     int failed = 0;
     for (size_t k = 0; k < GROUP_KIND_COUNT; k++) {
-        bool is_in = l->dir[k] < 0;
+        bool is_in = l->dir[k] < 0 || (k == GROUP_TREE && group_has_caller(l->dir[k]));
         for (size_t before = 0; before < k && !is_in; before++)
             is_in = l->dir[before] >= 0 && is_same_dir(l->dir[before], l->dir[k]);
         if (is_in || group_join(l->dir[k]) == 0)
