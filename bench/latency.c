@@ -13,11 +13,16 @@
 #include <spawn.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 extern char **environ;
 
-enum { STAMP_MS = 30000, WARM_UP = 3 };
+enum {
+    STAMP_MS = 30000,
+    WARM_UP = 3,
+    REST_NS = 50 * 1000 * 1000, /* the kernel is idle again, too: what it does rarely costs more */
+};
 
 struct probe {
     struct bench *b;
@@ -130,14 +135,16 @@ static int submit_by_process(struct probe *p, uint64_t *number, struct cq_err *e
 
 typedef int (*submit_fn)(struct probe *p, uint64_t *number, struct cq_err *err);
 
-/* One after another; the pool is idle again before the next. */
+/* One after another; the pool and the machine are idle again before the next. */
 static int sample(struct probe *p, submit_fn submit, const char *name, struct cq_err *err)
 {
     size_t n = (size_t)p->b->samples;
     CQ_CLEANUP(cq_free_ptr) int64_t *starts = cq_calloc(n, sizeof *starts);
     CQ_CLEANUP(cq_free_ptr) int64_t *answers = cq_calloc(n, sizeof *answers);
+    const struct timespec rest = {.tv_nsec = REST_NS};
     for (size_t i = 0; i < n + WARM_UP; i++) {
         uint64_t number = 0;
+        (void)nanosleep(&rest, NULL);
         int64_t stamp_us = 0, begun_us = clock_mono_us();
         if (submit(p, &number, err) != 0)
             return -1;
