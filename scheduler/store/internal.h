@@ -126,6 +126,7 @@ struct store {
     pthread_mutex_t lock;
     pthread_cond_t wake;
     struct work_queue todo, done;
+    unsigned batches_in_a_row;    /* since the last query */
     struct store_backup *checked; /* by the second thread of a backup, while its copy is open */
     bool must_look;               /* at the disk, asked by the caller */
     bool is_stopping;

@@ -1,4 +1,5 @@
-/* The store thread: takes the batch, of which there is one at most, before all queries, and these
+/* The store thread: takes the batch, of which there is one at most, before all queries (but not
+ * without end: whoever hands over the next one before we look again would shut them out), and these
  * in order; tells through an eventfd what is done, a batch first. What a session asks must not
  * delay what all wait for; a query that was asked before the batch sees it, too, which is only
  * newer. */
@@ -19,6 +20,7 @@ enum {
     CHECKPOINT_PAGES = 32768,     /* 128 MiB: at once */
     CHECKPOINT_LOW_PAGES = 256,   /* 1 MiB: when nobody waits and the disk is nearly full */
     LOOK_US = 1000000,            /* the disk fills and empties without us */
+    BATCHES_IN_A_ROW = 8,         /* then a query that waits has its budget */
 };
 
 static void push(struct work_queue *q, struct work *w)
@@ -45,6 +47,22 @@ static struct work *pop(struct work_queue *q)
     if (q->first == NULL)
         q->last = &q->first;
     return w;
+}
+
+static struct work *pop_second(struct work_queue *q)
+{
+    struct work *first = pop(q), *w = pop(q);
+    push_first(q, first);
+    return w;
+}
+
+static struct work *take_next(struct store *s)
+{
+    const struct work *first = s->todo.first;
+    bool is_batch = first != NULL && first->batch != NULL;
+    bool is_enough = is_batch && first->next != NULL && s->batches_in_a_row >= BATCHES_IN_A_ROW;
+    s->batches_in_a_row = is_batch && !is_enough ? s->batches_in_a_row + 1 : 0;
+    return is_enough ? pop_second(&s->todo) : pop(&s->todo);
 }
 
 static void die(struct store *s, const struct cq_err *err)
@@ -84,7 +102,7 @@ static bool wait_for_work(struct store *s, int64_t look_us, struct work **w)
     (void)pthread_mutex_lock(&s->lock);
     while (s->todo.first == NULL && !s->is_stopping && !is_time_to_look(s, look_us))
         sleep_until(s, look_us);
-    *w = s->is_stopping || !is_time_to_look(s, look_us) ? pop(&s->todo) : NULL;
+    *w = s->is_stopping || !is_time_to_look(s, look_us) ? take_next(s) : NULL;
     s->must_look = false;
     bool goes_on = *w != NULL || !s->is_stopping;
     (void)pthread_mutex_unlock(&s->lock);
@@ -183,6 +201,7 @@ static void do_batch(struct store *s, struct work *w)
         return;
     }
     store_finish(s, w);
+    (void)CQ_FP("store.batch.told");
     if (checkpoint_is_due(s) && checkpoint(s, &err) < 0)
         die(s, &err);
 }

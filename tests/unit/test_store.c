@@ -673,4 +673,30 @@ Test(store, low_space_is_told_after_a_commit)
     store_close(s);
 }
 
+/* The thread looks for work only when the next batch is there: without an end to that the query
+ * would never have its turn. */
+Test(store, a_query_is_answered_while_batches_follow_one_another_without_a_pause)
+{
+    (void)setenv("CQ_FAILPOINTS", "store.batch.told=delay(3)", 1);
+    struct store *s = open_store(true);
+    struct store_query *q = store_query_new(QUERY_KEY, NULL), *done = NULL;
+    store_start(s);
+    for (uint64_t n = 1; n <= 100 && done == NULL; n++) {
+        struct store_batch *b = store_batch_new(s);
+        add_job(b, n, (uint8_t)n, JOB_DONE);
+        store_commit(s, b);
+        if (n == 1)
+            store_ask(s, q);
+        while (store_is_busy(s)) {
+            struct pollfd p = {.fd = store_fd(s), .events = POLLIN};
+            cr_assert_eq(poll(&p, 1, 20000), 1);
+            struct store_query *answered = store_collect(s);
+            done = answered ? answered : done;
+        }
+    }
+    cr_assert_eq(done, q);
+    store_query_free(q);
+    store_close(s);
+}
+
 #endif
