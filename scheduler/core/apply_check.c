@@ -128,8 +128,7 @@ static int check_fresh(const struct core *c, const struct job_snapshot *r, struc
 static bool has_more(struct ranges *sum, const struct ranges *part)
 {
     uint64_t before = sum->count;
-    for (size_t i = 0; i < part->n; i++)
-        ranges_add(sum, ranges_items(part)[i].first, ranges_items(part)[i].last);
+    ranges_add_all(sum, part);
     return sum->count == before + part->count;
 }
 
@@ -170,8 +169,7 @@ static bool are_deps_sound(const struct job *job, const struct ranges *all)
         const struct dep *d = &job->deps[i];
         ok = ok && (d->state != DEP_WAITING || d->job != 0)
              && (d->left.n == 0 || (d->when == DEP_AFTERCORR && is_subset(&d->left, all)));
-        for (size_t k = 0; k < d->left.n; k++)
-            ranges_add(&left, ranges_items(&d->left)[k].first, ranges_items(&d->left)[k].last);
+        ranges_add_all(&left, &d->left);
     }
     ok = ok && (ranges_is_empty(&job->blocked) || is_subset(&job->blocked, &left));
     ranges_fini(&left);

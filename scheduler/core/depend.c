@@ -380,9 +380,7 @@ void depend_start(struct core *c, struct job *job)
             doom(c, job->id, i, &d->left);
     }
     for (size_t i = 0; i < job->n_deps; i++) {
-        const struct ranges *left = &job->deps[i].left;
-        for (size_t r = 0; r < left->n; r++)
-            ranges_add(&job->blocked, ranges_items(left)[r].first, ranges_items(left)[r].last);
+        ranges_add_all(&job->blocked, &job->deps[i].left);
     }
     ranges_subtract(&job->waiting, &job->blocked);
     depend_register(c, job);

@@ -58,15 +58,9 @@ void grow_wait(struct job *job, uint32_t number, uint64_t mem_mib)
     ranges_add(waiting_with(job, mem_mib), number, number);
 }
 
-static void add_ranges(struct ranges *to, const struct ranges *from)
-{
-    for (size_t i = 0; i < from->n; i++)
-        ranges_add(to, ranges_items(from)[i].first, ranges_items(from)[i].last);
-}
-
 void grow_wait_all(struct job *job, const struct ranges *tasks, uint64_t mem_mib)
 {
-    add_ranges(waiting_with(job, mem_mib), tasks);
+    ranges_add_all(waiting_with(job, mem_mib), tasks);
 }
 
 static void drop_later(struct laters *l, size_t i)
@@ -152,7 +146,7 @@ static struct ranges take_smaller(struct job *job, uint64_t mem_mib)
         job->waiting = (struct ranges){0};
     }
     while (job->later && job->later->n > 0 && job->later->items[0].mem_mib < mem_mib) {
-        add_ranges(&all, &job->later->items[0].tasks);
+        ranges_add_all(&all, &job->later->items[0].tasks);
         drop_later(job->later, 0);
     }
     return all;
@@ -169,7 +163,7 @@ static void raise_first(struct job *job, uint64_t mem_mib)
             t->mem_mib = grow_least_mib(job, t->mem_mib);
     }
     if (!ranges_is_empty(&all))
-        add_ranges(waiting_with(job, mem_mib), &all);
+        ranges_add_all(waiting_with(job, mem_mib), &all);
     ranges_fini(&all);
 }
 

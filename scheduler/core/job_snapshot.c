@@ -202,10 +202,8 @@ static bool decode(struct core *c, struct job *job, struct flat_reader *in)
 /* All that it has when it comes: `to` gets them. */
 static void tasks_of(const struct job *job, struct ranges *to)
 {
-    const struct ranges *const parts[] = {&job->waiting, &job->blocked};
-    for (size_t i = 0; i < CQ_COUNT(parts); i++)
-        for (size_t k = 0; k < parts[i]->n; k++)
-            ranges_add(to, ranges_items(parts[i])[k].first, ranges_items(parts[i])[k].last);
+    ranges_copy(to, &job->waiting);
+    ranges_add_all(to, &job->blocked);
 }
 
 static int read_and_check(struct core *c, struct job *job, const struct record_bytes *state,

@@ -160,3 +160,22 @@ Test(ranges, a_hostile_text_costs_little_time)
     cr_assert_lt(clock_mono_us() - start_us, US_PER_S);
     cq_str_fini(&text);
 }
+
+Test(ranges, all_of_another_are_added_where_they_are_missing)
+{
+    struct ranges to = {0}, from = {0};
+    struct cq_str text = {0};
+    ranges_add_all(&to, &from);
+    cr_assert(ranges_is_empty(&to));
+    ranges_add(&to, 3, 5);
+    ranges_add(&from, 1, 1);
+    ranges_add(&from, 5, 8);
+    ranges_add_all(&to, &from);
+    ranges_format(&to, &text);
+    cr_expect_str_eq(text.data, "1,3-8");
+    cr_expect_eq(to.count, 7);
+    cr_expect_eq(from.count, 5);
+    cq_str_fini(&text);
+    ranges_fini(&to);
+    ranges_fini(&from);
+}

@@ -123,6 +123,12 @@ bool ranges_remove(struct ranges *r, uint32_t number)
     return true;
 }
 
+void ranges_add_all(struct ranges *to, const struct ranges *from)
+{
+    for (size_t i = 0; i < from->n; i++)
+        ranges_add(to, ranges_items(from)[i].first, ranges_items(from)[i].last);
+}
+
 void ranges_subtract(struct ranges *from, const struct ranges *what)
 {
     struct ranges kept = {0};

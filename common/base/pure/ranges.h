@@ -27,8 +27,9 @@ static inline const struct range *ranges_items(const struct ranges *r)
 
 void ranges_fini(struct ranges *r);
 void ranges_add(struct ranges *r, uint32_t first,
-                uint32_t last);                        /* first <= last; overlaps are fine */
-bool ranges_remove(struct ranges *r, uint32_t number); /* false when it was not in */
+                uint32_t last); /* first <= last; overlaps are fine */
+void ranges_add_all(struct ranges *to, const struct ranges *from);    /* not to itself */
+bool ranges_remove(struct ranges *r, uint32_t number);                /* false when it was not in */
 void ranges_subtract(struct ranges *from, const struct ranges *what); /* O(n) for both together */
 bool ranges_has(const struct ranges *r, uint32_t number);
 uint64_t ranges_below(const struct ranges *r, uint32_t number); /* how many are smaller; O(n) */
