@@ -53,21 +53,6 @@ int group_join(int dir_fd)
     return group_write(dir_fd, "tasks", "0") == 0 ? 0 : group_write(dir_fd, "cgroup.procs", "0");
 }
 
-bool group_has_caller(int dir_fd)
-{
-    char text[64], *end = text;
-    if (dir_fd < 0 || group_read(dir_fd, "cgroup.procs", text, sizeof text) <= 0)
-        return false;
-    for (char *at = text; *at; at = end) {
-        if (strtol(at, &end, 10) == getpid())
-            return true;
-        end += strspn(end, "\n");
-        if (end == at)
-            return false;
-    }
-    return false;
-}
-
 static void slot_name(const struct group_root *root, uint32_t slot, char to[NAME_BYTES])
 {
     snprintf(to, NAME_BYTES, "%s-slot-%u", root->prefix, slot);
@@ -172,6 +157,22 @@ void group_each(int procs_fd, void (*fn)(void *arg, pid_t pid), void *arg)
         kept = strlen(p);
         memmove(text, p, kept);
     }
+}
+
+static void note_caller(void *has, pid_t pid)
+{
+    *(bool *)has |= pid == getpid();
+}
+
+bool group_has_caller(int dir_fd)
+{
+    int fd = dir_fd >= 0 ? openat(dir_fd, "cgroup.procs", O_RDONLY | O_CLOEXEC) : -1;
+    bool has = false;
+    if (fd < 0)
+        return false;
+    group_each(fd, note_caller, &has);
+    close(fd);
+    return has;
 }
 
 static void kill_other(void *arg, pid_t pid)

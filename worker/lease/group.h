@@ -89,6 +89,6 @@ int group_write(int dir_fd, const char *file, const char *text);     /* 0, or -1
 int group_read(int dir_fd, const char *file, char *to, size_t size); /* bytes, or -1 */
 /* The caller, a process of one thread, moves in. 0, or -1 with errno. */
 int group_join(int dir_fd);
-bool group_has_caller(int dir_fd); /* it is among the first of those that are there */
+bool group_has_caller(int dir_fd);
 
 #endif
