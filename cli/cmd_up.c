@@ -271,27 +271,17 @@ static int look_after(struct waiting *w, struct cq_err *err)
     return start_worker(w->dir, bin, w->o, err);
 }
 
-static int ask_once(struct net_client *s, struct msg *reply, struct cq_err *err)
-{
-    struct msg ask = {.code = MSG_STATUS_QUERY};
-    if (net_client_call(s, &ask, reply, LOOK_US, err) != 0)
-        return -1;
-    if (reply->code == MSG_STATUS)
-        return 0;
-    msg_fini(reply);
-    return cq_fail(err, CQ_E_PROTOCOL, "the scheduler answered with something else");
-}
-
 /* Asks until a worker is there: one that was running needs a moment to find a scheduler that was
  * started anew. */
 static int ask_status(struct net_client *s, struct waiting *w, struct msg *reply,
                       struct cq_err *err)
 {
+    struct msg ask = {.code = MSG_STATUS_QUERY};
     int64_t deadline_us = clock_mono_us() + START_US;
     for (;;) {
         struct msg event = {0};
         struct cq_err said = {0};
-        int rc = ask_once(s, reply, &said);
+        int rc = session_call_for(s, &ask, MSG_STATUS, LOOK_US, reply, &said);
         if (rc == 0 && reply->u.status.workers_up > 0)
             return 0;
         if (rc == 0)

@@ -292,8 +292,7 @@ static bool wait_gone(int pid_fd, int64_t timeout_us)
 
 bool instance_has_gone(const char *dir, const char *role, int64_t timeout_us)
 {
-    pid_t pid = instance_pid(dir, role);
-    int pid_fd = pid ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+    int pid_fd = open_pid(dir, role);
     if (pid_fd >= 0) {
         (void)wait_gone(pid_fd, timeout_us);
         close(pid_fd);

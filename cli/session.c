@@ -67,7 +67,13 @@ struct net_client *session_open_of(struct cli *c, const char *enterprise, struct
 int session_call(struct net_client *s, const struct msg *ask, enum msg_code expected,
                  struct msg *reply, struct cq_err *err)
 {
-    if (net_client_call(s, ask, reply, SESSION_CALL_US, err) != 0)
+    return session_call_for(s, ask, expected, SESSION_CALL_US, reply, err);
+}
+
+int session_call_for(struct net_client *s, const struct msg *ask, enum msg_code expected,
+                     int64_t timeout_us, struct msg *reply, struct cq_err *err)
+{
+    if (net_client_call(s, ask, reply, timeout_us, err) != 0)
         return -1;
     if (reply->code == expected)
         return 0;

@@ -21,9 +21,12 @@ struct net_client *session_open(struct cli *c, const char *who, struct cq_err *e
 struct net_client *session_open_of(struct cli *c, const char *enterprise,
                                    struct cq_err *err) CQ_MUST_CHECK;
 
-/* As net_client_call, and CQ_E_PROTOCOL when the answer is not `expected`. */
+/* As net_client_call, for SESSION_CALL_US or timeout_us, and CQ_E_PROTOCOL when the answer is not
+ * `expected`. */
 int session_call(struct net_client *s, const struct msg *ask, enum msg_code expected,
                  struct msg *reply, struct cq_err *err) CQ_MUST_CHECK;
+int session_call_for(struct net_client *s, const struct msg *ask, enum msg_code expected,
+                     int64_t timeout_us, struct msg *reply, struct cq_err *err) CQ_MUST_CHECK;
 
 /* Ctrl-C from now on ends waits of `s` with CQ_E_TIMEOUT instead of this program; net_client_caught
  * then tells. */
